@@ -1,0 +1,1 @@
+//! What a layer of Vestibule sees, and the layers: one file each.

@@ -1,0 +1,1 @@
+//! The run-time table of libxml2 and libxslt functions.

@@ -1,0 +1,1 @@
+//! A tower service that runs a WSGI application in an embedded CPython.

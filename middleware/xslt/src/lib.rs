@@ -1,0 +1,1 @@
+//! XSLT transforms as a layer for any tower stack, on libxslt.
