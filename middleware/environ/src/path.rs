@@ -1,0 +1,301 @@
+//! The path of a request: decoded once, dot segments resolved, split at the mount point.
+//!
+//! Rules, in this order:
+//!
+//! * The path is split at `/`; `%2F` separates nothing and stays as it was sent.
+//! * Each segment is percent-decoded once, to bytes. An incomplete escape or a NUL byte is refused.
+//! * Segments `.` and `..`, encoded or not, are resolved (RFC 3986 section 5.2.4) in the decoded path and in
+//!   the raw one, so that what is matched is what is forwarded.
+//! * A segment that would hold `.` or `..` if its `%2F` were decoded is refused: a server behind may do that.
+//! * Empty segments (`//`), `;` and trailing dots are kept.
+
+/// A request path that cannot be served; all of them deserve 400 (Bad Request).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// The path does not begin with `/`.
+    #[error("the path does not begin with a slash")]
+    NotAbsolute,
+    /// A `%` without two hexadecimal digits behind it.
+    #[error("the path has a percent sign without two hexadecimal digits")]
+    BadEscape,
+    /// `%00`.
+    #[error("the path has a NUL byte")]
+    Nul,
+    /// `..%2F` and the like.
+    #[error("the path hides a dot segment behind an encoded slash")]
+    HiddenDots,
+}
+
+/// A request path, raw (as sent, dot segments resolved) and decoded, and how much of it is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestPath {
+    raw: Box<[u8]>,
+    /// `None` where it is the same as `raw`, as it nearly always is.
+    decoded: Option<Box<[u8]>>,
+    raw_mounted: usize,
+    mounted: usize,
+}
+
+impl RequestPath {
+    /// Reads the path of a request target, such as `/a/b%20c`.
+    pub fn parse(path: &str) -> Result<Self, PathError> {
+        let sent = path.as_bytes();
+        if sent.first() != Some(&b'/') {
+            return Err(PathError::NotAbsolute);
+        }
+        if is_plain(sent) {
+            return Ok(Self { raw: sent.into(), ..Self::default() });
+        }
+        let mut raw = Vec::with_capacity(sent.len());
+        let mut decoded = Vec::with_capacity(sent.len());
+        let mut segments = sent[1..].split(|&byte| byte == b'/').peekable();
+        while let Some(segment) = segments.next() {
+            let text = decode(segment)?;
+            let is_last = segments.peek().is_none();
+            match text.as_slice() {
+                dots @ (b"." | b"..") => {
+                    if dots == b".." {
+                        pop_segment(&mut raw);
+                        pop_segment(&mut decoded);
+                    }
+                    if is_last {
+                        raw.push(b'/');
+                        decoded.push(b'/');
+                    }
+                }
+                text => {
+                    raw.push(b'/');
+                    raw.extend_from_slice(segment);
+                    decoded.push(b'/');
+                    decoded.extend_from_slice(text);
+                }
+            }
+        }
+        let decoded = (decoded != raw).then(|| decoded.into());
+        Ok(Self { raw: raw.into(), decoded, raw_mounted: 0, mounted: 0 })
+    }
+
+    /// The whole decoded path.
+    pub fn decoded(&self) -> &[u8] {
+        self.decoded.as_deref().unwrap_or(&self.raw)
+    }
+
+    /// What the mounts above took: a `SCRIPT_NAME` without the front server's own prefix.
+    pub fn script_name(&self) -> &[u8] {
+        &self.decoded()[..self.mounted]
+    }
+
+    /// What is left for the application, decoded.
+    pub fn path_info(&self) -> &[u8] {
+        &self.decoded()[self.mounted..]
+    }
+
+    /// What the mounts above took, as it was sent.
+    pub fn raw_script_name(&self) -> &[u8] {
+        &self.raw[..self.raw_mounted]
+    }
+
+    /// What is left for the application, as it was sent but for its dot segments.
+    pub fn raw_path_info(&self) -> &[u8] {
+        &self.raw[self.raw_mounted..]
+    }
+
+    /// Whether `prefix` (decoded, `/a/b`) covers the path info at a segment boundary. The prefix `/` covers everything.
+    pub fn is_under(&self, prefix: &str) -> bool {
+        let prefix = prefix.trim_end_matches('/').as_bytes();
+        self.path_info().strip_prefix(prefix).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+    }
+
+    /// Moves `prefix` from the path info to the script name; false, and nothing moved, where it does not cover the path.
+    pub fn mount(&mut self, prefix: &str) -> bool {
+        if !self.is_under(prefix) {
+            return false;
+        }
+        let prefix = prefix.trim_end_matches('/').as_bytes();
+        let separators = prefix.split(|&byte| byte == b'/').count() - 1;
+        self.mounted += prefix.len();
+        self.raw_mounted += end_of_segments(self.raw_path_info(), separators);
+        true
+    }
+
+    /// Replaces the path info by `path` (percent-encoded, beginning with `/`); the mount stays.
+    pub fn set_path_info(&mut self, path: &str) -> Result<(), PathError> {
+        let new = Self::parse(path)?;
+        let decoded = [self.script_name(), new.decoded()].concat();
+        let raw = [self.raw_script_name(), &new.raw].concat();
+        self.decoded = (decoded != raw).then(|| decoded.into());
+        self.raw = raw.into();
+        Ok(())
+    }
+}
+
+/// Whether nothing has to be decoded or resolved. A segment that merely begins with a dot goes the long way, too.
+fn is_plain(path: &[u8]) -> bool {
+    !path.contains(&b'%') && !path.windows(2).any(|pair| pair == b"/.")
+}
+
+/// Where the first `count` segments of a path end, each with its leading slash.
+fn end_of_segments(path: &[u8], count: usize) -> usize {
+    let mut slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    slashes.nth(count).unwrap_or(path.len())
+}
+
+fn pop_segment(path: &mut Vec<u8>) {
+    let end = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+    path.truncate(end);
+}
+
+fn decode(segment: &[u8]) -> Result<Vec<u8>, PathError> {
+    let mut text = Vec::with_capacity(segment.len());
+    // The text between encoded slashes, to find hidden dot segments.
+    let mut piece = 0;
+    let mut has_slash = false;
+    let mut rest = segment.iter();
+    while let Some(&byte) = rest.next() {
+        if byte != b'%' {
+            text.push(byte);
+            continue;
+        }
+        let (Some(&high), Some(&low)) = (rest.next(), rest.next()) else { return Err(PathError::BadEscape) };
+        match hex(high).zip(hex(low)).map(|(high, low)| high << 4 | low).ok_or(PathError::BadEscape)? {
+            0 => return Err(PathError::Nul),
+            b'/' => {
+                refuse_dots(&text[piece..])?;
+                has_slash = true;
+                text.extend_from_slice(&[byte, high, low]);
+                piece = text.len();
+            }
+            other => text.push(other),
+        }
+    }
+    if has_slash {
+        refuse_dots(&text[piece..])?;
+    }
+    Ok(text)
+}
+
+fn refuse_dots(piece: &[u8]) -> Result<(), PathError> {
+    if matches!(piece, b"." | b"..") { Err(PathError::HiddenDots) } else { Ok(()) }
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(path: &str) -> (String, String) {
+        let path = RequestPath::parse(path).unwrap();
+        let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+        (text(path.decoded()), text(path.raw_path_info()))
+    }
+
+    #[test]
+    fn segments_are_decoded_once() {
+        assert_eq!(resolved("/a%20b/%2541"), ("/a b/%41".into(), "/a%20b/%2541".into()));
+        assert_eq!(resolved("/%FF"), (r"/\xff".into(), "/%FF".into()));
+    }
+
+    #[test]
+    fn an_encoded_slash_stays_and_separates_nothing() {
+        assert_eq!(resolved("/a%2Fb/%2f"), ("/a%2Fb/%2f".into(), "/a%2Fb/%2f".into()));
+    }
+
+    #[test]
+    fn dot_segments_are_resolved_in_both_forms() {
+        for (sent, path) in [
+            ("/a/../b", "/b"),
+            ("/a/%2e%2E/b", "/b"),
+            ("/a/./b/.", "/a/b/"),
+            ("/a/b/..", "/a/"),
+            ("/../../a", "/a"),
+            ("/..", "/"),
+            ("/.hidden/a..", "/.hidden/a.."),
+        ] {
+            assert_eq!(resolved(sent), (path.into(), path.into()), "{sent}");
+        }
+    }
+
+    #[test]
+    fn odd_but_legal_paths_are_kept() {
+        for path in ["/", "//", "/a//b/", "/a;v=1/b.", "/a.../b"] {
+            assert_eq!(resolved(path), (path.into(), path.into()));
+        }
+    }
+
+    #[test]
+    fn bad_paths_are_refused() {
+        for (path, error) in [
+            ("a", PathError::NotAbsolute),
+            ("", PathError::NotAbsolute),
+            ("/%", PathError::BadEscape),
+            ("/%4", PathError::BadEscape),
+            ("/%zz", PathError::BadEscape),
+            ("/%00", PathError::Nul),
+            ("/..%2Fetc", PathError::HiddenDots),
+            ("/a%2f..", PathError::HiddenDots),
+            ("/%2e%2E%2fa", PathError::HiddenDots),
+            ("/a%2F%2e%2Fb", PathError::HiddenDots),
+        ] {
+            assert_eq!(RequestPath::parse(path), Err(error), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_mount_takes_whole_segments() {
+        for (path, script_name, path_info) in
+            [("/app", "/app", ""), ("/app/", "/app", "/"), ("/app/x", "/app", "/x")]
+        {
+            let mut mounted = RequestPath::parse(path).unwrap();
+            assert!(mounted.mount("/app"));
+            assert_eq!(
+                (mounted.script_name(), mounted.path_info()),
+                (script_name.as_bytes(), path_info.as_bytes())
+            );
+        }
+        assert!(!RequestPath::parse("/apple").unwrap().mount("/app"));
+    }
+
+    #[test]
+    fn mounts_add_up_and_the_raw_path_follows() {
+        let mut path = RequestPath::parse("/caf%C3%A9/a%2Fb/c%20d").unwrap();
+        assert!(path.mount("/café"));
+        assert!(path.mount("/a%2Fb"));
+        assert_eq!(path.script_name(), "/café/a%2Fb".as_bytes());
+        assert_eq!((path.path_info(), path.raw_path_info()), (b"/c d".as_slice(), b"/c%20d".as_slice()));
+        assert!(path.mount("/"));
+        assert_eq!(path.path_info(), b"/c d");
+    }
+
+    #[test]
+    fn a_new_path_info_keeps_the_mount() {
+        let mut path = RequestPath::parse("/app/old%20one").unwrap();
+        path.mount("/app");
+        path.set_path_info("/new%20one").unwrap();
+        assert_eq!((path.script_name(), path.path_info()), (b"/app".as_slice(), b"/new one".as_slice()));
+        assert_eq!(path.raw_path_info(), b"/new%20one");
+    }
+
+    /// Whatever is sent, a resolved path has no dot segment and resolves to itself.
+    #[test]
+    fn resolving_is_idempotent() {
+        let pieces = ["/", ".", "..", "%2e", "%2F", "a", "%C3%A9", "%25"];
+        for number in 0..pieces.len().pow(5) {
+            let (mut rest, mut sent) = (number, String::from("/"));
+            for _ in 0..5 {
+                sent.push_str(pieces[rest % pieces.len()]);
+                rest /= pieces.len();
+            }
+            let Ok(path) = RequestPath::parse(&sent) else { continue };
+            assert!(path.decoded().starts_with(b"/"), "{sent}");
+            assert!(
+                !path.decoded().split(|&byte| byte == b'/').any(|segment| matches!(segment, b"." | b"..")),
+                "{sent}"
+            );
+            let raw = std::str::from_utf8(path.raw_path_info()).unwrap();
+            assert_eq!(RequestPath::parse(raw).unwrap(), path, "{sent}");
+        }
+    }
+}
