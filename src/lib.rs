@@ -1,1 +1,23 @@
-//! Vestibule.
+//! Vestibule: an application gateway between a front web server and the applications.
+//!
+//! The modules, in the order in which a request meets them:
+//!
+//! 1. [`listener`]: sockets, TCP and unix; [`runtime`] gives each connection to a core
+//! 2. [`front`]: the protocol that the front server speaks, to one kind of request
+//! 3. [`identity`]: who asks, as far as the front server is believed; the environ begins
+//! 4. [`route`]: which node of the route tree, by URL and by environ
+//! 5. [`stack`]: the layers of a node around what it contains
+//! 6. [`backend`]: who answers: static files, WSGI applications, HTTP upstreams, …
+//! 7. [`rescue`](vestibule_layers::rescue): every failure becomes one clear answer
+//!
+//! [`gateway`] is the line that runs through them; [`supervisor`] owns the processes around it; [`cli`] is what a person
+//! types.
+
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod gateway;
+pub mod runtime;
+pub mod stack;
+
+pub use vestibule_layers::rescue;

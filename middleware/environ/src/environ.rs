@@ -1,6 +1,7 @@
 //! What is known about a request beside the request itself, and both seen as one list of variables.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -34,6 +35,30 @@ impl Scheme {
         match self {
             Self::Http => 80,
             Self::Https => 443,
+        }
+    }
+}
+
+/// `REQUEST_ID`: the gateway's own number of a request, or the name that it was given. Cheap to copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestId {
+    /// A number of the gateway's
+    Serial(u64),
+    /// Given by a layer or by the front server
+    Given(Arc<str>),
+}
+
+impl Default for RequestId {
+    fn default() -> Self {
+        Self::Serial(0)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Serial(number) => write!(f, "{number:016x}"),
+            Self::Given(id) => f.write_str(id),
         }
     }
 }
@@ -74,10 +99,9 @@ pub struct Environ {
     pub server_port: Option<u16>,
     /// The prefix that the front server has taken away already; it begins `SCRIPT_NAME`. No trailing slash.
     pub prefix: Box<[u8]>,
-    /// A number of this request: `REQUEST_ID` until something better is set.
-    pub serial: u64,
+    /// `REQUEST_ID`
+    pub request_id: RequestId,
     variables: Vec<(Arc<str>, Box<[u8]>)>,
-    request_id: Option<Arc<str>>,
 }
 
 impl Environ {
@@ -116,16 +140,6 @@ impl Environ {
             Some((_, old)) => *old = value.into(),
             None => self.variables.push((Arc::clone(name), value.into())),
         }
-    }
-
-    /// Sets `REQUEST_ID`.
-    pub fn set_request_id(&mut self, id: Arc<str>) {
-        self.request_id = Some(id);
-    }
-
-    /// `REQUEST_ID`
-    pub fn request_id(&self) -> Arc<str> {
-        self.request_id.clone().unwrap_or_else(|| format!("{:016x}", self.serial).into())
     }
 
     /// The variables that were set beside the request, the listener's own first.
@@ -265,7 +279,7 @@ impl<'a> View<'a> {
                 owned(self.environ.remote_addr.map_or_else(String::new, |addr| addr.to_string()))
             }
             Variable::RemotePort => self.environ.remote_port.and_then(|port| owned(port.to_string())),
-            Variable::RequestId => owned(self.environ.request_id().to_string()),
+            Variable::RequestId => owned(self.environ.request_id.to_string()),
             Variable::RequestMethod => text(self.method.as_str()),
             Variable::RequestScheme => text(self.environ.scheme.as_str()),
             Variable::RequestUri => text(self.uri.path_and_query().map_or("/", |target| target.as_str())),

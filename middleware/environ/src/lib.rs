@@ -32,7 +32,7 @@ pub mod path;
 pub mod template;
 pub mod variable;
 
-pub use environ::{Environ, Scheme, Server, View};
+pub use environ::{Environ, RequestId, Scheme, Server, View};
 pub use path::{PathError, RequestPath};
 pub use template::{Template, TemplateError};
 pub use variable::{Variable, is_standard};

@@ -44,7 +44,7 @@ impl Template {
                     match piece {
                         Piece::Text(text) => whole.extend_from_slice(text.as_bytes()),
                         Piece::Variable(_, variable) => {
-                            whole.extend_from_slice(&view.get(variable).unwrap_or_default())
+                            whole.extend_from_slice(&view.get(variable).unwrap_or_default());
                         }
                     }
                 }

@@ -1,0 +1,180 @@
+//! Every failure becomes one clear answer: the one list of causes, their codes and status codes.
+//!
+//! A client learns the status, the code and the number of its request, never more; the reason goes to the log, once,
+//! with the same number.
+
+use std::error::Error;
+
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use http_environ::RequestId;
+use tracing::Level;
+
+use crate::{Body, Response};
+
+/// Why a request was not answered as it hoped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The request is malformed: its path, its host, its body
+    BadRequest,
+    /// Credentials are missing or wrong
+    Unauthorized,
+    /// The client may not see this
+    Forbidden,
+    /// No route matches
+    NoRoute,
+    /// The route matches, but what it names is not there
+    NotFound,
+    /// The method has no meaning here
+    MethodNotAllowed,
+    /// The client sends its body too slowly
+    RequestTimeout,
+    /// The body of the request is over a limit
+    BodyTooLarge,
+    /// The range cannot be satisfied
+    RangeNotSatisfiable,
+    /// The body of the request is of a kind that cannot be read here
+    UnsupportedMediaType,
+    /// The client left; for the log only
+    ClientGone,
+    /// An application failed
+    ApplicationError,
+    /// A transform of a layer failed
+    TransformFailed,
+    /// The upstream could not be reached, broke off or spoke nonsense
+    BadGateway,
+    /// A queue or a limit is full
+    Busy,
+    /// The gateway is about to end
+    Draining,
+    /// The application or the upstream was too slow
+    GatewayTimeout,
+}
+
+impl Cause {
+    /// Every cause, for documents and tests.
+    pub const ALL: [Self; 17] = [
+        Self::BadRequest,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NoRoute,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::BodyTooLarge,
+        Self::RangeNotSatisfiable,
+        Self::UnsupportedMediaType,
+        Self::ClientGone,
+        Self::ApplicationError,
+        Self::TransformFailed,
+        Self::BadGateway,
+        Self::Busy,
+        Self::Draining,
+        Self::GatewayTimeout,
+    ];
+
+    /// The stable code and the status code of a cause.
+    pub fn row(self) -> (&'static str, StatusCode) {
+        match self {
+            Self::BadRequest => ("V-BAD-REQUEST", StatusCode::BAD_REQUEST),
+            Self::Unauthorized => ("V-UNAUTHORIZED", StatusCode::UNAUTHORIZED),
+            Self::Forbidden => ("V-FORBIDDEN", StatusCode::FORBIDDEN),
+            Self::NoRoute => ("V-NO-ROUTE", StatusCode::NOT_FOUND),
+            Self::NotFound => ("V-NOT-FOUND", StatusCode::NOT_FOUND),
+            Self::MethodNotAllowed => ("V-METHOD", StatusCode::METHOD_NOT_ALLOWED),
+            Self::RequestTimeout => ("V-SLOW-REQUEST", StatusCode::REQUEST_TIMEOUT),
+            Self::BodyTooLarge => ("V-TOO-LARGE", StatusCode::PAYLOAD_TOO_LARGE),
+            Self::RangeNotSatisfiable => ("V-RANGE", StatusCode::RANGE_NOT_SATISFIABLE),
+            Self::UnsupportedMediaType => ("V-MEDIA-TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::ClientGone => ("V-CLIENT-GONE", client_closed_request()),
+            Self::ApplicationError => ("V-APPLICATION", StatusCode::INTERNAL_SERVER_ERROR),
+            Self::TransformFailed => ("V-TRANSFORM", StatusCode::INTERNAL_SERVER_ERROR),
+            Self::BadGateway => ("V-UPSTREAM", StatusCode::BAD_GATEWAY),
+            Self::Busy => ("V-BUSY", StatusCode::SERVICE_UNAVAILABLE),
+            Self::Draining => ("V-DRAINING", StatusCode::SERVICE_UNAVAILABLE),
+            Self::GatewayTimeout => ("V-TOO-SLOW", StatusCode::GATEWAY_TIMEOUT),
+        }
+    }
+}
+
+/// 499, nginx's "client closed request".
+fn client_closed_request() -> StatusCode {
+    StatusCode::from_u16(499).expect("499 is between 100 and 999")
+}
+
+/// Answers a failure and logs its reason, with all its sources, on one line.
+pub fn rescue(request: &RequestId, cause: Cause, reason: &(dyn Error + 'static)) -> Response {
+    let (code, status) = cause.row();
+    let reason = chain(reason);
+    match level(status) {
+        Level::ERROR => tracing::error!(%request, code, status = status.as_u16(), "{reason}"),
+        Level::WARN => tracing::warn!(%request, code, status = status.as_u16(), "{reason}"),
+        _ => tracing::debug!(%request, code, status = status.as_u16(), "{reason}"),
+    }
+    answer(request, code, status)
+}
+
+/// An error and all its sources: `failed to connect: connection refused`.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        // Some errors print their source themselves.
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// What a client does wrong is its own matter; a limit or a missing upstream is the operator's.
+fn level(status: StatusCode) -> Level {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => Level::WARN,
+        status if status.is_server_error() => Level::ERROR,
+        _ => Level::DEBUG,
+    }
+}
+
+fn answer(request: &RequestId, code: &str, status: StatusCode) -> Response {
+    let text = format!("{status}\n{code} request {request}\n");
+    let mut answer = Response::new(Body::from(text));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_has_a_code_of_its_own() {
+        let mut codes: Vec<_> = Cause::ALL.iter().map(|cause| cause.row().0).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Cause::ALL.len());
+        assert!(codes.iter().all(|code| code.starts_with("V-")));
+    }
+
+    #[test]
+    fn a_full_queue_says_when_to_come_back() {
+        let answer = rescue(&RequestId::Serial(1), Cause::Busy, &std::io::Error::other("the queue is full"));
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()[RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn the_reason_is_printed_with_its_sources() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("failed to connect")]
+        struct Outer(#[source] std::io::Error);
+        assert_eq!(chain(&Outer(std::io::Error::other("refused"))), "failed to connect: refused");
+    }
+}

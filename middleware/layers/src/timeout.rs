@@ -1,0 +1,52 @@
+//! Answers 504 when what is inside has not answered in time.
+//!
+//! ```yaml
+//! layers: [ { timeout: { after: 30s } } ]
+//! ```
+//!
+//! The time runs until the answer's headers are there; a body that streams for longer is left alone. Place it outside of
+//! what may be slow and inside of `access_log`, which then sees the 504.
+
+use std::time::Duration;
+
+use http_environ::View;
+use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, sets_nothing};
+
+use crate::{BoxLayer, Cause, LayerKind, rescue};
+
+pub(crate) static KIND: LayerKind = LayerKind {
+    kind: Kind {
+        name: "timeout",
+        summary: "answers 504 when what is inside has not answered in time",
+        example: "timeout: { after: 30s }",
+        read: |reader| Checked::new(Settings::read(reader)),
+        sets: sets_nothing,
+    },
+    build: |settings| build(settings.get()),
+};
+
+struct Settings {
+    /// How long to wait for the headers of the answer.
+    after: Duration,
+}
+
+impl Settings {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        Self { after: reader.required("after") }
+    }
+}
+
+fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
+    let after = settings.after;
+    Ok(BoxLayer::from_fn(move |request, inner| async move {
+        let id = View::of(&request).environ().request_id.clone();
+        match tokio::time::timeout(after, inner.answer(request)).await {
+            Ok(answer) => answer,
+            Err(_) => rescue(&id, Cause::GatewayTimeout, &TooSlow(after)),
+        }
+    }))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {0:?} (layer timeout)")]
+struct TooSlow(Duration);

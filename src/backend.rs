@@ -1,0 +1,29 @@
+//! (6) Who answers: one file, or folder, for each kind of backend.
+//!
+//! A new backend is one new file, which holds its settings and its `KIND`, and one row in [`KINDS`].
+
+mod respond;
+
+use vestibule_config::{Config, Diagnostic, Kind, Settings};
+use vestibule_layers::BoxService;
+
+/// A kind of backend: what the configuration knows of it, and how its settings become a service.
+pub struct BackendKind {
+    /// Its name, summary, example and settings.
+    pub kind: Kind,
+    /// Builds the service. All that can fail fails here, before a request is there.
+    pub build: fn(&Settings, &Context<'_>) -> Result<BoxService, Diagnostic>,
+}
+
+/// What a backend may know of the gateway that it is built for.
+pub struct Context<'a> {
+    /// The name of the application, or of the route that holds the backend: for logs.
+    pub name: &'a str,
+    /// The whole configuration.
+    pub config: &'a Config,
+    /// How many cores serve requests: the size of what is kept per core (see [`crate::runtime::core`]).
+    pub cores: usize,
+}
+
+/// Every kind of backend.
+pub static KINDS: &[&BackendKind] = &[&respond::KIND];
