@@ -1,1 +1,33 @@
 //! Vestibule's configuration language: YAML text to a checked configuration, every mistake with its place.
+//!
+//! [`Source`] (the bytes) → [`document`] (the tree as written, every value with its place) → [`Config`] (checked, with defaults).
+//! This crate knows no HTTP and no component: it is given the table of [`Kinds`], and each kind reads its own settings
+//! with a [`Reader`].
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod diagnostic;
+pub mod document;
+mod from_node;
+mod kind;
+mod network;
+mod place;
+mod reader;
+mod source;
+mod substitute;
+mod suggest;
+mod unit;
+mod yaml;
+
+pub use config::{
+    Address, App, Component, Condition, Config, Limits, Listen, Peer, Route, Target, Trust, TrustedHeader,
+};
+pub use diagnostic::{Diagnostic, Diagnostics, Level, Mistake};
+pub use from_node::{FromNode, Patterns, Size, Table};
+pub use kind::{Kind, Kinds, Settings, sets_nothing};
+pub use network::{Network, NetworkError};
+pub use place::{Place, SourceText, Spanned};
+pub use reader::Reader;
+pub use source::Source;
+pub use substitute::Lookup;
