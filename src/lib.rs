@@ -16,7 +16,6 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
-pub mod gateway;
 pub mod runtime;
 pub mod stack;
 

@@ -37,3 +37,51 @@ struct Settings {
     /// The media type; by default `text/html` for a file that ends so, else `text/plain`, in UTF-8.
     content_type: Option<HeaderValue>,
 }
+
+impl Settings {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let status = reader.optional::<Spanned<u16>>("status");
+        let status = status.and_then(|code| match StatusCode::from_u16(code.value) {
+            Ok(status) if !status.is_informational() => Some(status),
+            _ => {
+                reader.mistake(&code.place, format!("`{}` is no status code of an answer", code.value)).help("200 to 999");
+                None
+            }
+        });
+        let settings = Self {
+            status: status.unwrap_or(StatusCode::OK),
+            text: reader.optional("text"),
+            file: reader.optional("file"),
+            content_type: reader.parsed("content_type"),
+        };
+        if let (Some(_), Some(file)) = (&settings.text, &settings.file) {
+            reader.mistake(&file.place, "`text` and `file` exclude each other");
+        }
+        settings
+    }
+
+    fn content_type(&self) -> HeaderValue {
+        let is_html = self.file.as_ref().is_some_and(|file| file.extension().is_some_and(|ending| ending == "html"));
+        let default = if is_html { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };
+        self.content_type.clone().unwrap_or(HeaderValue::from_static(default))
+    }
+
+    fn body(&self) -> Result<Bytes, Diagnostic> {
+        let Some(file) = &self.file else { return Ok(self.text.clone().unwrap_or_default().into()) };
+        std::fs::read(&file.value).map(Bytes::from).map_err(|error| {
+            Diagnostic::error(format!("cannot read `{}`: {error}", file.value.display())).at(&file.place)
+        })
+    }
+}
+
+fn build(settings: &Settings) -> Result<BoxService, Diagnostic> {
+    let (status, content_type, body) = (settings.status, settings.content_type(), settings.body()?);
+    Ok(BoxService::from_fn(move |_| {
+        let mut answer = Response::new(Body::from(body.clone()));
+        *answer.status_mut() = status;
+        if !body.is_empty() {
+            answer.headers_mut().insert(CONTENT_TYPE, content_type.clone());
+        }
+        std::future::ready(answer)
+    }))
+}
