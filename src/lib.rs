@@ -16,6 +16,10 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod front;
+pub mod gateway;
+pub mod identity;
+pub mod route;
 pub mod runtime;
 pub mod stack;
 

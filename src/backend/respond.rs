@@ -44,7 +44,9 @@ impl Settings {
         let status = status.and_then(|code| match StatusCode::from_u16(code.value) {
             Ok(status) if !status.is_informational() => Some(status),
             _ => {
-                reader.mistake(&code.place, format!("`{}` is no status code of an answer", code.value)).help("200 to 999");
+                reader
+                    .mistake(&code.place, format!("`{}` is no status code of an answer", code.value))
+                    .help("200 to 999");
                 None
             }
         });
@@ -61,7 +63,8 @@ impl Settings {
     }
 
     fn content_type(&self) -> HeaderValue {
-        let is_html = self.file.as_ref().is_some_and(|file| file.extension().is_some_and(|ending| ending == "html"));
+        let is_html =
+            self.file.as_ref().is_some_and(|file| file.extension().is_some_and(|ending| ending == "html"));
         let default = if is_html { "text/html; charset=utf-8" } else { "text/plain; charset=utf-8" };
         self.content_type.clone().unwrap_or(HeaderValue::from_static(default))
     }

@@ -133,7 +133,9 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 /// What a client does wrong is its own matter; a limit or a missing upstream is the operator's.
 fn level(status: StatusCode) -> Level {
     match status {
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => Level::WARN,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
+            Level::WARN
+        }
         status if status.is_server_error() => Level::ERROR,
         _ => Level::DEBUG,
     }

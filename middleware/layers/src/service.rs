@@ -34,7 +34,11 @@ impl BoxService {
     /// Boxes a service. It is cloned for each request.
     pub fn new<S>(service: S) -> Self
     where
-        S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static,
+        S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
     {
         Self(Arc::new(FromService(service)))
     }
@@ -46,6 +50,14 @@ impl BoxService {
         Fut: Future<Output = Response> + Send + 'static,
     {
         Self(Arc::new(FromFn(function)))
+    }
+
+    /// Boxes a function that hands each request to another boxed service.
+    pub fn from_answering<F>(function: F) -> Self
+    where
+        F: Fn(Request) -> Answer + Send + Sync + 'static,
+    {
+        Self(Arc::new(FromAnswering(function)))
     }
 
     /// Answers a request.
@@ -83,7 +95,11 @@ struct FromService<S>(S);
 
 impl<S> Answering for FromService<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static,
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
 {
     fn answer(&self, request: Request) -> Answer {
         let answer = Oneshot::new(self.0.clone(), request);
@@ -103,6 +119,14 @@ where
     }
 }
 
+struct FromAnswering<F>(F);
+
+impl<F: Fn(Request) -> Answer + Send + Sync> Answering for FromAnswering<F> {
+    fn answer(&self, request: Request) -> Answer {
+        (self.0)(request)
+    }
+}
+
 /// A layer around a [`BoxService`], behind a pointer.
 #[derive(Clone)]
 pub struct BoxLayer(Arc<dyn Fn(BoxService) -> BoxService + Send + Sync>);
@@ -112,8 +136,11 @@ impl BoxLayer {
     pub fn new<L>(layer: L) -> Self
     where
         L: Layer<BoxService> + Send + Sync + 'static,
-        L::Service:
-            Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request, Response = Response, Error = Infallible, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
     {
         Self(Arc::new(move |inner| BoxService::new(layer.layer(inner))))
     }

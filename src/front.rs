@@ -1,0 +1,178 @@
+//! (2) The protocol that the front server speaks: HTTP/1.1 with keep-alive, and what every request must be like.
+//!
+//! What hyper refuses before there is a request (a malformed line, a head over its limits) it answers itself and the
+//! connection is closed; it is logged with the connection. (Of Content-Length beside Transfer-Encoding it removes the
+//! former, as RFC 9112 section 6.3 allows.) Here are refused: a request without exactly one Host, and CONNECT. Headers
+//! with `_` in their names are dropped, because `X_Y` would pass for `X-Y` in the environ.
+
+mod patience;
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONNECTION, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use vestibule_config::Limits;
+use vestibule_layers::{Body, Request};
+
+use crate::gateway::Gateway;
+use crate::identity::Connection;
+use patience::{Expired, Patience};
+
+/// How long a connection that waits for its next request is kept when the worker drains: the front server may be about
+/// to use it, and would not repeat a POST that met its end.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A request that the front refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// HTTP/1.1 without Host, or with several
+    #[error("a request needs exactly one Host (RFC 9112 section 3.2)")]
+    Host,
+    /// CONNECT
+    #[error("CONNECT is for proxies of another kind")]
+    Connect,
+}
+
+/// Serves one connection, until it ends. When `draining` turns true, the next answer is the last.
+pub async fn serve<I>(
+    io: I,
+    connection: Connection,
+    gateway: Arc<Gateway>,
+    mut draining: watch::Receiver<bool>,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let peer = connection.peer;
+    let patience = Patience::new(gateway.limits());
+    let builder = builder(gateway.limits(), &patience);
+    let until_last = draining.clone();
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let (gateway, connection) = (Arc::clone(&gateway), connection.clone());
+        let last = *until_last.borrow();
+        async move {
+            let mut answer = gateway.handle(&connection, request.map(Body::from)).await;
+            if last {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let mut conn = pin!(builder.serve_connection(TokioIo::new(patience.watch(io)), service));
+    let mut expired = pin!(patience.expired());
+    let mut drained = pin!(async {
+        let _ = draining.wait_for(|draining| *draining).await;
+        tokio::time::sleep(LINGER).await;
+    });
+    let (mut waits, mut lingers) = (true, true);
+    loop {
+        tokio::select! {
+            ended = &mut conn => return log_end(peer, ended),
+            why = &mut expired, if waits => match why {
+                Expired::Idle => {
+                    conn.as_mut().graceful_shutdown();
+                    waits = false;
+                }
+                Expired::Head => {
+                    tracing::debug!(?peer, "the head of a request came too slowly: closed");
+                    return;
+                }
+            },
+            () = &mut drained, if lingers => {
+                conn.as_mut().graceful_shutdown();
+                lingers = false;
+            }
+        }
+    }
+}
+
+fn builder(limits: &Limits, patience: &Patience) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(patience.timer())
+        .header_read_timeout(limits.header_time)
+        .max_header_size(limits.header_bytes);
+    // hyper keeps room for 100 headers on the stack, unless it is told a number.
+    if limits.header_count != 100 {
+        builder.max_headers(limits.header_count);
+    }
+    builder
+}
+
+fn log_end(peer: crate::identity::Peer, ended: Result<(), hyper::Error>) {
+    if let Err(error) = ended {
+        tracing::debug!(?peer, "connection ended: {}", vestibule_layers::rescue::chain(&error));
+    }
+}
+
+/// Refuses what no request may be like, and makes one truth of what may be said in two ways.
+pub fn admit(request: &mut Request) -> Result<(), Refused> {
+    if *request.method() == Method::CONNECT {
+        return Err(Refused::Connect);
+    }
+    let version = request.version();
+    let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    let headers = request.headers_mut();
+    drop_ambiguous(headers);
+    let hosts = headers.get_all(HOST).iter().take(2).count();
+    if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {
+        return Err(Refused::Host);
+    }
+    // RFC 9112 section 3.2.2: the target's own authority counts.
+    if let Some(Ok(authority)) = authority {
+        headers.insert(HOST, authority);
+    }
+    Ok(())
+}
+
+fn drop_ambiguous(headers: &mut HeaderMap) {
+    if headers.keys().any(|name| name.as_str().contains('_')) {
+        let ambiguous: Vec<HeaderName> =
+            headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+        for name in ambiguous {
+            headers.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admitted(headers: &[(&'static str, &'static str)]) -> Result<Request, Refused> {
+        let mut request = http::Request::get("/").body(Body::Empty).unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        admit(&mut request).map(|()| request)
+    }
+
+    #[test]
+    fn exactly_one_host_is_wanted() {
+        assert!(admitted(&[("host", "a")]).is_ok());
+        assert_eq!(admitted(&[]).unwrap_err(), Refused::Host);
+        assert_eq!(admitted(&[("host", "a"), ("host", "b")]).unwrap_err(), Refused::Host);
+    }
+
+    #[test]
+    fn headers_with_underscores_are_dropped() {
+        let request = admitted(&[("host", "a"), ("x_forwarded_for", "1.2.3.4"), ("x-ok", "1")]).unwrap();
+        assert_eq!(request.headers().keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["host", "x-ok"]);
+    }
+
+    #[test]
+    fn the_targets_authority_is_the_host() {
+        let mut request =
+            http::Request::get("http://real/").header("host", "other").body(Body::Empty).unwrap();
+        admit(&mut request).unwrap();
+        assert_eq!(request.headers()[HOST], "real");
+    }
+}

@@ -1,0 +1,211 @@
+//! How long a connection is waited for: `limits.keep_alive` between two requests, `limits.header_time` from the first
+//! byte of a head to its last.
+//!
+//! hyper has one timeout for both, and makes a timer for each request. Here its timer only notes when it waits; one timer
+//! for the whole connection looks now and then whether it has waited for too long.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::rt::{Sleep, Timer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use vestibule_config::Limits;
+
+/// Nobody waits: a request is under way.
+const BUSY: u64 = u64::MAX;
+
+/// What a connection took too long for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expired {
+    /// No request for the time of `keep_alive`
+    Idle,
+    /// No whole head for the time of `header_time`
+    Head,
+}
+
+/// The patience with one connection.
+pub(super) struct Patience {
+    clock: Arc<Clock>,
+    keep_alive: Duration,
+    header_time: Duration,
+}
+
+/// Milliseconds since the connection began.
+struct Clock {
+    began: Instant,
+    /// Since when a head is waited for; `BUSY` while none is.
+    waiting: AtomicU64,
+    /// Since when there is a part of it; `BUSY` while there is none.
+    first_byte: AtomicU64,
+}
+
+impl Patience {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let clock =
+            Clock { began: Instant::now(), waiting: AtomicU64::new(0), first_byte: AtomicU64::new(BUSY) };
+        Self { clock: Arc::new(clock), keep_alive: limits.keep_alive, header_time: limits.header_time }
+    }
+
+    /// For hyper: notes when a head is waited for.
+    pub(super) fn timer(&self) -> impl Timer + Send + Sync + 'static {
+        HeadTimer(Arc::clone(&self.clock))
+    }
+
+    /// Notes the first byte of each head.
+    pub(super) fn watch<I>(&self, io: I) -> Watched<I> {
+        Watched { io, clock: Arc::clone(&self.clock) }
+    }
+
+    /// Ends when the connection has taken too long.
+    pub(super) async fn expired(&self) -> Expired {
+        loop {
+            let now = self.clock.now();
+            let waiting = self.clock.waiting.load(Ordering::Relaxed);
+            let first_byte = self.clock.first_byte.load(Ordering::Relaxed);
+            let (since, limit, why) = match (waiting, first_byte) {
+                (BUSY, _) => (now, self.header_time.min(self.keep_alive), None),
+                (since, BUSY) => (since, self.keep_alive, Some(Expired::Idle)),
+                (_, since) => (since, self.header_time, Some(Expired::Head)),
+            };
+            let left = limit.saturating_sub(Duration::from_millis(now.saturating_sub(since)));
+            match why {
+                Some(why) if left.is_zero() => return why,
+                // A head may begin just after this look, and its time is the shorter one.
+                _ => tokio::time::sleep(left.min(self.header_time).max(Duration::from_millis(1))).await,
+            }
+        }
+    }
+}
+
+impl Clock {
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(BUSY - 1)
+    }
+}
+
+struct HeadTimer(Arc<Clock>);
+
+impl Timer for HeadTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(Instant::now() + duration)
+    }
+
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
+        self.0.first_byte.store(BUSY, Ordering::Relaxed);
+        self.0.waiting.store(self.0.now(), Ordering::Relaxed);
+        Box::pin(HeadWait(Arc::clone(&self.0)))
+    }
+}
+
+/// hyper holds it while it waits for a head, and drops it with the head's last byte. It never ends by itself.
+struct HeadWait(Arc<Clock>);
+
+impl Future for HeadWait {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl Sleep for HeadWait {}
+
+impl Drop for HeadWait {
+    fn drop(&mut self) {
+        self.0.waiting.store(BUSY, Ordering::Relaxed);
+    }
+}
+
+/// A connection whose reads are noted.
+pub(super) struct Watched<I> {
+    io: I,
+    clock: Arc<Clock>,
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        let clock = &self.clock;
+        if buf.filled().len() > before
+            && clock.waiting.load(Ordering::Relaxed) != BUSY
+            && clock.first_byte.load(Ordering::Relaxed) == BUSY
+        {
+            clock.first_byte.store(clock.now(), Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patience(keep_alive: u64, header_time: u64) -> Patience {
+        let [keep_alive, header_time] = [keep_alive, header_time].map(Duration::from_millis);
+        let clock =
+            Clock { began: Instant::now(), waiting: AtomicU64::new(BUSY), first_byte: AtomicU64::new(BUSY) };
+        Patience { clock: Arc::new(clock), keep_alive, header_time }
+    }
+
+    async fn expires(patience: &Patience) -> Option<Expired> {
+        tokio::time::timeout(Duration::from_millis(200), patience.expired()).await.ok()
+    }
+
+    #[tokio::test]
+    async fn a_connection_without_a_request_is_idle() {
+        let patience = patience(20, 10_000);
+        let _waits = patience.timer().sleep_until(Instant::now());
+        assert_eq!(expires(&patience).await, Some(Expired::Idle));
+    }
+
+    #[tokio::test]
+    async fn a_head_that_has_begun_has_its_own_time() {
+        let patience = patience(10_000, 20);
+        let _waits = patience.timer().sleep_until(Instant::now());
+        let mut io = patience.watch(b"GET".as_slice());
+        tokio::io::AsyncReadExt::read(&mut io, &mut [0; 8]).await.unwrap();
+        assert_eq!(expires(&patience).await, Some(Expired::Head));
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_may_take_its_time() {
+        let patience = patience(20, 20);
+        drop(patience.timer().sleep_until(Instant::now()));
+        assert_eq!(expires(&patience).await, None);
+    }
+}

@@ -1,0 +1,149 @@
+//! The line: a checked configuration becomes a running gateway, and each request goes straight through it.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{HeaderValue, Method};
+use http_environ::{RequestId, Server, View};
+use vestibule_config::{Component, Config, Diagnostics, Kind, Kinds, Limits, Target};
+use vestibule_layers::{Body, BoxService, Cause, Request, Response, rescue};
+
+use crate::backend::{self, Context};
+use crate::front;
+use crate::identity::{Connection, Identity};
+use crate::route::{Route, Router, predicate};
+use crate::stack;
+
+/// `SERVER_SOFTWARE`
+const SOFTWARE: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
+
+/// Everything that a configuration may use.
+pub fn kinds() -> Kinds {
+    Kinds {
+        layers: vestibule_layers::KINDS.iter().map(|row| &row.kind).collect(),
+        backends: backend::KINDS.iter().map(|row| &row.kind).collect(),
+        predicates: predicate::KINDS.iter().map(|kind| -> &'static Kind { kind }).collect(),
+        standard_variable: http_environ::is_standard,
+    }
+}
+
+/// A running configuration. It never changes: a reload makes another one, in another process.
+pub struct Gateway {
+    identity: Identity,
+    root: BoxService,
+    limits: Limits,
+    config: Arc<Config>,
+}
+
+impl Gateway {
+    /// Builds everything that a configuration names: opens, compiles, imports. Binds nothing. `cores` is the number of
+    /// threads that will serve requests.
+    pub fn build(config: Config, cores: usize) -> Result<Self, Diagnostics> {
+        let config = Arc::new(config);
+        let mut builder =
+            Builder { config: &config, cores, apps: Vec::new(), diagnostics: Diagnostics::new() };
+        for app in &config.apps {
+            let service = builder.backend(&app.backend, &app.name);
+            builder.apps.push(service);
+        }
+        let routes = builder.routes(&config.routes);
+        let root = stack::wrap(&config.layers, routes, &mut builder.diagnostics);
+        if builder.diagnostics.has_errors() {
+            return Err(builder.diagnostics);
+        }
+        let identity = Identity::new(config.trust.clone(), RandomState::new().hash_one(std::process::id()));
+        Ok(Self { identity, root, limits: config.limits, config: Arc::clone(&config) })
+    }
+
+    /// What is the same for all requests of a listener; `address` is `None` for a unix socket.
+    pub fn server(&self, address: Option<SocketAddr>) -> Arc<Server> {
+        let bound =
+            address.filter(|address| !address.ip().is_unspecified()).map(|address| address.ip().to_string());
+        let env = self.config.env.iter().map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));
+        Arc::new(Server {
+            name: bound.unwrap_or_else(|| "localhost".into()),
+            port: address.map(|address| address.port()),
+            software: SOFTWARE,
+            env: env.collect(),
+        })
+    }
+
+    /// The limits of a connection.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The configuration that runs.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Answers a request: front, identity, then the stack of layers and routes down to a backend.
+    pub async fn handle(&self, connection: &Connection, mut request: Request) -> Response {
+        if let Err(refused) = front::admit(&mut request) {
+            return refuse(&refused);
+        }
+        // The server as a whole is asked for its options (RFC 9110 section 9.3.7), no resource of it.
+        if request.uri().path() == "*" && *request.method() == Method::OPTIONS {
+            return Response::new(Body::Empty);
+        }
+        if let Err(bad_path) = self.identity.begin(connection, &mut request) {
+            return refuse(&bad_path);
+        }
+        self.root.answer(request).await
+    }
+}
+
+/// 400, and the connection ends: who sends one malformed request may send another that is taken for its body.
+fn refuse(reason: &(dyn std::error::Error + 'static)) -> Response {
+    let mut answer = rescue(&RequestId::default(), Cause::BadRequest, reason);
+    answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+/// Builds the tree from its leaves.
+struct Builder<'a> {
+    config: &'a Config,
+    cores: usize,
+    apps: Vec<BoxService>,
+    diagnostics: Diagnostics,
+}
+
+impl Builder<'_> {
+    fn routes(&mut self, routes: &[vestibule_config::Route]) -> BoxService {
+        let built = routes.iter().map(|route| {
+            let target = match &route.target {
+                Target::App(number) => self.apps[*number].clone(),
+                Target::Routes(children) => self.routes(children),
+                Target::Backend(component) => {
+                    self.backend(component, &format!("{} at {}", component.kind.name, component.place))
+                }
+            };
+            Route::new(route, stack::wrap(&route.layers, target, &mut self.diagnostics))
+        });
+        Router::new(built.collect()).into_service()
+    }
+
+    fn backend(&mut self, component: &Component, name: &str) -> BoxService {
+        let row = backend::KINDS.iter().find(|row| std::ptr::eq(&raw const row.kind, component.kind));
+        let context = Context { name, config: self.config, cores: self.cores };
+        let built =
+            (row.expect("the configuration uses kinds of the list").build)(&component.settings, &context);
+        built.unwrap_or_else(|diagnostic| {
+            self.diagnostics.push(diagnostic);
+            unavailable()
+        })
+    }
+}
+
+/// Stands in for a backend that could not be built, so that the others are still tried: all mistakes come in one run.
+fn unavailable() -> BoxService {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the backend was not built")]
+    struct NotBuilt;
+    BoxService::from_fn(|request| {
+        let answer = rescue(&View::of(&request).environ().request_id, Cause::BadGateway, &NotBuilt);
+        std::future::ready(answer)
+    })
+}

@@ -1,0 +1,314 @@
+//! (3) Who asks: what the front server says of the client is believed as far as `trust` goes, and the environ begins.
+//!
+//! ```yaml
+//! trust: { peers: [unix, 127.0.0.1], headers: [for, proto] }
+//! ```
+//!
+//! What is not believed is removed before anything sees it: a front server may pass on what a client made up. What is
+//! believed is cut to the part that is: the addresses that a client put before its own in X-Forwarded-For go.
+
+mod forwarded;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header::{FORWARDED, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_environ::{Environ, PathError, RequestId, RequestPath, Scheme, Server};
+use vestibule_config::{Trust, TrustedHeader};
+use vestibule_layers::Request;
+
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// A connection: what it was accepted on, and from whom.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// What is the same for all requests of the listener
+    pub server: Arc<Server>,
+    /// Who connected
+    pub peer: Peer,
+}
+
+/// Who connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Somebody on this machine, over a unix socket
+    Unix,
+    /// An address
+    Tcp(SocketAddr),
+}
+
+impl Peer {
+    fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Unix => None,
+            Self::Tcp(address) => Some(address.ip().to_canonical()),
+        }
+    }
+
+    fn port(self) -> Option<u16> {
+        match self {
+            Self::Unix => None,
+            Self::Tcp(address) => Some(address.port()),
+        }
+    }
+}
+
+/// What the front server says of the client, as far as it is believed.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Claims {
+    client: Option<IpAddr>,
+    scheme: Option<Scheme>,
+    host: Option<HeaderValue>,
+    port: Option<u16>,
+    prefix: Option<Box<[u8]>>,
+}
+
+/// Decides who asks.
+#[derive(Debug)]
+pub struct Identity {
+    trust: Trust,
+    serial: AtomicU64,
+}
+
+impl Identity {
+    /// Trusts as the configuration says. `first` numbers the first request.
+    pub fn new(trust: Trust, first: u64) -> Self {
+        Self { trust, serial: AtomicU64::new(first) }
+    }
+
+    /// Begins the environ of a request, and removes from its headers what is not believed.
+    pub fn begin(&self, connection: &Connection, request: &mut Request) -> Result<(), PathError> {
+        let mut environ = Environ::for_target(request.uri())?;
+        environ.request_id = RequestId::Serial(self.serial.fetch_add(1, Ordering::Relaxed));
+        environ.server = Arc::clone(&connection.server);
+        environ.remote_addr = connection.peer.address();
+        environ.remote_port = connection.peer.port();
+        if request.headers().keys().any(tells_of_client) {
+            self.believe(connection.peer, request.headers_mut(), &mut environ);
+        }
+        request.extensions_mut().insert(environ);
+        Ok(())
+    }
+
+    fn believe(&self, peer: Peer, headers: &mut HeaderMap, environ: &mut Environ) {
+        let trusted = self.trusts(peer);
+        for (name, header) in [
+            (FOR, TrustedHeader::For),
+            (PROTO, TrustedHeader::Proto),
+            (FORWARDED_HOST, TrustedHeader::Host),
+            (PORT, TrustedHeader::Port),
+            (PREFIX, TrustedHeader::Prefix),
+            (FORWARDED, TrustedHeader::Forwarded),
+        ] {
+            if !(trusted && self.trust.headers.contains(&header)) {
+                headers.remove(name);
+            }
+        }
+        if !trusted {
+            headers.remove(REAL_IP);
+            return;
+        }
+        let claims = self.claims(headers);
+        if let Some(client) = claims.client {
+            environ.remote_addr = Some(client);
+            environ.remote_port = None;
+        }
+        environ.scheme = claims.scheme.unwrap_or(environ.scheme);
+        environ.server_port = claims.port;
+        environ.prefix = claims.prefix.unwrap_or_default();
+        if let Some(host) = claims.host {
+            headers.insert(HOST, host);
+        }
+    }
+
+    /// Reads what is left in the headers: all of it is believed.
+    fn claims(&self, headers: &mut HeaderMap) -> Claims {
+        if headers.contains_key(FORWARDED) {
+            return forwarded::claims(headers, |address| self.trusts_address(address));
+        }
+        let last = |name: &HeaderName| {
+            let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+            value.rsplit(',').next().map(str::trim)
+        };
+        let claims = Claims {
+            client: None,
+            scheme: last(&PROTO).and_then(scheme),
+            host: last(&FORWARDED_HOST).and_then(|host| host.parse().ok()),
+            port: last(&PORT).and_then(|port| port.parse().ok()),
+            prefix: last(&PREFIX).and_then(prefix),
+        };
+        Claims { client: self.client(headers), ..claims }
+    }
+
+    /// The client of X-Forwarded-For: from the right, past the proxies that are trusted, the first that is not. What stands
+    /// left of it is the client's own invention and goes.
+    fn client(&self, headers: &mut HeaderMap) -> Option<IpAddr> {
+        let mut believed: Vec<IpAddr> = Vec::new();
+        for value in headers.get_all(FOR).iter().rev() {
+            for text in value.to_str().unwrap_or_default().rsplit(',') {
+                let Some(address) = forwarded::address(text.trim()) else { break };
+                believed.push(address);
+                if !self.trusts_address(address) {
+                    break;
+                }
+            }
+            if believed.last().is_some_and(|&address| !self.trusts_address(address)) {
+                break;
+            }
+        }
+        let chain: Vec<String> = believed.iter().rev().map(IpAddr::to_string).collect();
+        match HeaderValue::try_from(chain.join(", ")) {
+            Ok(chain) if !believed.is_empty() => headers.insert(FOR, chain),
+            _ => headers.remove(FOR),
+        };
+        believed.last().copied()
+    }
+
+    fn trusts(&self, peer: Peer) -> bool {
+        self.trust.peers.iter().any(|trusted| match (trusted, peer.address()) {
+            (vestibule_config::Peer::Unix, None) => true,
+            (vestibule_config::Peer::Net(network), Some(address)) => network.contains(address),
+            _ => false,
+        })
+    }
+
+    fn trusts_address(&self, address: IpAddr) -> bool {
+        self.trust.peers.iter().any(
+            |trusted| matches!(trusted, vestibule_config::Peer::Net(network) if network.contains(address)),
+        )
+    }
+}
+
+fn tells_of_client(name: &HeaderName) -> bool {
+    *name == FORWARDED || name.as_str().starts_with("x-forwarded-") || *name == REAL_IP
+}
+
+fn scheme(text: &str) -> Option<Scheme> {
+    [Scheme::Http, Scheme::Https].into_iter().find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
+}
+
+/// A prefix without its trailing slash, decoded as a path is.
+fn prefix(text: &str) -> Option<Box<[u8]>> {
+    let path = RequestPath::parse(text.trim_end_matches('/')).ok()?;
+    Some(path.decoded().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_environ::View;
+    use vestibule_config::TrustedHeader as Header;
+    use vestibule_layers::Body;
+
+    const PROXY: &str = "127.0.0.1:40000";
+
+    /// A request after the identity of `trust: { peers: [unix, 127.0.0.1, 10.0.0.0/8], headers: HEADERS }`.
+    fn begun(peer: &str, trusted: &[Header], headers: &[(&'static str, &'static str)]) -> Request {
+        let peers = vec![
+            vestibule_config::Peer::Unix,
+            vestibule_config::Peer::Net("127.0.0.1".parse().unwrap()),
+            vestibule_config::Peer::Net("10.0.0.0/8".parse().unwrap()),
+        ];
+        let identity = Identity::new(Trust { peers, headers: trusted.to_vec() }, 0);
+        let peer = peer.parse().map_or(Peer::Unix, Peer::Tcp);
+        let mut request = http::Request::get("/").header("host", "inner").body(Body::Empty).unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        identity.begin(&Connection { server: Arc::default(), peer }, &mut request).unwrap();
+        request
+    }
+
+    fn variable(request: &Request, name: &str) -> Option<String> {
+        let value = View::of(request).get(&name.parse().unwrap())?;
+        Some(String::from_utf8(value.into_owned()).unwrap())
+    }
+
+    fn client(peer: &str, forwarded_for: &'static str) -> (String, Option<String>) {
+        let request = begun(peer, &[Header::For], &[("x-forwarded-for", forwarded_for)]);
+        (variable(&request, "REMOTE_ADDR").unwrap(), variable(&request, "HTTP_X_FORWARDED_FOR"))
+    }
+
+    #[test]
+    fn the_client_is_the_first_from_the_right_that_is_not_trusted() {
+        let believed = |chain: &str| Some(chain.to_owned());
+        assert_eq!(client(PROXY, "192.0.2.1"), ("192.0.2.1".into(), believed("192.0.2.1")));
+        assert_eq!(client(PROXY, "6.6.6.6, 192.0.2.1"), ("192.0.2.1".into(), believed("192.0.2.1")));
+        assert_eq!(
+            client(PROXY, "6.6.6.6, 192.0.2.1, 10.0.0.7"),
+            ("192.0.2.1".into(), believed("192.0.2.1, 10.0.0.7"))
+        );
+        assert_eq!(client("unix", "[2001:db8::1]:80"), ("2001:db8::1".into(), believed("2001:db8::1")));
+        assert_eq!(client(PROXY, "6.6.6.6, nonsense"), ("127.0.0.1".into(), None));
+        assert_eq!(client(PROXY, "10.0.0.7"), ("10.0.0.7".into(), believed("10.0.0.7")));
+    }
+
+    #[test]
+    fn nobody_else_is_believed() {
+        assert_eq!(client("192.0.2.9:5", "6.6.6.6"), ("192.0.2.9".into(), None));
+        let all = [
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil"),
+            ("x-forwarded-port", "1"),
+            ("x-forwarded-prefix", "/evil"),
+            ("x-real-ip", "6.6.6.6"),
+            ("forwarded", "for=6.6.6.6"),
+        ];
+        let request = begun("192.0.2.9:5", &[Header::For, Header::Proto], &all);
+        assert_eq!(request.headers().keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["host"]);
+        assert_eq!(variable(&request, "REQUEST_SCHEME").unwrap(), "http");
+        assert_eq!(variable(&request, "REMOTE_PORT").unwrap(), "5");
+    }
+
+    #[test]
+    fn what_is_not_listed_is_removed_even_from_a_trusted_peer() {
+        let headers =
+            [("forwarded", "for=6.6.6.6"), ("x-forwarded-host", "evil"), ("x-forwarded-proto", "https")];
+        let request = begun(PROXY, &[Header::For, Header::Proto], &headers);
+        assert_eq!(variable(&request, "HTTP_FORWARDED"), None);
+        assert_eq!(variable(&request, "HTTP_HOST").unwrap(), "inner");
+        assert_eq!(variable(&request, "HTTPS").unwrap(), "on");
+        assert_eq!(variable(&request, "SERVER_PORT").unwrap(), "443");
+    }
+
+    #[test]
+    fn host_port_and_prefix_are_taken_over_when_listed() {
+        let headers = [
+            ("x-forwarded-host", "shop.example"),
+            ("x-forwarded-port", "8443"),
+            ("x-forwarded-prefix", "/outer%20x/"),
+            ("x-forwarded-proto", "ftp"),
+        ];
+        let request = begun("unix", &[Header::Host, Header::Port, Header::Prefix, Header::Proto], &headers);
+        for (name, value) in [
+            ("HTTP_HOST", "shop.example"),
+            ("SERVER_NAME", "shop.example"),
+            ("SERVER_PORT", "8443"),
+            ("SCRIPT_NAME", "/outer x"),
+            ("REQUEST_SCHEME", "http"),
+            ("REMOTE_ADDR", ""),
+        ] {
+            assert_eq!(variable(&request, name).as_deref(), Some(value), "{name}");
+        }
+    }
+
+    #[test]
+    fn requests_are_numbered() {
+        let identity = Identity::new(Trust { peers: Vec::new(), headers: Vec::new() }, 7);
+        let connection = Connection { server: Arc::default(), peer: Peer::Unix };
+        let ids = [(); 2].map(|()| {
+            let mut request = http::Request::get("/").body(Body::Empty).unwrap();
+            identity.begin(&connection, &mut request).unwrap();
+            variable(&request, "REQUEST_ID").unwrap()
+        });
+        assert_eq!(ids, ["0000000000000007", "0000000000000008"]);
+    }
+}

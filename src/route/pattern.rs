@@ -1,0 +1,139 @@
+//! The pattern of a `path:` in matchit's syntax, matched against the bytes of a decoded path.
+
+use std::sync::Arc;
+
+use super::Captures;
+
+/// `/feeds/{year}/{*rest}`, taken apart.
+#[derive(Debug, Clone)]
+pub(super) struct PathPattern {
+    segments: Vec<Segment>,
+    /// The name of `{*name}`, which takes all that is left after the last slash, even nothing.
+    rest: Option<Arc<str>>,
+}
+
+#[derive(Debug, Clone)]
+enum Segment {
+    Literal(Box<[u8]>),
+    Capture { before: Box<[u8]>, name: Arc<str>, after: Box<[u8]> },
+}
+
+impl PathPattern {
+    /// Takes a pattern apart that the configuration has checked.
+    pub(super) fn new(pattern: &str) -> Self {
+        let mut segments: Vec<_> = pattern.trim_start_matches('/').split('/').collect();
+        let name_of_rest = |last: &str| last.strip_prefix("{*")?.strip_suffix('}').map(Arc::from);
+        let rest = segments.last().and_then(|last| name_of_rest(last));
+        if rest.is_some() {
+            segments.pop();
+        }
+        Self { segments: segments.into_iter().map(Segment::new).collect(), rest }
+    }
+
+    /// Whether a path matches; its captures are added.
+    pub(super) fn matches(&self, path: &[u8], captures: &mut Captures) -> bool {
+        let Some(path) = path.strip_prefix(b"/") else { return false };
+        let count = self.segments.len() + usize::from(self.rest.is_some());
+        let mut given = path.splitn(count, |&byte| byte == b'/');
+        let all = self
+            .segments
+            .iter()
+            .all(|segment| given.next().is_some_and(|text| segment.matches(text, captures)));
+        match (&self.rest, given.next()) {
+            (Some(name), Some(rest)) if all => {
+                captures.push((Arc::clone(name), rest.into()));
+                true
+            }
+            // Without a rest the last segment took all that was left: a slash in it is one too many.
+            (None, None) => all && path.iter().filter(|&&byte| byte == b'/').count() < count,
+            _ => false,
+        }
+    }
+
+    /// The whole segments before the first capture: `/feeds`, or nothing.
+    pub(super) fn literal_prefix(&self) -> String {
+        let literal = |segment: &Segment| match segment {
+            Segment::Literal(text) => Some(format!("/{}", String::from_utf8_lossy(text))),
+            Segment::Capture { .. } => None,
+        };
+        self.segments.iter().map_while(literal).collect::<String>().trim_end_matches('/').to_owned()
+    }
+}
+
+impl Segment {
+    fn new(text: &str) -> Self {
+        match text.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
+            Some((before, (name, after))) if !text.starts_with("{{") => Self::Capture {
+                before: before.as_bytes().into(),
+                name: name.into(),
+                after: after.as_bytes().into(),
+            },
+            _ => Self::Literal(text.replace("{{", "{").replace("}}", "}").into_bytes().into()),
+        }
+    }
+
+    fn matches(&self, text: &[u8], captures: &mut Captures) -> bool {
+        match self {
+            Self::Literal(literal) => **literal == *text,
+            Self::Capture { before, name, after } => {
+                let inner = text.strip_prefix(&**before).and_then(|rest| rest.strip_suffix(&**after));
+                let Some(inner) = inner.filter(|inner| !inner.is_empty()) else { return false };
+                captures.push((Arc::clone(name), inner.into()));
+                true
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captured(pattern: &str, path: &str) -> Option<String> {
+        let mut captures = Captures::new();
+        let matches = PathPattern::new(pattern).matches(path.as_bytes(), &mut captures);
+        let text = |(name, value): &(Arc<str>, Box<[u8]>)| format!("{name}={}", value.escape_ascii());
+        matches.then(|| captures.iter().map(text).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn patterns_match_whole_paths() {
+        for (pattern, path, expected) in [
+            ("/", "/", Some("")),
+            ("/", "/a", None),
+            ("/a/b", "/a/b", Some("")),
+            ("/a/b", "/a/b/", None),
+            ("/a/b/", "/a/b/", Some("")),
+            ("/a/b", "/a", None),
+            ("/a/b", "/a/b/c", None),
+            ("/{id}", "/7", Some("id=7")),
+            ("/{id}", "/", None),
+            ("/{id}", "/7/", None),
+            ("/{id}/edit", "/7/edit", Some("id=7")),
+            ("/feed-{name}.xml", "/feed-news.xml", Some("name=news")),
+            ("/feed-{name}.xml", "/feed-.xml", None),
+            ("/feeds/{*feed}", "/feeds/a/b", Some("feed=a/b")),
+            ("/feeds/{*feed}", "/feeds/", Some("feed=")),
+            ("/feeds/{*feed}", "/feeds", None),
+            ("/{*all}", "/", Some("all=")),
+            ("/{year}/{*rest}", "/2026/a/b/", Some("year=2026 rest=a/b/")),
+            ("/{{a}}", "/{a}", Some("")),
+        ] {
+            assert_eq!(captured(pattern, path).as_deref(), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn the_literal_prefix_ends_at_a_segment() {
+        for (pattern, prefix) in [
+            ("/feeds/{*feed}", "/feeds"),
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b"),
+            ("/a/feed-{name}", "/a"),
+            ("/{a}/b", ""),
+            ("/", ""),
+        ] {
+            assert_eq!(PathPattern::new(pattern).literal_prefix(), prefix, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The host that was asked for, without its port: `host: "*.example.com"`.
+
+use http_environ::View;
+use vestibule_config::Kind;
+
+use super::{Captures, Predicate};
+use crate::route::Value;
+
+pub(super) static KIND: Kind = Kind {
+    name: "host",
+    summary: "the host that was asked for, without its port; letters match in either case",
+    example: "host: \"*.example.com\"",
+    read: |reader| {
+        let patterns = reader.whole();
+        super::settings(Host(Value::read_lowercase(reader, &patterns)))
+    },
+    sets: super::captures,
+};
+
+struct Host(Value);
+
+impl Predicate for Host {
+    fn holds(&self, view: &View<'_>, captures: &mut Captures) -> bool {
+        let host = view.server_name();
+        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.0.matches(Some(host.to_ascii_lowercase().as_bytes()), captures);
+        }
+        self.0.matches(Some(host.as_bytes()), captures)
+    }
+
+    fn hosts(&self) -> Option<Vec<&str>> {
+        self.0.only_exact()?.iter().map(|host| std::str::from_utf8(host).ok()).collect()
+    }
+
+    fn captures(&self) -> Vec<String> {
+        self.0.captures().map(str::to_owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::route::predicate::testing::holds;
+
+    #[test]
+    fn hosts_match_without_port_and_in_either_case() {
+        for (pattern, host, expected) in [
+            ("Example.com", "example.COM:8000", true),
+            ("example.com", "www.example.com", false),
+            ("'*.example.com'", "WWW.example.com", true),
+            ("'~^(a|b)\\.example$'", "A.example", true),
+            ("[a, b]", "b", true),
+            ("'[::1]'", "[::1]:80", true),
+        ] {
+            assert_eq!(
+                holds(&format!("host: {pattern}"), "/", &[("host", host)]),
+                expected,
+                "{pattern} {host}"
+            );
+        }
+    }
+}
