@@ -129,6 +129,8 @@ pub struct Component {
     pub kind: &'static Kind,
     /// The settings that the kind has read.
     pub settings: Settings,
+    /// The environ variables that it asks for, as the kind has declared with [`Reader::reads`](crate::Reader::reads).
+    pub reads: Vec<Spanned<String>>,
     /// Where it is used.
     pub place: Place,
 }

@@ -56,12 +56,14 @@ impl Node {
         matches!(self.value, Value::Null)
     }
 
+    /// The entries of a mapping; none of anything else.
+    pub fn entries(&self) -> &[Entry] {
+        if let Value::Map(entries) = &self.value { entries } else { &[] }
+    }
+
     /// The value of a key, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        match &self.value {
-            Value::Map(entries) => entries.iter().find(|entry| *entry.key == key).map(|entry| &entry.value),
-            _ => None,
-        }
+        self.entries().iter().find(|entry| *entry.key == key).map(|entry| &entry.value)
     }
 }
 
@@ -74,6 +76,26 @@ pub fn read(source: &Arc<SourceText>, lookup: Lookup<'_>, diagnostics: &mut Diag
             None
         }
     }
+}
+
+/// Reads the value of one key of the file, and no other.
+pub(crate) fn read_key(
+    source: &Arc<SourceText>,
+    key: &str,
+    lookup: Lookup<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Node> {
+    let raw = match yaml::parse(source) {
+        Ok(raw) => raw,
+        Err(not_yaml) => {
+            diagnostics.append(not_yaml);
+            return None;
+        }
+    };
+    let RawValue::Map(entries) = raw.value else { return None };
+    let (_, value) =
+        entries.into_iter().find(|(name, _)| matches!(&name.value, RawValue::Text(name) if name == key))?;
+    Some(Builder { source, lookup, diagnostics }.node(value))
 }
 
 /// Turns the parser's tree into ours.

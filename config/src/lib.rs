@@ -1,16 +1,19 @@
 //! Vestibule's configuration language: YAML text to a checked configuration, every mistake with its place.
 //!
-//! [`Source`] (the bytes) → [`document`] (the tree as written, every value with its place) → [`Config`] (checked, with defaults).
-//! This crate knows no HTTP and no component: it is given the table of [`Kinds`], and each kind reads its own settings
-//! with a [`Reader`].
+//! [`Source`] (the bytes) → [`document`] (the tree as written, every value with its place) → [`Config`] (checked, with
+//! defaults). This crate knows no HTTP and no component: it is given the table of [`Kinds`], and each kind reads its own
+//! settings with a [`Reader`].
 
 #![forbid(unsafe_code)]
 
+mod check;
 mod config;
 mod diagnostic;
 pub mod document;
+mod env_file;
 mod from_node;
 mod kind;
+mod load;
 mod network;
 mod place;
 mod reader;
@@ -26,6 +29,7 @@ pub use config::{
 pub use diagnostic::{Diagnostic, Diagnostics, Level, Mistake};
 pub use from_node::{FromNode, Patterns, Size, Table};
 pub use kind::{Kind, Kinds, Settings, sets_nothing};
+pub use load::{load, load_source};
 pub use network::{Network, NetworkError};
 pub use place::{Place, SourceText, Spanned};
 pub use reader::Reader;

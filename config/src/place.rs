@@ -51,10 +51,6 @@ impl SourceText {
 #[derive(Clone, Default)]
 pub struct Place {
     source: Arc<SourceText>,
-    /// Counted from 1; 0 when the place is unknown.
-    line: usize,
-    /// Counted in characters, from 1.
-    column: usize,
     /// In bytes, from the start of the text.
     offset: usize,
     /// In bytes.
@@ -66,18 +62,9 @@ pub struct Place {
 impl Place {
     /// The stretch of `length` bytes from `offset`; both are cut to the text and to its characters.
     pub fn new(source: &Arc<SourceText>, offset: usize, length: usize) -> Self {
-        let text = &source.text;
-        let offset = boundary(text, offset);
-        let end = boundary(text, offset.saturating_add(length));
-        let (line, start_of_line) = source.line_at(offset);
-        Self {
-            source: Arc::clone(source),
-            line: line + 1,
-            column: text[start_of_line..offset].chars().count() + 1,
-            offset,
-            length: end - offset,
-            written: None,
-        }
+        let start = boundary(&source.text, offset);
+        let end = boundary(&source.text, offset.saturating_add(length));
+        Self { source: Arc::clone(source), offset: start, length: end - start, written: None }
     }
 
     /// The character at a line and column, both from 1.
@@ -103,17 +90,18 @@ impl Place {
 
     /// The line, from 1; 0 when the place is unknown.
     pub fn line(&self) -> usize {
-        self.line
+        if self.is_unknown() { 0 } else { self.source.line_at(self.offset).0 + 1 }
     }
 
     /// The column in characters, from 1.
     pub fn column(&self) -> usize {
-        self.column
+        let (_, start_of_line) = self.source.line_at(self.offset);
+        self.source.text[start_of_line..self.offset].chars().count() + 1
     }
 
     /// Whether this is no place at all, as that of a default.
     pub fn is_unknown(&self) -> bool {
-        self.line == 0
+        self.source.lines.is_empty()
     }
 
     /// The folder that relative paths written here start from.
@@ -170,7 +158,7 @@ impl Eq for Place {}
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file().display(), self.line, self.column)
+        write!(f, "{}:{}:{}", self.file().display(), self.line(), self.column())
     }
 }
 

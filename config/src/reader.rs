@@ -14,6 +14,8 @@ use crate::place::{Place, Spanned};
 #[derive(Debug)]
 pub struct Reader<'a> {
     node: &'a Node,
+    /// The name that these are the settings of; what is missing is missing there.
+    name: Place,
     diagnostics: &'a mut Diagnostics,
     asked: Vec<&'static str>,
     /// Whether the node was read as a whole, or is of the wrong sort and was already reported.
@@ -22,9 +24,9 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts to read a node. [`finish`](Self::finish) must follow.
-    pub fn new(node: &'a Node, diagnostics: &'a mut Diagnostics) -> Self {
-        Self { node, diagnostics, asked: Vec::new(), settled: false, reads: Vec::new() }
+    /// Starts to read the settings of what is named at a place. [`finish`](Self::finish) must follow.
+    pub fn new(node: &'a Node, name: &Place, diagnostics: &'a mut Diagnostics) -> Self {
+        Self { node, name: name.clone(), diagnostics, asked: Vec::new(), settled: false, reads: Vec::new() }
     }
 
     /// Reads a key that must be given. The default only stands in where a mistake was recorded.
@@ -32,9 +34,9 @@ impl<'a> Reader<'a> {
         if let Some(node) = self.given(key) {
             return T::from_node(node, self.diagnostics).unwrap_or_default();
         }
-        if !self.settled {
-            let place = self.node.get(key).map_or(&self.node.place, |null| &null.place);
-            self.diagnostics.error(place, format!("`{key}` is missing"));
+        // Of a node that is no mapping, `finish` says so.
+        if matches!(self.node.value, Value::Null | Value::Map(_)) {
+            self.diagnostics.error(&self.name, format!("`{key}` is missing"));
         }
         T::default()
     }
@@ -86,8 +88,8 @@ impl<'a> Reader<'a> {
 
     /// Reads a mapping within this one.
     pub fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader<'_>) -> T) -> Option<T> {
-        let node = self.given(key)?;
-        Some(self.nested(node, read))
+        let (name, node) = self.entry(key)?;
+        Some(self.nested(node, name, read))
     }
 
     /// Reads a list, item by item; a single item needs no list around it.
@@ -95,15 +97,19 @@ impl<'a> Reader<'a> {
         match self.given(key) {
             None => Vec::new(),
             Some(Node { value: Value::List(items), .. }) => {
-                items.iter().map(|item| self.nested(item, &mut read)).collect()
+                items.iter().map(|item| self.nested(item, &item.place, &mut read)).collect()
             }
-            Some(single) => vec![self.nested(single, read)],
+            Some(single) => vec![self.nested(single, &single.place, read)],
         }
     }
 
     /// Reads the node itself, as predicates do: `host: "*.example.com"`.
     pub fn whole<T: FromNode + Default>(&mut self) -> T {
         self.settled = true;
+        if self.node.is_null() {
+            self.diagnostics.error(&self.name, "a value is missing here");
+            return T::default();
+        }
         T::from_node(self.node, self.diagnostics).unwrap_or_default()
     }
 
@@ -120,7 +126,7 @@ impl<'a> Reader<'a> {
 
     /// The place of the whole node.
     pub fn place(&self) -> Place {
-        self.node.place.clone()
+        if self.node.is_null() { self.name.clone() } else { self.node.place.clone() }
     }
 
     /// Records a mistake.
@@ -144,8 +150,8 @@ impl<'a> Reader<'a> {
         self.reads
     }
 
-    fn nested<T>(&mut self, node: &Node, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
-        let mut reader = Reader::new(node, self.diagnostics);
+    fn nested<T>(&mut self, node: &Node, name: &Place, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+        let mut reader = Reader::new(node, name, self.diagnostics);
         let value = read(&mut reader);
         let reads = reader.finish();
         self.reads.extend(reads);
@@ -153,9 +159,19 @@ impl<'a> Reader<'a> {
     }
 
     /// The value of a key, unless it is absent or null.
-    fn given(&mut self, key: &'static str) -> Option<&'a Node> {
+    pub(crate) fn given(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.entry(key).map(|(_, node)| node)
+    }
+
+    /// Declares keys that somebody else reads.
+    pub(crate) fn known(&mut self, keys: &[&'static str]) {
+        self.asked.extend(keys);
+    }
+
+    fn entry(&mut self, key: &'static str) -> Option<(&'a Place, &'a Node)> {
         self.asked.push(key);
-        self.node.get(key).filter(|node| !node.is_null())
+        let entry = self.node.entries().iter().find(|entry| *entry.key == key)?;
+        (!entry.value.is_null()).then_some((&entry.key.place, &entry.value))
     }
 
     fn report_unknown(&mut self) {

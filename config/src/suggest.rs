@@ -14,9 +14,38 @@ pub(crate) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>)
         .map(|(_, name)| name)
 }
 
+/// The name that is one slip away from `given` among names that cannot be listed, only recognised.
+pub(crate) fn one_slip(given: &str, known: impl Fn(&str) -> bool) -> Option<String> {
+    let characters = || ('A'..='Z').chain(['_']);
+    let cuts = || given.char_indices().map(|(at, _)| given.split_at(at)).chain([(given, "")]);
+    let changed = cuts().flat_map(move |(before, after)| {
+        let mut rest = after.chars();
+        let first = rest.next();
+        let without_first = rest.as_str();
+        let second = rest.next();
+        let swapped = first.zip(second).map(|(a, b)| format!("{before}{b}{a}{}", rest.as_str()));
+        let removed = first.map(|_| format!("{before}{without_first}"));
+        let replaced = characters().map(move |new| format!("{before}{new}{without_first}"));
+        let added = characters().map(move |new| format!("{before}{new}{after}"));
+        swapped.into_iter().chain(removed).chain(replaced).chain(added)
+    });
+    std::iter::once(given.to_uppercase()).chain(changed).find(|name| name != given && known(name))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{nearest, one_slip};
+
+    #[test]
+    fn recognised_names_are_found_within_one_slip() {
+        let known = |name: &str| name == "PATH_INFO" || name.starts_with("HTTP_");
+        for slip in ["PTH_INFO", "PATH_INFOO", "PAHT_INFO", "PATH-INFO", "path_info", "PATH_INF"] {
+            assert_eq!(one_slip(slip, known).as_deref(), Some("PATH_INFO"), "{slip}");
+        }
+        assert_eq!(one_slip("HTP_HOST", known).as_deref(), Some("HTTP_HOST"));
+        assert_eq!(one_slip("", known), None);
+        assert_eq!(one_slip("DEPLOY", known), None);
+    }
 
     #[test]
     fn slips_are_understood() {

@@ -1,0 +1,27 @@
+//! `env`: variables that join every request's environ.
+
+use crate::reader::Reader;
+
+pub(super) fn read(reader: &mut Reader<'_>, is_standard: fn(&str) -> bool) -> Vec<(String, String)> {
+    let pairs = reader.pairs("env");
+    for (name, _) in &pairs {
+        if name.starts_with("HTTP_") {
+            reader
+                .mistake(&name.place, format!("`{}` belongs to the request's headers", name.value))
+                .help("the layer `request_headers` sets headers");
+        } else if is_standard(name) {
+            reader.mistake(&name.place, format!("`{}` is the request's own and cannot be set", name.value));
+        } else if !is_variable(name) {
+            reader
+                .mistake(&name.place, format!("`{}` is not a variable's name", name.value))
+                .help("it consists of letters, digits, `_` and `.`, and does not begin with a digit");
+        }
+    }
+    pairs.into_iter().map(|(name, value)| (name.value, value.value)).collect()
+}
+
+/// Whether a text can name a variable. Applications have names with dots, as `wsgi.input`.
+pub(super) fn is_variable(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
+}

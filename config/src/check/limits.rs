@@ -1,0 +1,50 @@
+//! `limits`: what a connection may use up.
+
+use std::time::Duration;
+
+use crate::config::Limits;
+use crate::from_node::Size;
+use crate::place::{Place, Spanned};
+use crate::reader::Reader;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes: 64 << 10,
+            header_count: 100,
+            header_time: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(75),
+            connections: 10_000,
+        }
+    }
+}
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
+    let default = Limits::default();
+    Limits {
+        header_bytes: header_bytes(reader).unwrap_or(default.header_bytes),
+        header_count: positive(reader, "header_count", default.header_count),
+        header_time: reader.or("header_time", default.header_time),
+        keep_alive: reader.or("keep_alive", default.keep_alive),
+        connections: positive(reader, "connections", default.connections),
+    }
+}
+
+fn header_bytes(reader: &mut Reader<'_>) -> Option<usize> {
+    let size: Spanned<Size> = reader.optional("header_bytes")?;
+    let bytes = usize::try_from(size.value.0).ok();
+    // hyper's buffer cannot be smaller.
+    if bytes.is_none_or(|bytes| !(8 << 10..=16 << 20).contains(&bytes)) {
+        reader
+            .mistake(&size.place, "the size of a request's head is limited to 8KiB at least, 16MiB at most");
+    }
+    bytes
+}
+
+fn positive(reader: &mut Reader<'_>, key: &'static str, default: usize) -> usize {
+    let number: Spanned<usize> = reader.or(key, Spanned::new(default, Place::default()));
+    if *number == 0 {
+        reader.mistake(&number.place, format!("`{key}` must be 1 at least"));
+    }
+    number.value
+}

@@ -1,0 +1,115 @@
+//! `listen`: where connections are accepted.
+
+use std::collections::HashMap;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use crate::config::{Address, Listen};
+use crate::document::Value;
+use crate::place::{Place, Spanned};
+use crate::reader::Reader;
+
+const FORMS: &str = "an address is `127.0.0.1:8000`, `[::1]:8000`, `:8000` (all addresses) or `unix:PATH`";
+
+/// Reads the list. Without it, the gateway can be reached from its own machine only.
+pub(super) fn read(reader: &mut Reader<'_>) -> Vec<Listen> {
+    let default = || {
+        vec![Listen {
+            address: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 8000))),
+            mode: None,
+            owner: None,
+            place: Place::default(),
+        }]
+    };
+    let Some(node) = reader.given("listen") else { return default() };
+    let listen: Vec<Listen> = reader.list("listen", one).into_iter().flatten().collect();
+    if matches!(&node.value, Value::List(items) if items.is_empty()) {
+        reader.mistake(&node.place, "an empty list: nothing could be reached");
+    }
+    report_repeated(&listen, reader);
+    listen
+}
+
+fn one(reader: &mut Reader<'_>) -> Option<Listen> {
+    let place = reader.place();
+    if !reader.is_mapping() {
+        let text: Spanned<String> = reader.whole();
+        let address = address(&text, reader)?;
+        return Some(Listen { address, mode: None, owner: None, place });
+    }
+    let text: Spanned<String> = reader.required("address");
+    let mode = mode(reader);
+    let owner = owner(reader);
+    let address = address(&text, reader)?;
+    let file_only = mode.as_ref().map(|mode| &mode.place).or(owner.as_ref().map(|owner| &owner.place));
+    if let (Address::Tcp(_), Some(place)) = (&address, file_only) {
+        reader.mistake(place, "only the file of a unix socket has a mode and an owner");
+    }
+    Some(Listen { address, mode: mode.map(|it| it.value), owner: owner.map(|it| it.value), place })
+}
+
+/// `None` when the text is no address, or was no text in the first place.
+fn address(text: &Spanned<String>, reader: &mut Reader<'_>) -> Option<Address> {
+    if text.place.is_unknown() {
+        return None;
+    }
+    let parsed = parse(text, text.place.folder());
+    if parsed.is_none() {
+        let mut mistake =
+            reader.mistake(&text.place, format!("`{}` is not an address to listen on", text.value));
+        mistake.help(FORMS);
+        if let Some(port) = text.rsplit(':').next().filter(|port| port.parse::<u16>().is_ok()) {
+            mistake.help(format!("did you mean `:{port}` or `127.0.0.1:{port}`?"));
+        }
+    }
+    parsed
+}
+
+fn parse(text: &str, folder: &Path) -> Option<Address> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return (!path.is_empty()).then(|| Address::Unix(folder.join(path)));
+    }
+    if let Some(port) = text.strip_prefix(':') {
+        // The IPv6 wildcard takes IPv4 connections too.
+        return Some(Address::Tcp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port.parse().ok()?))));
+    }
+    text.parse().ok().map(Address::Tcp)
+}
+
+/// Octal, as everywhere else: `0660`, quoted or not.
+fn mode(reader: &mut Reader<'_>) -> Option<Spanned<u32>> {
+    let text: Spanned<String> = reader.optional("mode")?;
+    let digits = text.strip_prefix("0o").unwrap_or(&text);
+    match u32::from_str_radix(digits, 8) {
+        Ok(mode) if mode <= 0o777 && digits.len() >= 3 => Some(Spanned::new(mode, text.place)),
+        _ => {
+            let message = format!("`{}` is not a file's mode in octal, such as `0660`", text.value);
+            reader.mistake(&text.place, message);
+            None
+        }
+    }
+}
+
+fn owner(reader: &mut Reader<'_>) -> Option<Spanned<String>> {
+    let text: Spanned<String> = reader.optional("owner")?;
+    let (user, group) = text.split_once(':').unwrap_or((&text, "-"));
+    if group.is_empty() || group.contains(':') || (user.is_empty() && group == "-") {
+        reader.mistake(&text.place, format!("`{}` is not `user`, `user:group` or `:group`", text.value));
+        return None;
+    }
+    Some(text)
+}
+
+fn report_repeated(listen: &[Listen], reader: &mut Reader<'_>) {
+    let mut first: HashMap<String, &Place> = HashMap::new();
+    for Listen { address, place, .. } in listen {
+        // Port 0 is another one each time.
+        if matches!(address, Address::Tcp(address) if address.port() == 0) {
+            continue;
+        }
+        if let Some(first) = first.get(&format!("{address:?}")) {
+            reader.mistake(place, "this address is listened on twice").note("first here", first);
+        }
+        first.entry(format!("{address:?}")).or_insert(place);
+    }
+}
