@@ -60,7 +60,9 @@ impl Router {
             return Box::pin(std::future::ready(answer));
         };
         if let Some(environ) = request.extensions_mut().get_mut::<Environ>() {
-            captures.into_iter().for_each(|(name, value)| environ.set(&name, value));
+            for (name, value) in captures {
+                environ.set(&name, value);
+            }
             if let Some(mount) = &route.mount {
                 environ.path_mut().mount(mount);
             }

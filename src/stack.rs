@@ -5,7 +5,7 @@ use vestibule_config::{Component, Diagnostics};
 use vestibule_layers::{BoxService, KINDS};
 
 /// Wraps a service in layers, of which the first is the outermost.
-pub fn wrap(layers: &[Component], inner: BoxService, diagnostics: &mut Diagnostics) -> BoxService {
+pub(crate) fn wrap(layers: &[Component], inner: BoxService, diagnostics: &mut Diagnostics) -> BoxService {
     layers.iter().rev().fold(inner, |inner, component| {
         let row = KINDS.iter().find(|row| std::ptr::eq(&raw const row.kind, component.kind));
         match (row.expect("the configuration uses kinds of the list").build)(&component.settings) {

@@ -35,18 +35,18 @@ impl PathPattern {
         let Some(path) = path.strip_prefix(b"/") else { return false };
         let count = self.segments.len() + usize::from(self.rest.is_some());
         let mut given = path.splitn(count, |&byte| byte == b'/');
-        let all = self
-            .segments
-            .iter()
-            .all(|segment| given.next().is_some_and(|text| segment.matches(text, captures)));
-        match (&self.rest, given.next()) {
-            (Some(name), Some(rest)) if all => {
+        for segment in &self.segments {
+            // No segment has a slash: the last one, which took all that was left, does not match if there is more.
+            if !given.next().is_some_and(|text| !text.contains(&b'/') && segment.matches(text, captures)) {
+                return false;
+            }
+        }
+        match &self.rest {
+            None => true,
+            Some(name) => given.next().is_some_and(|rest| {
                 captures.push((Arc::clone(name), rest.into()));
                 true
-            }
-            // Without a rest the last segment took all that was left: a slash in it is one too many.
-            (None, None) => all && path.iter().filter(|&&byte| byte == b'/').count() < count,
-            _ => false,
+            }),
         }
     }
 

@@ -43,10 +43,9 @@ impl Value {
     /// The same, with letters of the patterns in lower case, for values that are compared without regard to case.
     pub fn read_lowercase(reader: &mut Reader<'_>, patterns: &Patterns) -> Self {
         let lower = |pattern: &Spanned<String>| {
-            let text = if pattern.starts_with('~') {
-                format!("~(?i){}", &pattern[1..])
-            } else {
-                pattern.to_ascii_lowercase()
+            let text = match pattern.strip_prefix('~') {
+                Some(regex) => format!("~(?i){regex}"),
+                None => pattern.to_ascii_lowercase(),
             };
             Spanned::new(text, pattern.place.clone())
         };

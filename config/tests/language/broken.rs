@@ -33,7 +33,8 @@ fn every_broken_file_gives_the_expected_diagnostics() {
 
 fn files() -> Vec<PathBuf> {
     let entries = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|it| it == "yaml")).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|it| it == "yaml")).collect();
     files.sort();
     files
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use vestibule_config::{
-    Config, Diagnostics, FromNode, Kind, Kinds, Network, Patterns, Reader, Settings, Size, Source, Spanned, Table,
-    load_source, sets_nothing,
+    Config, Diagnostics, FromNode, Kind, Kinds, Network, Patterns, Reader, Settings, Size, Source, Spanned,
+    Table, load_source, sets_nothing,
 };
 
 /// The table.

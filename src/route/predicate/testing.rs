@@ -12,7 +12,7 @@ pub(crate) fn read<T>(yaml: &str, read: impl FnOnce(&mut Reader<'_>) -> T) -> Re
     let mut diagnostics = Diagnostics::new();
     let text = Arc::new(SourceText::new("test.yaml", yaml));
     let node = document::read(&text, &|_| None, &mut diagnostics).expect("YAML");
-    let mut reader = Reader::new(&node, &mut diagnostics);
+    let mut reader = Reader::new(&node, &node.place, &mut diagnostics);
     let value = read(&mut reader);
     reader.finish();
     if diagnostics.has_errors() { Err(diagnostics.render(false)) } else { Ok(value) }
