@@ -1,7 +1,7 @@
 //! Checks a document and applies the defaults: one tree in, one [`Config`] out, every mistake recorded on the way.
 //!
 //! Nothing here stops at a mistake. What could not be read is left out of the [`Config`], which is thrown away if
-//! there was any mistake.
+//! there was any mistake; warnings are given of files without mistakes only.
 
 mod component;
 mod env;
@@ -53,9 +53,14 @@ pub(crate) fn check(source: &Source, root: &Node, kinds: &Kinds, diagnostics: &m
         check.stacks(node);
     }
     let layers = given("layers").map(|node| check.layers(node)).unwrap_or_default();
-    let routes = check.all_routes(given("routes"), &start);
-    check.warn_of_unused(&apps);
-    shadow::warn(&routes, check.diagnostics);
+    let routes = match given("routes") {
+        Some(node) => check.routes(node),
+        None => check.report_no_routes(root, &start),
+    };
+    if !check.diagnostics.has_errors() {
+        check.warn_of_unused(&apps);
+        shadow::warn(&routes, check.diagnostics);
+    }
     let config = Config {
         source: source.clone(),
         listen,
@@ -129,8 +134,7 @@ impl<'a> Check<'a> {
     }
 
     fn warn_of_unused(&mut self, apps: &[App]) {
-        // If some app could not be read, the indices are not those of `app_names`; then there is a mistake, and time to warn later.
-        for (index, app) in apps.iter().enumerate().filter(|_| apps.len() == self.app_names.len()) {
+        for (index, app) in apps.iter().enumerate() {
             if !self.used_apps.contains(&index) {
                 let message = format!("no route uses the app `{}`", app.name.value);
                 self.diagnostics.warning(&app.name.place, message);

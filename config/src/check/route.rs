@@ -11,18 +11,18 @@ use crate::place::{Place, Spanned};
 const KEYS: [&str; 6] = ["app", "layers", "match", "mount", "path", "routes"];
 
 impl<'a> Check<'a> {
-    /// The routes of the whole file, of which there must be some.
-    pub(super) fn all_routes(&mut self, routes: Option<&'a Node>, start: &Place) -> Vec<Route> {
-        if let Some(routes) = routes {
-            return self.routes(routes);
+    /// Without routes there is no gateway.
+    pub(super) fn report_no_routes(&mut self, root: &Node, start: &Place) -> Vec<Route> {
+        // Of a file that is no mapping, its reader has said so.
+        if matches!(root.value, Value::Null | Value::Map(_)) {
+            self.diagnostics
+                .error(start, "`routes` is missing: there is nothing to serve")
+                .help("the least is `routes: [ { respond: { status: 200 } } ]`");
         }
-        self.diagnostics
-            .error(start, "`routes` is missing: there is nothing to serve")
-            .help("the least is `routes: [ { respond: { status: 200 } } ]`");
         Vec::new()
     }
 
-    fn routes(&mut self, node: &'a Node) -> Vec<Route> {
+    pub(super) fn routes(&mut self, node: &'a Node) -> Vec<Route> {
         let Value::List(items) = &node.value else {
             self.diagnostics
                 .error(&node.place, format!("a list of routes is expected here, this is {}", node.sort()));
