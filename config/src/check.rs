@@ -7,7 +7,6 @@ mod component;
 mod env;
 mod limits;
 mod listen;
-mod pattern;
 mod predicate;
 mod route;
 mod shadow;
@@ -15,7 +14,7 @@ mod stack;
 mod trust;
 mod variables;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -94,8 +93,8 @@ fn workers(reader: &mut Reader<'_>) -> usize {
 struct Check<'a> {
     kinds: &'a Kinds,
     diagnostics: &'a mut Diagnostics,
-    /// The names of the apps, in file order, also of those that could not be read.
-    app_names: Vec<&'a str>,
+    /// The apps by name, also those that could not be read.
+    app_index: HashMap<&'a str, usize>,
     used_apps: HashSet<usize>,
     stacks: Stacks<'a>,
     /// Whether some component could not be read: nobody knows then which variables are set.
@@ -107,7 +106,7 @@ impl<'a> Check<'a> {
         Self {
             kinds,
             diagnostics,
-            app_names: Vec::new(),
+            app_index: HashMap::new(),
             used_apps: HashSet::new(),
             stacks: Stacks::default(),
             blind: false,
@@ -118,8 +117,8 @@ impl<'a> Check<'a> {
     fn apps(&mut self, node: &'a Node) -> Vec<App> {
         self.expect_mapping(node, "`apps` is a mapping of names to backends");
         let mut apps = Vec::new();
-        for entry in node.entries() {
-            self.app_names.push(&entry.key);
+        for (index, entry) in node.entries().iter().enumerate() {
+            self.app_index.insert(&entry.key, index);
             if let Some(backend) = self.backend(&entry.value, &entry.key.place) {
                 apps.push(App { name: entry.key.clone(), backend });
             }

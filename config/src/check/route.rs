@@ -2,9 +2,9 @@
 
 use super::Check;
 use super::component::Sort;
-use super::pattern::Pattern;
 use crate::config::{Route, Target};
 use crate::document::{Entry, Node, Value};
+use crate::pattern::Pattern;
 use crate::place::{Place, Spanned};
 
 /// The keys of a node beside the kinds of backends.
@@ -169,13 +169,15 @@ impl<'a> Check<'a> {
 
     fn app(&mut self, node: &Node) -> Option<usize> {
         let name = self.text(node, "the name of an app")?;
-        let index = self.app_names.iter().position(|app| *app == name.value);
-        if let Some(index) = index {
-            self.used_apps.insert(index);
-        } else {
-            let apps = self.app_names.iter().copied();
-            self.diagnostics.error(&name.place, format!("unknown app `{}`", name.value)).allowed(&name, apps);
+        if let Some(index) = self.app_index.get(name.as_str()) {
+            self.used_apps.insert(*index);
+            return Some(*index);
         }
-        index
+        let mut apps: Vec<(&str, usize)> =
+            self.app_index.iter().map(|(name, index)| (*name, *index)).collect();
+        apps.sort_unstable_by_key(|(_, index)| *index);
+        let names = apps.into_iter().map(|(name, _)| name);
+        self.diagnostics.error(&name.place, format!("unknown app `{}`", name.value)).allowed(&name, names);
+        None
     }
 }

@@ -100,7 +100,7 @@ fn mutate(text: &str, random: &mut Random) -> String {
 fn mutated_files_are_understood_or_refused() {
     let mut random = Random(0x5eed_cafe_f00d_0001);
     let (mut good, mut bad) = (0, 0);
-    for _ in 0..3_000 {
+    for _ in 0..1_000 {
         let text = mutate(WHOLE, &mut random);
         match load_text(&text) {
             Ok(config) => {
@@ -117,5 +117,5 @@ fn mutated_files_are_understood_or_refused() {
         }
     }
     // Were it always one of both, little would be tried.
-    assert!(good > 100 && bad > 1000, "{good} good, {bad} bad");
+    assert!(good > 50 && bad > 300, "{good} good, {bad} bad");
 }
