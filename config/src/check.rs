@@ -1,13 +1,12 @@
 //! Checks a document and applies the defaults: one tree in, one [`Config`] out, every mistake recorded on the way.
 //!
 //! Nothing here stops at a mistake. What could not be read is left out of the [`Config`], which is thrown away if
-//! there was any mistake.
+//! there was any mistake; warnings are given of files without mistakes only.
 
 mod component;
 mod env;
 mod limits;
 mod listen;
-mod pattern;
 mod predicate;
 mod route;
 mod shadow;
@@ -15,7 +14,7 @@ mod stack;
 mod trust;
 mod variables;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,9 +52,14 @@ pub(crate) fn check(source: &Source, root: &Node, kinds: &Kinds, diagnostics: &m
         check.stacks(node);
     }
     let layers = given("layers").map(|node| check.layers(node)).unwrap_or_default();
-    let routes = check.all_routes(given("routes"), &start);
-    check.warn_of_unused(&apps);
-    shadow::warn(&routes, check.diagnostics);
+    let routes = match given("routes") {
+        Some(node) => check.routes(node),
+        None => check.report_no_routes(root, &start),
+    };
+    if !check.diagnostics.has_errors() {
+        check.warn_of_unused(&apps);
+        shadow::warn(&routes, check.diagnostics);
+    }
     let config = Config {
         source: source.clone(),
         listen,
@@ -89,8 +93,8 @@ fn workers(reader: &mut Reader<'_>) -> usize {
 struct Check<'a> {
     kinds: &'a Kinds,
     diagnostics: &'a mut Diagnostics,
-    /// The names of the apps, in file order, also of those that could not be read.
-    app_names: Vec<&'a str>,
+    /// The apps by name, also those that could not be read.
+    app_index: HashMap<&'a str, usize>,
     used_apps: HashSet<usize>,
     stacks: Stacks<'a>,
     /// Whether some component could not be read: nobody knows then which variables are set.
@@ -102,7 +106,7 @@ impl<'a> Check<'a> {
         Self {
             kinds,
             diagnostics,
-            app_names: Vec::new(),
+            app_index: HashMap::new(),
             used_apps: HashSet::new(),
             stacks: Stacks::default(),
             blind: false,
@@ -113,8 +117,8 @@ impl<'a> Check<'a> {
     fn apps(&mut self, node: &'a Node) -> Vec<App> {
         self.expect_mapping(node, "`apps` is a mapping of names to backends");
         let mut apps = Vec::new();
-        for entry in node.entries() {
-            self.app_names.push(&entry.key);
+        for (index, entry) in node.entries().iter().enumerate() {
+            self.app_index.insert(&entry.key, index);
             if let Some(backend) = self.backend(&entry.value, &entry.key.place) {
                 apps.push(App { name: entry.key.clone(), backend });
             }
@@ -129,8 +133,7 @@ impl<'a> Check<'a> {
     }
 
     fn warn_of_unused(&mut self, apps: &[App]) {
-        // If some app could not be read, the indices are not those of `app_names`; then there is a mistake, and time to warn later.
-        for (index, app) in apps.iter().enumerate().filter(|_| apps.len() == self.app_names.len()) {
+        for (index, app) in apps.iter().enumerate() {
             if !self.used_apps.contains(&index) {
                 let message = format!("no route uses the app `{}`", app.name.value);
                 self.diagnostics.warning(&app.name.place, message);

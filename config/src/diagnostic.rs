@@ -9,6 +9,9 @@ use std::hash::Hash;
 use crate::place::Place;
 use crate::suggest;
 
+/// How many names a line of advice lists; a file may have thousands of apps.
+const LISTED: usize = 40;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Level {
@@ -111,7 +114,13 @@ impl Mistake<'_> {
         let names: Vec<&str> = names.into_iter().collect();
         self.did_you_mean(given, names.iter().copied());
         if !names.is_empty() {
-            self.help(format!("allowed here: {}", names.join(", ")));
+            let listed = names[..names.len().min(LISTED)].join(", ");
+            let more = if names.len() > LISTED {
+                format!(" and {} more", names.len() - LISTED)
+            } else {
+                String::new()
+            };
+            self.help(format!("allowed here: {listed}{more}"));
         }
         self
     }

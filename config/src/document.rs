@@ -46,7 +46,9 @@ impl Node {
         match self.value {
             Value::Null => "nothing",
             Value::Scalar(_) => "a single value",
+            Value::List(ref items) if items.is_empty() => "an empty list",
             Value::List(_) => "a list",
+            Value::Map(ref entries) if entries.is_empty() => "an empty mapping",
             Value::Map(_) => "a mapping",
         }
     }

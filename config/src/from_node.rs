@@ -69,17 +69,22 @@ impl FromNode for bool {
 }
 
 macro_rules! whole_number {
-    ($($number:ty),*) => {$(
+    ($($number:ty: $expected:literal),*) => {$(
         impl FromNode for $number {
             fn from_node(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
-                let expected = format!("a whole number from 0 to {}", <$number>::MAX);
-                notation(node, &expected, |text| text.parse().ok(), diagnostics)
+                notation(node, $expected, |text| text.parse().ok(), diagnostics)
             }
         }
     )*};
 }
 
-whole_number!(u8, u16, u32, u64, usize);
+whole_number! {
+    u8: "a whole number from 0 to 255",
+    u16: "a whole number from 0 to 65535",
+    u32: "a whole number",
+    u64: "a whole number",
+    usize: "a whole number"
+}
 
 impl FromNode for Duration {
     fn from_node(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {

@@ -15,12 +15,14 @@ mod from_node;
 mod kind;
 mod load;
 mod network;
+pub mod pattern;
 mod place;
 mod reader;
 mod source;
 mod substitute;
 mod suggest;
 mod unit;
+mod variable;
 mod yaml;
 
 pub use config::{

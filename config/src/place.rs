@@ -129,9 +129,10 @@ impl Place {
     /// The first part of the stretch that reads `needle`, or the whole of it when quoting or folding hides it.
     #[must_use]
     pub(crate) fn narrowed_to(&self, needle: &str) -> Self {
-        let within = self.written.as_deref().unwrap_or(self);
-        match within.text().find(needle) {
-            Some(_) if self.written.is_some() => self.clone(),
+        if let Some(written) = &self.written {
+            return self.clone().written_at(written.narrowed_to(needle));
+        }
+        match self.text().find(needle) {
             Some(at) => Self::new(&self.source, self.offset + at, needle.len()),
             None => self.clone(),
         }

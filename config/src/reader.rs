@@ -16,6 +16,8 @@ pub struct Reader<'a> {
     node: &'a Node,
     /// The name that these are the settings of; what is missing is missing there.
     name: Place,
+    /// How such settings look.
+    example: Option<&'static str>,
     diagnostics: &'a mut Diagnostics,
     asked: Vec<&'static str>,
     /// Whether the node was read as a whole, or is of the wrong sort and was already reported.
@@ -26,7 +28,21 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Starts to read the settings of what is named at a place. [`finish`](Self::finish) must follow.
     pub fn new(node: &'a Node, name: &Place, diagnostics: &'a mut Diagnostics) -> Self {
-        Self { node, name: name.clone(), diagnostics, asked: Vec::new(), settled: false, reads: Vec::new() }
+        Self {
+            node,
+            name: name.clone(),
+            example: None,
+            diagnostics,
+            asked: Vec::new(),
+            settled: false,
+            reads: Vec::new(),
+        }
+    }
+
+    /// Has mistakes explained by an example.
+    pub(crate) fn with_example(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
+        self
     }
 
     /// Reads a key that must be given. The default only stands in where a mistake was recorded.
@@ -36,7 +52,10 @@ impl<'a> Reader<'a> {
         }
         // Of a node that is no mapping, `finish` says so.
         if matches!(self.node.value, Value::Null | Value::Map(_)) {
-            self.diagnostics.error(&self.name, format!("`{key}` is missing"));
+            let mut mistake = self.diagnostics.error(&self.name, format!("`{key}` is missing"));
+            if let Some(example) = self.example {
+                mistake.help(format!("for instance `{example}`"));
+            }
         }
         T::default()
     }
@@ -169,7 +188,9 @@ impl<'a> Reader<'a> {
     }
 
     fn entry(&mut self, key: &'static str) -> Option<(&'a Place, &'a Node)> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let entry = self.node.entries().iter().find(|entry| *entry.key == key)?;
         (!entry.value.is_null()).then_some((&entry.key.place, &entry.value))
     }
@@ -189,7 +210,11 @@ impl<'a> Reader<'a> {
             }
             Value::Scalar(_) | Value::List(_) => {
                 let message = format!("settings are expected here, this is {}", self.node.sort());
-                self.diagnostics.error(&self.node.place, message).allowed("", self.asked.iter().copied());
+                let mut mistake = self.diagnostics.error(&self.node.place, message);
+                mistake.allowed("", self.asked.iter().copied());
+                if let Some(example) = self.example {
+                    mistake.help(format!("for instance `{example}`"));
+                }
             }
         }
     }

@@ -54,7 +54,7 @@ fn evaluate(expression: &str, lookup: Lookup<'_>) -> Result<String, String> {
         expression.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(expression.len());
     let (name, operator) = expression.split_at(name_ends);
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(format!("`{expression}` does not begin with a variable's name"));
+        return Err(format!("`${{{expression}}}` does not begin with a variable's name"));
     }
     let value = lookup(name);
     if operator.is_empty() {

@@ -2,6 +2,10 @@
 
 /// The nearest of `names`, if it is near enough that a slip of the fingers explains the difference.
 pub(crate) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A number is not meant to be another number.
+    if given.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let lower = given.to_lowercase();
     // One slip in a short name, two in a middling one, three in a long one.
     let limit = 1 + given.chars().count().saturating_sub(1) / 4;
@@ -58,5 +62,6 @@ mod tests {
     fn another_word_is_not_a_slip() {
         assert_eq!(nearest("proxy", ["app", "mount", "path"]), None);
         assert_eq!(nearest("a", ["http"]), None);
+        assert_eq!(nearest("303", ["301"]), None);
     }
 }

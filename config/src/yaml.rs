@@ -42,10 +42,14 @@ pub(crate) fn parse(source: &Arc<SourceText>) -> Result<Raw, Diagnostics> {
     serde_yaml::from_str_with_options(source.text(), options).map_err(|error| {
         let message = serde_yaml::UserMessageFormatter.format_message(&error).into_owned();
         let diagnostic = Diagnostic::error(format!("this is not YAML: {message}"));
-        let diagnostic = match error.location() {
-            Some(location) => diagnostic.at(&place(source, location)),
-            None => diagnostic,
-        };
+        let Some(location) = error.location() else { return Diagnostics::from(diagnostic) };
+        let place = place(source, location);
+        let diagnostic = diagnostic.at(&place);
+        if place.line_text().contains("${") {
+            return Diagnostics::from(
+                diagnostic.help("within `{ }` and `[ ]`, a value with `${…}` must be quoted"),
+            );
+        }
         Diagnostics::from(diagnostic)
     })
 }

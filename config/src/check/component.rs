@@ -51,7 +51,8 @@ impl Check<'_> {
     /// Reads the settings of a kind that is known; none when it is only named.
     fn component(&mut self, kind: &'static Kind, settings: Option<&Node>, place: &Place) -> Component {
         let none = Node::default();
-        let mut reader = Reader::new(settings.unwrap_or(&none), place, self.diagnostics);
+        let mut reader =
+            Reader::new(settings.unwrap_or(&none), place, self.diagnostics).with_example(kind.example);
         let settings = (kind.read)(&mut reader);
         let reads = reader.finish();
         Component { kind, settings, reads, place: place.clone() }

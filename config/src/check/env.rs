@@ -1,6 +1,7 @@
 //! `env`: variables that join every request's environ.
 
 use crate::reader::Reader;
+use crate::variable::is_variable;
 
 pub(super) fn read(reader: &mut Reader<'_>, is_standard: fn(&str) -> bool) -> Vec<(String, String)> {
     let pairs = reader.pairs("env");
@@ -18,10 +19,4 @@ pub(super) fn read(reader: &mut Reader<'_>, is_standard: fn(&str) -> bool) -> Ve
         }
     }
     pairs.into_iter().map(|(name, value)| (name.value, value.value)).collect()
-}
-
-/// Whether a text can name a variable. Applications have names with dots, as `wsgi.input`.
-pub(super) fn is_variable(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
 }

@@ -2,27 +2,27 @@
 
 use super::Check;
 use super::component::Sort;
-use super::pattern::Pattern;
 use crate::config::{Route, Target};
 use crate::document::{Entry, Node, Value};
+use crate::pattern::Pattern;
 use crate::place::{Place, Spanned};
 
 /// The keys of a node beside the kinds of backends.
 const KEYS: [&str; 6] = ["app", "layers", "match", "mount", "path", "routes"];
 
 impl<'a> Check<'a> {
-    /// The routes of the whole file, of which there must be some.
-    pub(super) fn all_routes(&mut self, routes: Option<&'a Node>, start: &Place) -> Vec<Route> {
-        if let Some(routes) = routes {
-            return self.routes(routes);
+    /// Without routes there is no gateway.
+    pub(super) fn report_no_routes(&mut self, root: &Node, start: &Place) -> Vec<Route> {
+        // Of a file that is no mapping, its reader has said so.
+        if matches!(root.value, Value::Null | Value::Map(_)) {
+            self.diagnostics
+                .error(start, "`routes` is missing: there is nothing to serve")
+                .help("the least is `routes: [ { respond: { status: 200 } } ]`");
         }
-        self.diagnostics
-            .error(start, "`routes` is missing: there is nothing to serve")
-            .help("the least is `routes: [ { respond: { status: 200 } } ]`");
         Vec::new()
     }
 
-    fn routes(&mut self, node: &'a Node) -> Vec<Route> {
+    pub(super) fn routes(&mut self, node: &'a Node) -> Vec<Route> {
         let Value::List(items) = &node.value else {
             self.diagnostics
                 .error(&node.place, format!("a list of routes is expected here, this is {}", node.sort()));
@@ -169,13 +169,15 @@ impl<'a> Check<'a> {
 
     fn app(&mut self, node: &Node) -> Option<usize> {
         let name = self.text(node, "the name of an app")?;
-        let index = self.app_names.iter().position(|app| *app == name.value);
-        if let Some(index) = index {
-            self.used_apps.insert(index);
-        } else {
-            let apps = self.app_names.iter().copied();
-            self.diagnostics.error(&name.place, format!("unknown app `{}`", name.value)).allowed(&name, apps);
+        if let Some(index) = self.app_index.get(name.as_str()) {
+            self.used_apps.insert(*index);
+            return Some(*index);
         }
-        index
+        let mut apps: Vec<(&str, usize)> =
+            self.app_index.iter().map(|(name, index)| (*name, *index)).collect();
+        apps.sort_unstable_by_key(|(_, index)| *index);
+        let names = apps.into_iter().map(|(name, _)| name);
+        self.diagnostics.error(&name.place, format!("unknown app `{}`", name.value)).allowed(&name, names);
+        None
     }
 }

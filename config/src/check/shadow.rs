@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 
-use super::pattern::{Pattern, Segment};
 use crate::config::{Route, Target};
 use crate::diagnostic::Diagnostics;
+use crate::pattern::{Pattern, Segment};
 use crate::place::Place;
 
 /// Warns of each route that can never match.

@@ -6,7 +6,7 @@ use super::Check;
 use super::component::Sort;
 use crate::config::Component;
 use crate::document::{Entry, Node, Value};
-use crate::place::Spanned;
+use crate::place::{Place, Spanned};
 
 /// No stack that anybody wants is deeper; stacks that double each other grow without a bound.
 const DEEPEST: usize = 1000;
@@ -19,6 +19,8 @@ pub(super) struct Stacks<'a> {
     /// The stacks that are being read, each used by the one before it.
     open: Vec<&'a str>,
     used: HashSet<&'a str>,
+    /// Whether that some list is too long was told: all that use it are too long as well.
+    too_deep: bool,
 }
 
 impl<'a> Stacks<'a> {
@@ -52,12 +54,19 @@ impl<'a> Check<'a> {
                 settings => layers.extend(self.named(Sort::Layer, &name, settings, &["use"])),
             }
             if layers.len() > DEEPEST {
-                self.diagnostics.error(&item.place, format!("more than {DEEPEST} layers, stacks included"));
                 layers.truncate(DEEPEST);
+                self.report_too_deep(&item.place);
                 break;
             }
         }
         layers
+    }
+
+    fn report_too_deep(&mut self, place: &Place) {
+        if !self.stacks.too_deep {
+            self.stacks.too_deep = true;
+            self.diagnostics.error(place, format!("more than {DEEPEST} layers, stacks included"));
+        }
     }
 
     /// What `use: NAME` stands for.

@@ -1,9 +1,9 @@
 //! Which variables can have a value where they are asked for: one that nothing sets is a slip.
 
-use super::pattern::Pattern;
 use crate::config::{App, Component, Condition, Config, Route, Target};
 use crate::diagnostic::Diagnostics;
 use crate::kind::Kinds;
+use crate::pattern::Pattern;
 use crate::place::Spanned;
 use crate::suggest::one_slip;
 

@@ -116,7 +116,7 @@ impl Page {
         self.text.push('\n');
         self.paint(Paint::Frame, &format!("{:>gutter$} |", place.line()));
         let line = place.line_text();
-        let _ = writeln!(self.text, " {}", visible(line));
+        let _ = writeln!(self.text, "{}{}", if line.is_empty() { "" } else { " " }, visible(line));
         self.frame(gutter, "|");
         let before: String = line.chars().take(place.column() - 1).map(blank).collect();
         let _ = write!(self.text, " {before}");

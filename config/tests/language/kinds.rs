@@ -36,8 +36,8 @@ pub(crate) fn load_text(text: &str) -> Result<Config, Diagnostics> {
     load_source(&Source::from_text("site/vestibule.yaml", text), &kinds(), &environment)
 }
 
-const fn kind(name: &'static str, read: fn(&mut Reader<'_>) -> Settings) -> Kind {
-    Kind { name, summary: "a kind for tests", example: name, read, sets: sets_nothing }
+const fn kind(name: &'static str, example: &'static str, read: fn(&mut Reader<'_>) -> Settings) -> Kind {
+    Kind { name, summary: "a kind for tests", example, read, sets: sets_nothing }
 }
 
 /// The kinds read their settings only; what they read is kept for the tests that ask.
@@ -45,13 +45,15 @@ fn keep<T: Send + Sync + 'static>(settings: T) -> Settings {
     Settings::new(settings)
 }
 
-static COMPRESS: Kind = kind("compress", |reader| keep(reader.or("min_size", Size(1024))));
+static COMPRESS: Kind = kind("compress", "compress", |reader| keep(reader.or("min_size", Size(1024))));
 
-static TIMEOUT: Kind = kind("timeout", |reader| keep(reader.required::<Duration>("after")));
+static TIMEOUT: Kind =
+    kind("timeout", "timeout: { after: 30s }", |reader| keep(reader.required::<Duration>("after")));
 
-static BODY_LIMIT: Kind = kind("body_limit", |reader| keep(reader.required::<Size>("max")));
+static BODY_LIMIT: Kind =
+    kind("body_limit", "body_limit: { max: 2MiB }", |reader| keep(reader.required::<Size>("max")));
 
-static RESPONSE_HEADERS: Kind = kind("response_headers", |reader| {
+static RESPONSE_HEADERS: Kind = kind("response_headers", "response_headers: { set: { X-A: b } }", |reader| {
     let set = reader.pairs("set");
     let remove: Vec<String> = reader.or("remove", Vec::new());
     keep((set, remove))
@@ -62,7 +64,7 @@ static SET_ENV: Kind = Kind {
         let table: &Table<Spanned<String>> = settings.get();
         table.0.iter().map(|(name, _)| name.value.clone()).collect()
     },
-    ..kind("set_env", |reader| {
+    ..kind("set_env", "set_env: { A: b }", |reader| {
         let table: Table<Spanned<String>> = reader.whole();
         for (_, text) in &table.0 {
             read_template(reader, text);
@@ -71,35 +73,35 @@ static SET_ENV: Kind = Kind {
     })
 };
 
-static ALLOW: Kind = kind("allow", |reader| keep(networks(reader)));
+static ALLOW: Kind = kind("allow", "allow: [ 10.0.0.0/8 ]", |reader| keep(networks(reader)));
 
-static RESPOND: Kind = kind("respond", |reader| {
+static RESPOND: Kind = kind("respond", "respond: { status: 404 }", |reader| {
     let status: u16 = reader.or("status", 200);
     let body: Spanned<String> = reader.or("body", Spanned::default());
     read_template(reader, &body);
     keep((status, body))
 });
 
-static REDIRECT: Kind = kind("redirect", |reader| {
+static REDIRECT: Kind = kind("redirect", "redirect: { to: /a }", |reader| {
     let to: Spanned<String> = reader.required("to");
     read_template(reader, &to);
     keep((to, reader.one_of("status", &[("301", 301_u16), ("302", 302), ("308", 308)], 302)))
 });
 
-static STATIC: Kind = kind("static", |reader| {
+static STATIC: Kind = kind("static", "static: { root: www }", |reader| {
     let root: PathBuf = reader.required("root");
     let listing = reader.or("listing", false);
     keep((root, listing))
 });
 
-static HTTP: Kind = kind("http", |reader| {
+static HTTP: Kind = kind("http", "http: { servers: [ \"127.0.0.1:8080\" ] }", |reader| {
     let servers: Vec<Spanned<String>> = reader.required("servers");
     let balance = reader.one_of("balance", &[("round_robin", 0), ("least_requests", 1)], 0);
     let health = reader.section("health", |health| health.required::<String>("path"));
     keep((servers, balance, health))
 });
 
-static WSGI: Kind = kind("wsgi", |reader| {
+static WSGI: Kind = kind("wsgi", "wsgi: { app: \"module:app\" }", |reader| {
     let app: Spanned<String> = reader.required("app");
     let path: Option<PathBuf> = reader.optional("path");
     let threads: u16 = reader.or("threads", 4);
@@ -111,14 +113,14 @@ static HOST: Kind = Kind {
         let patterns: &Patterns = settings.get();
         patterns.0.iter().flat_map(|pattern| groups(pattern)).collect()
     },
-    ..kind("host", |reader| keep(reader.whole::<Patterns>()))
+    ..kind("host", "host: www.example.com", |reader| keep(reader.whole::<Patterns>()))
 };
 
-static METHOD: Kind = kind("method", |reader| keep(reader.whole::<Patterns>()));
+static METHOD: Kind = kind("method", "method: GET", |reader| keep(reader.whole::<Patterns>()));
 
-static HEADER: Kind = kind("header", |reader| keep(reader.whole::<Table<Patterns>>()));
+static HEADER: Kind = kind("header", "header: { X-A: b }", |reader| keep(reader.whole::<Table<Patterns>>()));
 
-static ENV: Kind = kind("env", |reader| {
+static ENV: Kind = kind("env", "env: { A: b }", |reader| {
     let table: Table<Patterns> = reader.whole();
     for (name, _) in &table.0 {
         reader.reads(name.clone());
@@ -126,7 +128,7 @@ static ENV: Kind = kind("env", |reader| {
     keep(table)
 });
 
-static CLIENT: Kind = kind("client", |reader| keep(networks(reader)));
+static CLIENT: Kind = kind("client", "client: 10.0.0.0/8", |reader| keep(networks(reader)));
 
 fn networks(reader: &mut Reader<'_>) -> Vec<Network> {
     let texts: Vec<Spanned<String>> = reader.whole();

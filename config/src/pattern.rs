@@ -1,45 +1,65 @@
 //! Patterns of `path`, in matchit's syntax: `/feeds/{name}/img-{id}.png`, `/files/{*rest}`; `{{` and `}}` are the braces.
+//!
+//! This is the one parser of them: checks ask what a pattern captures and covers, a router matches its segments.
 
 use thiserror::Error;
 
-use super::env::is_variable;
+use crate::variable::is_variable;
 
 /// A pattern, one element for each segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(pub(super) Vec<Segment>);
+pub struct Pattern(pub Vec<Segment>);
 
 /// What stands between two slashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Segment {
+pub enum Segment {
     /// Only this text.
     Literal(String),
     /// A name with fixed text before and after it; it stands for one character at least.
-    Capture { before: String, name: String, after: String },
-    /// All the rest of the path, slashes included.
-    Rest { name: String },
+    Capture {
+        /// What the segment begins with.
+        before: String,
+        /// The variable that is set.
+        name: String,
+        /// What the segment ends with.
+        after: String,
+    },
+    /// All the rest of the path, slashes included; it may be empty. Always the last one.
+    Rest {
+        /// The variable that is set.
+        name: String,
+    },
 }
 
 /// What is wrong with the text of a [`Pattern`].
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub(super) enum PatternError {
+pub enum PatternError {
+    /// It is relative.
     #[error("a path begins with `/`")]
     NoSlash,
+    /// A brace that opens a name.
     #[error("`{{` without its `}}` (a brace itself is written `{{{{`)")]
     Unclosed,
+    /// A brace that closes nothing.
     #[error("`}}` without its `{{` (a brace itself is written `}}}}`)")]
     Unopened,
+    /// A name that no variable can have.
     #[error("`{{{0}}}` does not name a variable")]
     Name(String),
+    /// A name for two captures.
     #[error("`{{{0}}}` comes twice")]
     Twice(String),
+    /// Two captures that nothing separates surely.
     #[error("only one `{{name}}` can stand in a segment")]
     Crowded,
+    /// Something before or behind `{*rest}`.
     #[error("`{{*{0}}}` must be the whole of the last segment")]
     RestNotLast(String),
 }
 
 impl Pattern {
-    pub(super) fn parse(text: &str) -> Result<Self, PatternError> {
+    /// Takes a text apart.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
         let segments = text.strip_prefix('/').ok_or(PatternError::NoSlash)?.split('/');
         let segments: Vec<Segment> = segments.map(segment).collect::<Result<_, _>>()?;
         let mut names: Vec<&str> = Vec::new();
@@ -59,7 +79,7 @@ impl Pattern {
     }
 
     /// The names of the variables that it captures.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(Segment::name)
     }
 }

@@ -1,0 +1,18 @@
+//! The names of environ variables.
+
+/// Whether a text can name a variable. Some have dots, as `wsgi.input`.
+pub(crate) fn is_variable(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_variable;
+
+    #[test]
+    fn names_are_words() {
+        assert!(["A", "_", "site2", "wsgi.url_scheme"].into_iter().all(is_variable));
+        assert!(!["", "1A", "A-B", "A B", ".a", "é", "*rest"].into_iter().any(is_variable));
+    }
+}
