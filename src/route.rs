@@ -16,7 +16,7 @@ use index::{Index, Place};
 use pattern::PathPattern;
 use predicate::Shared;
 pub use value::Value;
-use vestibule_config as config;
+use vestibule_config::{self as config, pattern::Pattern};
 use vestibule_layers::{Answer, BoxService, Cause, Request, rescue};
 
 /// What a route has captured from a request: environ variables of everything inside of it.
@@ -85,10 +85,15 @@ impl Router {
 
 impl Route {
     /// A node as the configuration has it, around the service that answers its requests.
+    ///
+    /// # Panics
+    /// With a `path` that the configuration has not checked.
     pub fn new(route: &config::Route, service: BoxService) -> Self {
         Self {
             mount: route.mount.as_ref().map(|mount| mount.as_str().into()),
-            pattern: route.path.as_ref().map(|path| PathPattern::new(path)),
+            pattern: route.path.as_ref().map(|path| {
+                PathPattern::new(Pattern::parse(path).expect("the configuration has checked its patterns"))
+            }),
             conditions: route.conditions.iter().map(Condition::new).collect(),
             service,
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use vestibule_config::pattern::{self as config, Pattern};
+
 use super::Captures;
 
 /// `/feeds/{year}/{*rest}`, taken apart.
@@ -19,14 +21,14 @@ enum Segment {
 }
 
 impl PathPattern {
-    /// Takes a pattern apart that the configuration has checked.
-    pub(super) fn new(pattern: &str) -> Self {
-        let mut segments: Vec<_> = pattern.trim_start_matches('/').split('/').collect();
-        let name_of_rest = |last: &str| last.strip_prefix("{*")?.strip_suffix('}').map(Arc::from);
-        let rest = segments.last().and_then(|last| name_of_rest(last));
-        if rest.is_some() {
-            segments.pop();
-        }
+    /// Makes a pattern ready that the configuration has taken apart.
+    pub(super) fn new(pattern: Pattern) -> Self {
+        let mut segments = pattern.0;
+        let rest = segments.pop_if(|last| matches!(last, config::Segment::Rest { .. }));
+        let rest = rest.and_then(|last| match last {
+            config::Segment::Rest { name } => Some(name.into()),
+            _ => None,
+        });
         Self { segments: segments.into_iter().map(Segment::new).collect(), rest }
     }
 
@@ -61,14 +63,14 @@ impl PathPattern {
 }
 
 impl Segment {
-    fn new(text: &str) -> Self {
-        match text.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
-            Some((before, (name, after))) if !text.starts_with("{{") => Self::Capture {
-                before: before.as_bytes().into(),
-                name: name.into(),
-                after: after.as_bytes().into(),
-            },
-            _ => Self::Literal(text.replace("{{", "{").replace("}}", "}").into_bytes().into()),
+    fn new(segment: config::Segment) -> Self {
+        let bytes = |text: String| text.into_bytes().into();
+        match segment {
+            config::Segment::Literal(text) => Self::Literal(bytes(text)),
+            config::Segment::Capture { before, name, after } => {
+                Self::Capture { before: bytes(before), name: name.into(), after: bytes(after) }
+            }
+            config::Segment::Rest { .. } => unreachable!("a rest is the last segment"),
         }
     }
 
@@ -91,7 +93,8 @@ mod tests {
 
     fn captured(pattern: &str, path: &str) -> Option<String> {
         let mut captures = Captures::new();
-        let matches = PathPattern::new(pattern).matches(path.as_bytes(), &mut captures);
+        let matches =
+            PathPattern::new(Pattern::parse(pattern).unwrap()).matches(path.as_bytes(), &mut captures);
         let text = |(name, value): &(Arc<str>, Box<[u8]>)| format!("{name}={}", value.escape_ascii());
         matches.then(|| captures.iter().map(text).collect::<Vec<_>>().join(" "))
     }
@@ -133,7 +136,11 @@ mod tests {
             ("/{a}/b", ""),
             ("/", ""),
         ] {
-            assert_eq!(PathPattern::new(pattern).literal_prefix(), prefix, "{pattern}");
+            assert_eq!(
+                PathPattern::new(Pattern::parse(pattern).unwrap()).literal_prefix(),
+                prefix,
+                "{pattern}"
+            );
         }
     }
 }
