@@ -123,9 +123,14 @@ impl Environ {
         self.request_id = Some(id);
     }
 
+    /// The `REQUEST_ID` that was set, if one was.
+    pub fn chosen_request_id(&self) -> Option<&Arc<str>> {
+        self.request_id.as_ref()
+    }
+
     /// `REQUEST_ID`
     pub fn request_id(&self) -> Arc<str> {
-        self.request_id.clone().unwrap_or_else(|| format!("{:016x}", self.serial).into())
+        self.request_id.clone().unwrap_or_else(|| default_request_id(self.serial))
     }
 
     /// The variables that were set beside the request, the listener's own first.
@@ -142,6 +147,11 @@ impl Environ {
             .map(|at| self.variables[at].1.as_ref())
             .or_else(|| find(&self.server.env).map(|at| self.server.env[at].1.as_ref()))
     }
+}
+
+/// The `REQUEST_ID` of a request for which nothing better was set.
+pub fn default_request_id(serial: u64) -> Arc<str> {
+    format!("{serial:016x}").into()
 }
 
 /// A request and its environ, read as variables.
@@ -215,6 +225,11 @@ impl<'a> View<'a> {
     /// The method under this view.
     pub fn method(&self) -> &'a Method {
         self.method
+    }
+
+    /// The version of HTTP under this view.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     /// The request target as it was sent.
