@@ -231,6 +231,11 @@ impl<'a> View<'a> {
         self.method
     }
 
+    /// The version of HTTP under this view.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// The request target as it was sent.
     pub fn uri(&self) -> &'a Uri {
         self.uri

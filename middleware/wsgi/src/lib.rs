@@ -1,1 +1,73 @@
 //! A tower service that runs a WSGI application in an embedded CPython.
+//!
+//! libpython is found and opened at run time, so that one binary serves CPython 3.10 to 3.13 (and, untested, later ones)
+//! and any virtualenv. All applications of a process share one interpreter; each has threads and a queue of its own.
+//! PEP 3333 is what an application sees, and [`http_environ::Environ`] is where its environ comes from.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use http_body_util::Empty;
+//! use http_environ::Environ;
+//! use tower::{Service, ServiceExt};
+//! use tower_wsgi::{Application, Settings};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = Settings { path: vec!["shop".into()], ..Settings::new("shop", "shop.wsgi:application") };
+//! let mut application = Application::load(settings)?;
+//!
+//! let mut request = http::Request::get("/basket").body(Empty::<bytes::Bytes>::new())?;
+//! let environ = Environ::for_target(request.uri())?;
+//! request.extensions_mut().insert(environ);
+//! let response = application.ready().await?.call(request).await?;
+//! assert_eq!(response.status(), 200);
+//!
+//! tower_wsgi::shutdown(Duration::from_secs(10));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The life of a request
+//!
+//! 1. `service`: the tower service takes the request; `request` gets its body ready (`input` is what will be read).
+//! 2. `queue`: it waits for a thread of its application.
+//! 3. `worker`: the thread, under the GIL, makes the environ (`environ`), `start_response` (`exchange`, checked by `head`)
+//!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`) and closes it.
+//! 4. `hub`: the answer goes back to the task that waits for it.
+//!
+//! Before and after: `discover` finds the interpreter, `load` starts it and imports applications (with `bootstrap.py`),
+//! `threads` ends them; `log` names application and request in what Python prints. `python` is the only part that calls
+//! CPython, and the only one that is `unsafe`.
+//!
+//! # What it does not offer
+//!
+//! `wsgi.early_hints` (hyper cannot send a 103), and interpreters of several versions in one process.
+
+#![deny(unsafe_code)]
+
+mod body;
+mod discover;
+mod environ;
+mod exchange;
+mod head;
+mod hub;
+mod input;
+mod load;
+mod log;
+mod outgoing;
+#[expect(unsafe_code, reason = "the functions of CPython are called here, and nowhere else")]
+mod python;
+mod queue;
+mod request;
+mod service;
+mod threads;
+mod worker;
+mod wsgi_input;
+
+pub use body::{Body, BodyError};
+pub use discover::{DiscoverError, Discovered, discover};
+pub use input::BoxError;
+pub use load::{LoadError, Settings, shutdown};
+pub use python::InitError;
+pub use request::GatherError;
+pub use service::{Application, ResponseFuture, WsgiError};

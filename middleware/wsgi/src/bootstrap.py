@@ -1,0 +1,120 @@
+"""What the host does in Python: importing applications, logging, leaving. Nothing here is on a request's path."""
+
+import atexit
+import importlib
+import importlib.util
+import io
+import os
+import signal
+import site
+import sys
+import threading
+
+
+class Lines(io.TextIOBase):
+    """A text stream whose lines go to the gateway's log: `wsgi.errors`, `sys.stdout` and `sys.stderr`."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, log, name):
+        self._log = log
+        self._name = name
+        self._started = threading.local()
+
+    def writable(self):
+        return True
+
+    def isatty(self):
+        return False
+
+    def write(self, text):
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        *lines, rest = (getattr(self._started, "text", "") + text).split("\n")
+        self._started.text = rest
+        for line in lines:
+            self._log(self._name, line.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+    def flush(self):
+        rest = getattr(self._started, "text", "")
+        if rest:
+            self._started.text = ""
+            self._log(self._name, rest.encode("utf-8", "backslashreplace"))
+
+
+def start(log):
+    """Prepares the interpreter for applications."""
+    sys.stdout = sys.__stdout__ = Lines(log, "stdout")
+    sys.stderr = sys.__stderr__ = Lines(log, "stderr")
+
+    # Importing `signal` has installed it, where nobody else had a handler.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    def refuse_signal(number, handler):
+        number = signal.Signals(number)
+        frame = sys._getframe(1)
+        message = f"a handler of {number.name} was refused: signals are the gateway's"
+        message += f" ({frame.f_code.co_filename}:{frame.f_lineno})"
+        log("signal", message.encode("utf-8", "backslashreplace"))
+        return signal.getsignal(number)
+
+    signal.signal = refuse_signal
+
+
+def add_packages(folders):
+    """Appends the site-packages of another virtualenv, `.pth` files included."""
+    for folder in folders:
+        site.addsitedir(folder)
+
+
+def load(name, target, folders):
+    """Imports `module:attribute`, `module:factory()` or `file.py[:attribute]` and gives the application."""
+    for folder in reversed(folders):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    importlib.invalidate_caches()
+    module, _, attribute = target.partition(":")
+    if module.endswith(".py") or "/" in module:
+        module = _load_file(name, module)
+        attribute = attribute or ("application" if hasattr(module, "application") else "app")
+    else:
+        module = importlib.import_module(module)
+        attribute = attribute or "application"
+    is_factory = attribute.endswith("()")
+    application = module
+    for part in attribute.removesuffix("()").split("."):
+        application = getattr(application, part)
+    if is_factory:
+        application = application()
+    if not callable(application):
+        raise TypeError(f"{target} is not callable, it is {application!r}")
+    return application
+
+
+def _load_file(name, path):
+    path = os.path.abspath(path)
+    folder = os.path.dirname(path)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    # Two files of one name are two modules; pickle and dataclasses look their module up in sys.modules.
+    module_name = "wsgi_" + "".join(c if c.isalnum() else "_" for c in name)
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(module_name, None)
+        raise
+    return module
+
+
+def leave():
+    """What an interpreter does at its end, short of its destruction: threads that still run would not survive that."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()

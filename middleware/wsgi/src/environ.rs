@@ -1,0 +1,288 @@
+//! The environ dictionary: a copy of a template, then what differs from request to request.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue};
+use http::{Method, Version};
+use http_environ::{Variable, View};
+
+use crate::python::{Kept, Object, PyResult, Python};
+
+/// How many names of headers a thread remembers; clients choose them.
+const REMEMBERED: usize = 256;
+
+/// What is the same in every environ of an application.
+pub(crate) struct Template {
+    dict: Kept,
+    keys: Keys,
+}
+
+macro_rules! keys {
+    ($($field:ident = $name:literal,)*) => {
+        /// The interned keys of what differs.
+        struct Keys { $($field: Kept,)* }
+
+        impl Keys {
+            fn new(py: Python<'_>) -> PyResult<'_, Self> {
+                Ok(Self { $($field: py.interned($name)?.keep(),)* })
+            }
+        }
+    };
+}
+
+keys! {
+    content_length = "CONTENT_LENGTH",
+    content_type = "CONTENT_TYPE",
+    https = "HTTPS",
+    input = "wsgi.input",
+    path_info = "PATH_INFO",
+    query_string = "QUERY_STRING",
+    raw_uri = "RAW_URI",
+    remote_addr = "REMOTE_ADDR",
+    remote_port = "REMOTE_PORT",
+    request_method = "REQUEST_METHOD",
+    request_scheme = "REQUEST_SCHEME",
+    request_uri = "REQUEST_URI",
+    script_name = "SCRIPT_NAME",
+    server_name = "SERVER_NAME",
+    server_port = "SERVER_PORT",
+    server_protocol = "SERVER_PROTOCOL",
+    server_software = "SERVER_SOFTWARE",
+    url_scheme = "wsgi.url_scheme",
+}
+
+/// What an application's settings say to it through the environ.
+pub(crate) struct Facts<'a, 'py> {
+    pub(crate) errors: &'a Object<'py>,
+    pub(crate) file_wrapper: &'a Object<'py>,
+    pub(crate) multithread: bool,
+    pub(crate) multiprocess: bool,
+    pub(crate) variables: &'a [(String, String)],
+}
+
+impl Template {
+    pub(crate) fn new<'py>(py: Python<'py>, facts: Facts<'_, 'py>) -> PyResult<'py, Self> {
+        let keys = Keys::new(py)?;
+        let dict = py.dict()?;
+        // Places for what is always set: the copy then has room for it.
+        let empty = py.latin1(b"")?;
+        for key in [
+            &keys.request_method,
+            &keys.script_name,
+            &keys.path_info,
+            &keys.query_string,
+            &keys.request_uri,
+            &keys.raw_uri,
+            &keys.server_name,
+            &keys.server_port,
+            &keys.server_protocol,
+            &keys.server_software,
+            &keys.remote_addr,
+            &keys.request_scheme,
+            &keys.url_scheme,
+            &keys.input,
+        ] {
+            dict.set(key.get(py), &empty)?;
+        }
+        let version = py.list()?;
+        version.append(&py.int(1)?)?;
+        version.append(&py.int(0)?)?;
+        let version = py.import(c"builtins")?.method("tuple")?.call([&version])?;
+        for (name, value) in [
+            ("GATEWAY_INTERFACE", py.str("CGI/1.1")?),
+            ("wsgi.version", version),
+            ("wsgi.errors", facts.errors.clone()),
+            ("wsgi.file_wrapper", facts.file_wrapper.clone()),
+            ("wsgi.input_terminated", py.bool(true)?),
+            ("wsgi.multithread", py.bool(facts.multithread)?),
+            ("wsgi.multiprocess", py.bool(facts.multiprocess)?),
+            ("wsgi.run_once", py.bool(false)?),
+        ] {
+            dict.set(&py.interned(name)?, &value)?;
+        }
+        for (name, value) in facts.variables {
+            dict.set(&py.interned(name)?, &py.latin1(value.as_bytes())?)?;
+        }
+        Ok(Self { dict: dict.keep(), keys })
+    }
+
+    /// A new environ.
+    pub(crate) fn environ<'py>(
+        &self,
+        py: Python<'py>,
+        names: &mut Names,
+        view: &View<'_>,
+        input: &Object<'py>,
+        length: Option<u64>,
+    ) -> PyResult<'py, Object<'py>> {
+        let dict = self.dict.get(py).copied()?;
+        let keys = &self.keys;
+        let set = |key: &Kept, value: &Object<'py>| dict.set(key.get(py), value);
+        let known = view.environ();
+        set(&keys.input, input)?;
+        set(&keys.request_method, &names.method(py, view.method())?)?;
+        set(&keys.script_name, &py.latin1(&known.script_name())?)?;
+        set(&keys.path_info, &py.latin1(known.path().path_info())?)?;
+        set(&keys.query_string, &py.latin1(view.query().as_bytes())?)?;
+        let target = view.uri().path_and_query().map_or("/", |target| target.as_str());
+        let target = py.latin1(target.as_bytes())?;
+        set(&keys.request_uri, &target)?;
+        set(&keys.raw_uri, &target)?;
+        set(&keys.server_name, &py.latin1(view.server_name().as_bytes())?)?;
+        set(&keys.server_port, &names.port(py, view.server_port())?)?;
+        set(&keys.server_protocol, &names.text(py, protocol(view.version()))?)?;
+        set(&keys.server_software, &names.text(py, known.server.software)?)?;
+        let scheme = names.text(py, known.scheme.as_str())?;
+        set(&keys.request_scheme, &scheme)?;
+        set(&keys.url_scheme, &scheme)?;
+        if known.scheme == http_environ::Scheme::Https {
+            set(&keys.https, &names.text(py, "on")?)?;
+        }
+        if let Some(address) = known.remote_addr {
+            set(&keys.remote_addr, &names.address(py, address)?)?;
+        }
+        if let Some(port) = known.remote_port {
+            set(&keys.remote_port, &py.latin1(port.to_string().as_bytes())?)?;
+        }
+        if let Some(length) = length {
+            set(&keys.content_length, &py.latin1(length.to_string().as_bytes())?)?;
+        }
+        self.set_headers(py, names, view, &dict)?;
+        for (name, value) in known.variables() {
+            dict.set(&py.str(name)?, &py.latin1(value)?)?;
+        }
+        Ok(dict)
+    }
+
+    fn set_headers<'py>(
+        &self,
+        py: Python<'py>,
+        names: &mut Names,
+        view: &View<'_>,
+        dict: &Object<'py>,
+    ) -> PyResult<'py, ()> {
+        let mut last: Option<&HeaderName> = None;
+        for (name, value) in view.headers() {
+            // The values of one name follow each other.
+            if last.is_some_and(|last| std::ptr::eq(last, name)) {
+                continue;
+            }
+            last = Some(name);
+            let key = if *name == CONTENT_TYPE {
+                self.keys.content_type.get(py).clone()
+            } else if *name == CONTENT_LENGTH {
+                continue;
+            } else {
+                match names.header(py, name)? {
+                    Some(key) => key,
+                    None => continue,
+                }
+            };
+            let mut others = view.headers().get_all(name).iter().skip(1).peekable();
+            let value = match others.peek() {
+                None => py.latin1(value.as_bytes())?,
+                Some(_) => py.latin1(&joined(name, value, others))?,
+            };
+            dict.set(&key, &value)?;
+        }
+        Ok(())
+    }
+}
+
+/// RFC 3875 section 4.1.18; RFC 6265 section 5.4 for cookies.
+fn joined<'a>(
+    name: &HeaderName,
+    first: &HeaderValue,
+    others: impl Iterator<Item = &'a HeaderValue>,
+) -> Vec<u8> {
+    let separator: &[u8] = if *name == COOKIE { b"; " } else { b"," };
+    let mut whole = first.as_bytes().to_vec();
+    for value in others {
+        whole.extend_from_slice(separator);
+        whole.extend_from_slice(value.as_bytes());
+    }
+    whole
+}
+
+/// Objects that one thread has made before and is likely to need again.
+#[derive(Default)]
+pub(crate) struct Names {
+    headers: HashMap<HeaderName, Option<Kept>>,
+    texts: Vec<(&'static str, Kept)>,
+    port: Option<(u16, Kept)>,
+    address: Option<(IpAddr, String)>,
+}
+
+impl Names {
+    /// The key of a header; `None` where it has no variable.
+    fn header<'py>(&mut self, py: Python<'py>, name: &HeaderName) -> PyResult<'py, Option<Object<'py>>> {
+        if let Some(known) = self.headers.get(name) {
+            return Ok(known.as_ref().map(|key| key.get(py).clone()));
+        }
+        let key = variable(name);
+        if self.headers.len() >= REMEMBERED {
+            return key.map(|key| py.latin1(key.as_bytes())).transpose();
+        }
+        let key = key.map(|key| py.interned(&key)).transpose()?;
+        self.headers.insert(name.clone(), key.clone().map(Object::keep));
+        Ok(key)
+    }
+
+    fn method<'py>(&mut self, py: Python<'py>, method: &Method) -> PyResult<'py, Object<'py>> {
+        match *method {
+            Method::GET => self.text(py, "GET"),
+            Method::POST => self.text(py, "POST"),
+            _ => py.latin1(method.as_str().as_bytes()),
+        }
+    }
+
+    fn text<'py>(&mut self, py: Python<'py>, text: &'static str) -> PyResult<'py, Object<'py>> {
+        if let Some((_, known)) = self.texts.iter().find(|(known, _)| std::ptr::eq(*known, text)) {
+            return Ok(known.get(py).clone());
+        }
+        let object = py.latin1(text.as_bytes())?;
+        if self.texts.len() < REMEMBERED {
+            self.texts.push((text, object.clone().keep()));
+        }
+        Ok(object)
+    }
+
+    fn port<'py>(&mut self, py: Python<'py>, port: u16) -> PyResult<'py, Object<'py>> {
+        if let Some((known, object)) = &self.port
+            && *known == port
+        {
+            return Ok(object.get(py).clone());
+        }
+        let object = py.latin1(port.to_string().as_bytes())?;
+        // A kept object is never given back, so only the first port is kept: nearly always the only one.
+        if self.port.is_none() {
+            self.port = Some((port, object.clone().keep()));
+        }
+        Ok(object)
+    }
+
+    fn address<'py>(&mut self, py: Python<'py>, address: IpAddr) -> PyResult<'py, Object<'py>> {
+        let known = self.address.take().filter(|(known, _)| *known == address);
+        let (_, text) = self.address.insert(known.unwrap_or_else(|| (address, address.to_string())));
+        py.latin1(text.as_bytes())
+    }
+}
+
+/// `HTTP_*`, where the header has such a variable.
+fn variable(header: &HeaderName) -> Option<String> {
+    let name = format!("HTTP_{}", header.as_str().to_ascii_uppercase().replace('-', "_"));
+    // A name with an underscore would be taken for another header's.
+    let Ok(variable) = name.parse::<Variable>();
+    (variable == Variable::Header(header.clone())).then_some(name)
+}
+
+/// `SERVER_PROTOCOL`
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        Version::HTTP_3 => "HTTP/3.0",
+        _ => "HTTP/1.1",
+    }
+}

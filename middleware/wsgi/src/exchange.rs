@@ -1,0 +1,170 @@
+//! `start_response` and `write` of one request.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::head::{Added, Head, HeadError};
+use crate::log;
+use crate::outgoing::{Fault, Outgoing, Sent};
+use crate::python::{
+    Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python,
+};
+
+/// The state behind the two functions. Only who holds the GIL borrows it, and never while Python runs.
+pub(crate) struct Exchange {
+    outgoing: RefCell<Outgoing>,
+    functions: Arc<Functions>,
+}
+
+/// What is bound to each request's exchange.
+pub(crate) struct Functions {
+    start_response: Function<Exchange>,
+    write: Function<Exchange>,
+}
+
+impl Class for Exchange {
+    const NAME: &'static CStr = c"tower_wsgi.Exchange";
+}
+
+impl Functions {
+    pub(crate) fn new() -> Self {
+        Self {
+            start_response: Function::new(Method::new(c"start_response", start_response)),
+            write: Function::new(Method::new(c"write", write)),
+        }
+    }
+}
+
+type This<'a, 'py> = Instance<'a, 'py, Exchange>;
+
+impl Exchange {
+    pub(crate) fn new(outgoing: Outgoing, functions: Arc<Functions>) -> Self {
+        Self { outgoing: RefCell::new(outgoing), functions }
+    }
+
+    /// The function that the application is given.
+    pub(crate) fn start_response<'py>(this: This<'_, 'py>) -> PyResult<'py, Object<'py>> {
+        this.value().functions.start_response.bind(this)
+    }
+
+    /// Does something with the answer.
+    pub(crate) fn with<R>(&self, run: impl FnOnce(&mut Outgoing) -> R) -> R {
+        run(&mut self.outgoing.borrow_mut())
+    }
+
+    /// Sends a chunk and waits until the next one may follow: false where none is wanted.
+    pub(crate) fn send(&self, py: Python<'_>, chunk: &[u8]) -> Result<bool, Fault> {
+        match self.with(|outgoing| outgoing.chunk(Bytes::copy_from_slice(chunk)))? {
+            Sent::Yes => Ok(true),
+            Sent::Wait(room) => {
+                py.released(|| room.wait());
+                Ok(!self.with(|outgoing| outgoing.is_unread()))
+            }
+            Sent::Enough => Ok(false),
+        }
+    }
+}
+
+fn start_response<'py>(
+    py: Python<'py>,
+    this: This<'_, 'py>,
+    arguments: Arguments<'_, 'py>,
+) -> PyResult<'py, Object<'py>> {
+    let (status, headers, exc_info) = start_arguments(py, &arguments)?;
+    let exchange = this.value();
+    let (is_over, is_started, is_head_sent) =
+        exchange.with(|outgoing| (outgoing.is_over(), outgoing.is_started(), outgoing.is_head_sent()));
+    if is_over {
+        return Err(Exception::new(py, Kind::Runtime, "start_response was called after its request ended"));
+    }
+    match exc_info {
+        Some(exc_info) if is_head_sent => return Err(raised(exc_info)?),
+        None if is_started => {
+            let message = "start_response was called a second time without exc_info";
+            return Err(Exception::new(py, Kind::Assertion, message));
+        }
+        _ => {}
+    }
+    let head = head(py, status, headers)?;
+    exchange.with(|outgoing| outgoing.start(head));
+    exchange.functions.write.bind(this)
+}
+
+/// Status, headers, and `exc_info` where there is one.
+type StartArguments<'a, 'py> = (&'a Object<'py>, &'a Object<'py>, Option<&'a Object<'py>>);
+
+fn start_arguments<'a, 'py>(
+    py: Python<'py>,
+    arguments: &Arguments<'a, 'py>,
+) -> PyResult<'py, StartArguments<'a, 'py>> {
+    let wrong = || Exception::new(py, Kind::Type, "start_response(status, response_headers, exc_info=None)");
+    let (status, headers, mut exc_info) = match arguments.positional() {
+        [status, headers] => (status, headers, None),
+        [status, headers, exc_info] => (status, headers, Some(exc_info)),
+        _ => return Err(wrong()),
+    };
+    for (name, value) in arguments.named()? {
+        if name != "exc_info" || exc_info.is_some() {
+            return Err(wrong());
+        }
+        exc_info = Some(value);
+    }
+    Ok((status, headers, exc_info.filter(|exc_info| !exc_info.is_none())))
+}
+
+/// The exception that `sys.exc_info()` told.
+fn raised<'py>(exc_info: &Object<'py>) -> PyResult<'py, Exception<'py>> {
+    let item = |at| exc_info.tuple_item(at);
+    Ok(Exception::from_parts(item(0)?, item(1)?, item(2)?))
+}
+
+fn head<'py>(py: Python<'py>, status: &Object<'py>, headers: &Object<'py>) -> PyResult<'py, Head> {
+    let refused = |error: HeadError| Exception::new(py, Kind::Value, &error.to_string());
+    let mut head = Head::new(text(py, status, "the status")?).map_err(refused)?;
+    let wrong = || Exception::new(py, Kind::Type, "the headers must be a list of tuples (name, value)");
+    for at in 0..headers.list_len().map_err(|_| wrong())? {
+        let pair = headers.list_item(at)?;
+        if pair.tuple_len().map_err(|_| wrong())? != 2 {
+            return Err(wrong());
+        }
+        let (name, value) = (pair.tuple_item(0)?, pair.tuple_item(1)?);
+        let name = text(py, &name, "a header's name")?;
+        if head.add(name, text(py, &value, "a header's value")?).map_err(refused)? == Added::HopByHop {
+            let (application, request_id) = log::names();
+            tracing::warn!(
+                %application, %request_id,
+                "the application's header {name} was left out: it concerns the connection, which is not its own"
+            );
+        }
+    }
+    Ok(head)
+}
+
+fn text<'a, 'py>(py: Python<'py>, object: &'a Object<'py>, what: &str) -> PyResult<'py, &'a str> {
+    object.text().map_err(|error| match error.is(Kind::Type) {
+        true => Exception::new(py, Kind::Type, &format!("{what} must be a str")),
+        false => error,
+    })
+}
+
+fn write<'py>(
+    py: Python<'py>,
+    this: This<'_, 'py>,
+    arguments: Arguments<'_, 'py>,
+) -> PyResult<'py, Object<'py>> {
+    let [chunk] = arguments.positional() else {
+        return Err(Exception::new(py, Kind::Type, "write(body_data)"));
+    };
+    if this.with(|outgoing| outgoing.is_over()) {
+        return Err(Exception::new(py, Kind::Runtime, "write was called after its request ended"));
+    }
+    let sent = this.value().send(py, chunk.content()?);
+    sent.map_err(|fault| Exception::new(py, Kind::Runtime, &fault.to_string()))?;
+    if this.with(|outgoing| outgoing.is_unread()) {
+        return Err(Exception::new(py, Kind::Os, "the client has left"));
+    }
+    Ok(py.none())
+}

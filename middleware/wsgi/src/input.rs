@@ -1,0 +1,264 @@
+//! The request's body as the application reads it: pieces that are there, then more from the client or from a file.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use tokio::runtime::Handle;
+
+/// Any error, as bodies give them.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a request, whatever its type was.
+pub(crate) type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// How much is read from a file at once.
+const BLOCK: usize = 64 << 10;
+
+/// A reader that blocks; it never takes the end of a connection for the end of the body.
+pub(crate) struct Input {
+    ready: VecDeque<Bytes>,
+    source: Source,
+    /// What is still to come from the source.
+    coming: u64,
+    failure: Option<io::Error>,
+}
+
+/// The body cannot be read to its end; [`Input::into_failure`] has the cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Broken(String);
+
+enum Source {
+    Nothing,
+    Client(Streamed),
+    File(File),
+}
+
+impl Input {
+    pub(crate) fn empty() -> Self {
+        Self::buffered(VecDeque::new())
+    }
+
+    /// A body that is here.
+    pub(crate) fn buffered(ready: VecDeque<Bytes>) -> Self {
+        Self { ready, source: Source::Nothing, coming: 0, failure: None }
+    }
+
+    /// A body of `length` bytes that is fetched while it is read.
+    pub(crate) fn streamed(body: RequestBody, length: u64) -> Self {
+        let streamed = Streamed::new(body);
+        Self { ready: VecDeque::new(), source: Source::Client(streamed), coming: length, failure: None }
+    }
+
+    /// A body of `length` bytes in a file.
+    pub(crate) fn spooled(file: File, length: u64) -> Self {
+        Self { ready: VecDeque::new(), source: Source::File(file), coming: length, failure: None }
+    }
+
+    /// Whether `wanted` bytes, or all that there are, are here without waiting.
+    pub(crate) fn is_ready(&self, wanted: usize) -> bool {
+        self.coming == 0 || wanted == 0 || self.ready.iter().map(Bytes::len).sum::<usize>() >= wanted
+    }
+
+    /// Reads `wanted` bytes; fewer only at the end.
+    pub(crate) fn read(&mut self, wanted: usize) -> Result<Vec<Bytes>, Broken> {
+        let mut pieces = Vec::new();
+        let mut left = wanted;
+        while left > 0 {
+            let Some(mut piece) = self.piece()? else { break };
+            if piece.len() > left {
+                self.ready.push_front(piece.split_off(left));
+            }
+            left -= piece.len();
+            pieces.push(piece);
+        }
+        Ok(pieces)
+    }
+
+    /// Reads to the end of a line, its newline included, but no more than `limit` bytes.
+    pub(crate) fn line(&mut self, limit: usize) -> Result<Vec<Bytes>, Broken> {
+        let mut pieces = Vec::new();
+        let mut left = limit;
+        while left > 0 {
+            let Some(mut piece) = self.piece()? else { break };
+            let newline = piece.iter().take(left).position(|&byte| byte == b'\n');
+            let end = newline.map_or(piece.len().min(left), |at| at + 1);
+            if end < piece.len() {
+                self.ready.push_front(piece.split_off(end));
+            }
+            left -= piece.len();
+            pieces.push(piece);
+            if newline.is_some() {
+                break;
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// Why the body could not be read to its end, if so.
+    pub(crate) fn into_failure(self) -> Option<BoxError> {
+        let failure = self.failure?;
+        // What the body itself gave stands alone, so that whoever refused it recognises its own error.
+        Some(if failure.get_ref().is_some() {
+            failure.into_inner().expect("it has one")
+        } else {
+            failure.into()
+        })
+    }
+
+    /// The next piece, `None` at the end.
+    fn piece(&mut self) -> Result<Option<Bytes>, Broken> {
+        if let Some(piece) = self.ready.pop_front() {
+            return Ok(Some(piece));
+        }
+        if self.coming == 0 {
+            return Ok(None);
+        }
+        if self.failure.is_none() {
+            match self.fetch() {
+                Ok(piece) => return Ok(Some(piece)),
+                Err(error) => self.failure = Some(error),
+            }
+        }
+        Err(Broken(self.failure.as_ref().map(io::Error::to_string).unwrap_or_default()))
+    }
+
+    fn fetch(&mut self) -> io::Result<Bytes> {
+        let piece = match &mut self.source {
+            Source::Nothing => None,
+            Source::Client(body) => body.next()?,
+            Source::File(file) => {
+                let mut block = vec![0; BLOCK];
+                let size = file.read(&mut block)?;
+                block.truncate(size);
+                (size > 0).then(|| block.into())
+            }
+        };
+        let Some(piece) = piece else {
+            let message = format!("the request body ended {} bytes before its Content-Length", self.coming);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        };
+        self.coming = self.coming.saturating_sub(piece.len() as u64);
+        Ok(piece)
+    }
+}
+
+/// A client's body, polled by the thread that reads it: nothing is asked of the client before the application reads, so
+/// that `100 Continue` is sent then and not earlier.
+pub(crate) struct Streamed {
+    body: RequestBody,
+    /// A body may use timers, which ask for their runtime.
+    runtime: Option<Handle>,
+}
+
+impl Streamed {
+    pub(crate) fn new(body: RequestBody) -> Self {
+        Self { body, runtime: Handle::try_current().ok() }
+    }
+
+    /// The next piece that is not empty; blocks.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            let polled = {
+                let _runtime = self.runtime.as_ref().map(Handle::enter);
+                Pin::new(&mut self.body).poll_frame(&mut context)
+            };
+            match polled {
+                Poll::Pending => std::thread::park(),
+                Poll::Ready(None) => return Ok(None),
+                Poll::Ready(Some(Err(error))) => return Err(io::Error::other(error)),
+                // Trailers are not for a WSGI application.
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                    _ => {}
+                },
+            }
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Frame;
+    use http_body_util::{BodyExt, StreamBody};
+    use std::io::{Seek, Write};
+
+    /// An input of these pieces, once from memory, once from a client, once from a file.
+    fn inputs(pieces: &[&'static str]) -> [Input; 3] {
+        let bytes: VecDeque<Bytes> = pieces.iter().map(|piece| Bytes::from(*piece)).collect();
+        let length = pieces.concat().len() as u64;
+        let frames: Vec<_> =
+            bytes.iter().cloned().map(|piece| Ok::<_, BoxError>(Frame::data(piece))).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(pieces.concat().as_bytes()).unwrap();
+        file.rewind().unwrap();
+        let body = StreamBody::new(Frames(frames.into())).boxed_unsync();
+        [Input::buffered(bytes), Input::streamed(body, length), Input::spooled(file, length)]
+    }
+
+    struct Frames(VecDeque<Result<Frame<Bytes>, BoxError>>);
+
+    impl futures_core::Stream for Frames {
+        type Item = Result<Frame<Bytes>, BoxError>;
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            Poll::Ready(self.0.pop_front())
+        }
+    }
+
+    fn text(pieces: Result<Vec<Bytes>, Broken>) -> String {
+        String::from_utf8(pieces.unwrap().concat()).unwrap()
+    }
+
+    #[test]
+    fn reads_end_where_they_should() {
+        for mut input in inputs(&["hello, ", "wor", "ld"]) {
+            assert_eq!(text(input.read(3)), "hel");
+            assert_eq!(text(input.read(6)), "lo, wo");
+            assert_eq!(text(input.read(usize::MAX)), "rld");
+            assert_eq!(text(input.read(1)), "");
+        }
+    }
+
+    #[test]
+    fn lines_end_at_a_newline_or_the_limit() {
+        for mut input in inputs(&["one\ntw", "o\n\nlong line"]) {
+            assert_eq!(text(input.line(usize::MAX)), "one\n");
+            assert_eq!(text(input.line(usize::MAX)), "two\n");
+            assert_eq!(text(input.line(usize::MAX)), "\n");
+            assert_eq!(text(input.line(4)), "long");
+            assert_eq!(text(input.line(usize::MAX)), " line");
+            assert_eq!(text(input.line(usize::MAX)), "");
+        }
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_never_looks_complete() {
+        let body = StreamBody::new(Frames([Ok(Frame::data("abc".into()))].into())).boxed_unsync();
+        let mut input = Input::streamed(body, 5);
+        assert_eq!(text(input.read(3)), "abc");
+        for _ in 0..2 {
+            let error = input.read(3).unwrap_err();
+            assert_eq!(error.to_string(), "the request body ended 2 bytes before its Content-Length");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Lines of the log that name application and request.
+
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use http_environ::{Environ, RequestId};
+
+use crate::python::{
+    Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python, Type,
+};
+
+thread_local! {
+    static CONTEXT: RefCell<Option<Context>> = const { RefCell::new(None) };
+}
+
+/// What this thread works on.
+#[derive(Clone)]
+struct Context {
+    application: Arc<str>,
+    request: Option<RequestId>,
+}
+
+impl Context {
+    fn request_id(&self) -> Arc<str> {
+        match &self.request {
+            None => "-".into(),
+            Some(RequestId::Given(id)) => Arc::clone(id),
+            Some(serial) => serial.to_string().into(),
+        }
+    }
+}
+
+/// Names what this thread works on, until it is dropped.
+pub(crate) struct Entered(());
+
+/// This thread works on a request.
+pub(crate) fn enter_request(application: &Arc<str>, environ: &Environ) -> Entered {
+    enter(Context { application: Arc::clone(application), request: Some(environ.request_id.clone()) })
+}
+
+/// This thread imports an application.
+pub(crate) fn enter_import(application: &Arc<str>) -> Entered {
+    enter(Context { application: Arc::clone(application), request: None })
+}
+
+fn enter(context: Context) -> Entered {
+    CONTEXT.set(Some(context));
+    Entered(())
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CONTEXT.set(None);
+    }
+}
+
+/// The names of the application and the request that this thread works on.
+pub(crate) fn names() -> (Arc<str>, Arc<str>) {
+    CONTEXT.with_borrow(|context| match context {
+        Some(context) => (Arc::clone(&context.application), context.request_id()),
+        None => ("-".into(), "-".into()),
+    })
+}
+
+/// The sink of everything that Python prints.
+struct Sink;
+
+impl Class for Sink {
+    const NAME: &'static CStr = c"tower_wsgi.Sink";
+}
+
+/// The function `log(stream, line)`.
+pub(crate) fn sink(py: Python<'_>) -> PyResult<'_, Object<'_>> {
+    let sink = Type::new(py)?.instance(py, Sink)?;
+    Function::new(Method::new(c"log", write)).bind(sink.as_instance())
+}
+
+fn write<'py>(
+    py: Python<'py>,
+    _sink: Instance<'_, 'py, Sink>,
+    arguments: Arguments<'_, 'py>,
+) -> PyResult<'py, Object<'py>> {
+    let [stream, line] = arguments.positional() else {
+        return Err(Exception::new(py, Kind::Type, "log(stream, line)"));
+    };
+    let stream = stream.text()?;
+    let line = String::from_utf8_lossy(line.content()?);
+    let (application, request_id) = names();
+    match stream {
+        "signal" => tracing::warn!(%application, %request_id, "{line}"),
+        _ => tracing::info!(%application, %request_id, stream, "{line}"),
+    }
+    Ok(py.none())
+}

@@ -1,0 +1,220 @@
+//! One answer on its way out: the rules of PEP 3333 about when its head is sent and what may follow it.
+
+use bytes::Bytes;
+use http::{Method, Response};
+
+use crate::body::{Abandoned, Body, BodyError, ChunkSender, Room};
+use crate::head::Head;
+use crate::hub::Reply;
+use crate::service::WsgiError;
+
+/// What a service gives.
+pub(crate) type Outcome = Result<Response<Body>, WsgiError>;
+
+/// One answer. The head waits for the first chunk that is not empty, so that an error before it can still become a clean 500.
+pub(crate) struct Outgoing {
+    phase: Phase,
+    is_head_request: bool,
+    /// What is left of the Content-Length.
+    missing: Option<u64>,
+    /// Bytes beyond the Content-Length.
+    excess: u64,
+}
+
+enum Phase {
+    /// `start_response` has not been called.
+    New(Reply<Outcome>),
+    Started(Reply<Outcome>, Head),
+    /// The head is sent and chunks follow.
+    Streaming(ChunkSender),
+    /// All was sent that may be sent: a whole body, or none because of HEAD, 204 or 304.
+    Complete,
+    /// The request is over.
+    Over,
+}
+
+/// What the application did wrong that only the log can tell.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error(
+        "the application gave no status: start_response was not called before the first chunk or the end"
+    )]
+    NotStarted,
+    #[error("the answer is {0} bytes longer than its Content-Length; they were not sent")]
+    TooLong(u64),
+    #[error("the answer is {0} bytes shorter than its Content-Length; the connection is aborted")]
+    TooShort(u64),
+}
+
+/// What became of a chunk.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    /// Go on.
+    Yes,
+    /// Wait for room before the next one.
+    Wait(Room),
+    /// No chunk is of any use: the client left, or wants no body.
+    Enough,
+}
+
+impl Outgoing {
+    pub(crate) fn new(reply: Reply<Outcome>, method: &Method) -> Self {
+        Self { phase: Phase::New(reply), is_head_request: method == Method::HEAD, missing: None, excess: 0 }
+    }
+
+    pub(crate) fn is_started(&self) -> bool {
+        !matches!(self.phase, Phase::New(_))
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// Whether the head can no longer be replaced.
+    pub(crate) fn is_head_sent(&self) -> bool {
+        matches!(self.phase, Phase::Streaming(_) | Phase::Complete | Phase::Over)
+    }
+
+    /// Takes the head, or a better one while the first has not been sent.
+    pub(crate) fn start(&mut self, head: Head) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::New(reply) | Phase::Started(reply, _) => {
+                self.missing = head.content_length();
+                Phase::Started(reply, head)
+            }
+            sent => sent,
+        };
+    }
+
+    /// Sends the only chunk there is; with it goes a Content-Length that is right.
+    pub(crate) fn whole(&mut self, chunk: Bytes) -> Result<(), Fault> {
+        if let Phase::Started(_, head) = &mut self.phase {
+            head.default_content_length(chunk.len() as u64);
+            self.missing = head.content_length();
+        }
+        self.chunk(chunk)?;
+        self.finish()
+    }
+
+    /// Sends a chunk, after the head if that has not been sent.
+    pub(crate) fn chunk(&mut self, mut chunk: Bytes) -> Result<Sent, Fault> {
+        if chunk.is_empty() {
+            return Ok(if self.is_unread() { Sent::Enough } else { Sent::Yes });
+        }
+        if let Phase::New(_) = self.phase {
+            return Err(Fault::NotStarted);
+        }
+        if !self.has_body() {
+            self.send_head(Body::default());
+            return Ok(Sent::Enough);
+        }
+        let size = chunk.len() as u64;
+        if let Some(missing) = &mut self.missing {
+            let allowed = size.min(*missing);
+            self.excess += size - allowed;
+            *missing -= allowed;
+            chunk.truncate(usize::try_from(allowed).unwrap_or(usize::MAX));
+        }
+        self.send(chunk);
+        Ok(self.after_chunk())
+    }
+
+    /// The application has given all. What it did wrong is known now at the latest.
+    pub(crate) fn finish(&mut self) -> Result<(), Fault> {
+        let missing = self.missing.unwrap_or(0);
+        let has_body = self.has_body();
+        match &mut self.phase {
+            Phase::New(_) => return Err(Fault::NotStarted),
+            Phase::Started(_, head) if missing == 0 || !has_body => {
+                if has_body {
+                    head.default_content_length(0);
+                }
+                self.send_head(Body::default());
+            }
+            Phase::Started(..) => {
+                let (sender, body) = Body::channel();
+                self.send_head(body);
+                sender.end(Err(BodyError::Short { missing }));
+                return Err(Fault::TooShort(missing));
+            }
+            _ => {}
+        }
+        if let Phase::Streaming(sender) = std::mem::replace(&mut self.phase, Phase::Complete) {
+            if missing > 0 {
+                let is_abandoned = sender.is_abandoned();
+                sender.end(Err(BodyError::Short { missing }));
+                return if is_abandoned { Ok(()) } else { Err(Fault::TooShort(missing)) };
+            }
+            sender.end(Ok(()));
+        }
+        if self.excess > 0 { Err(Fault::TooLong(self.excess)) } else { Ok(()) }
+    }
+
+    /// The application failed: a clean error while nothing was sent, else an aborted connection.
+    pub(crate) fn fail(&mut self, error: WsgiError) {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::New(reply) | Phase::Started(reply, _) => reply.send(Err(error)),
+            Phase::Streaming(sender) => sender.end(Err(BodyError::Application)),
+            Phase::Complete | Phase::Over => {}
+        }
+    }
+
+    /// Ends the request: whatever the application has kept of it does nothing any more.
+    pub(crate) fn close(&mut self) {
+        self.phase = Phase::Over;
+    }
+
+    /// Whether nobody would read another chunk.
+    pub(crate) fn is_unread(&self) -> bool {
+        match &self.phase {
+            Phase::New(reply) | Phase::Started(reply, _) => reply.is_abandoned(),
+            Phase::Streaming(sender) => sender.is_abandoned(),
+            Phase::Complete | Phase::Over => false,
+        }
+    }
+
+    fn has_body(&self) -> bool {
+        match &self.phase {
+            Phase::Started(_, head) => !self.is_head_request && !head.is_bodiless(),
+            Phase::Streaming(_) => true,
+            Phase::Complete => !self.is_head_request,
+            Phase::New(_) | Phase::Over => false,
+        }
+    }
+
+    /// Sends what is left of a chunk after the Content-Length was looked at.
+    fn send(&mut self, chunk: Bytes) {
+        if let Phase::Streaming(sender) = &self.phase {
+            // Whether somebody reads is asked afterwards, in one place.
+            let (Ok(()) | Err(Abandoned)) = sender.send(chunk);
+            return;
+        }
+        if self.missing == Some(0) {
+            self.send_head(Body::full(chunk));
+            return;
+        }
+        let (sender, body) = Body::channel();
+        if sender.send(chunk).is_ok() {
+            self.send_head(body);
+            self.phase = Phase::Streaming(sender);
+        }
+    }
+
+    fn after_chunk(&self) -> Sent {
+        match &self.phase {
+            Phase::Streaming(sender) if sender.is_abandoned() => Sent::Enough,
+            Phase::Streaming(sender) => sender.room().map_or(Sent::Yes, Sent::Wait),
+            _ => Sent::Yes,
+        }
+    }
+
+    fn send_head(&mut self, body: Body) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Complete) {
+            Phase::Started(reply, head) => {
+                reply.send(Ok(head.into_response(body)));
+                Phase::Complete
+            }
+            other => other,
+        };
+    }
+}

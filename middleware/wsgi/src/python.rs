@@ -1,0 +1,22 @@
+//! The CPython part: everything that is `unsafe`, behind an interface that is safe.
+//!
+//! * [`library`]: the table of functions, found in libpython at run time
+//! * [`object`]: [`Python`] (the proof that the GIL is held), [`Object`] (an owned reference), [`Kept`]
+//! * [`exception`]: what calls into Python give when they raise
+//! * [`class`]: classes whose instances hold a value of Rust
+//! * [`interpreter`]: the one interpreter of this process, its main thread, and threads that hold the GIL in turn
+//! * [`fork`]: knows when this process is a child that an application forked
+
+mod class;
+mod exception;
+mod fork;
+mod interpreter;
+mod library;
+mod object;
+
+pub(crate) use class::{Arguments, Class, Function, Instance, Method, Type};
+pub(crate) use exception::{Exception, Kind, PyResult};
+pub(crate) use fork::leave_if_forked;
+pub use interpreter::InitError;
+pub(crate) use interpreter::{Interpreter, PythonThread};
+pub(crate) use object::{Kept, Object, Python};

@@ -1,0 +1,311 @@
+//! Classes of Python whose instances hold a value of Rust, and functions bound to such instances.
+//!
+//! No panic crosses into Python: it becomes a `RuntimeError`.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::marker::PhantomData;
+use std::mem::{align_of, size_of};
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::OnceLock;
+
+use super::exception::{Exception, Kind, PyResult};
+use super::library::{
+    FastFunction, METH_FASTCALL_KEYWORDS, PyMethodDef, PyObject, PyType_Slot, PyType_Spec, TP_DEALLOC,
+    TP_ITER, TP_ITERNEXT, TP_METHODS, TPFLAGS, table,
+};
+use super::object::{Kept, Object, Python};
+
+/// A type of Rust whose values can be objects of Python.
+pub(crate) trait Class: Send + Sized + 'static {
+    /// `module.Name`
+    const NAME: &'static CStr;
+
+    fn methods() -> Vec<Method<Self>> {
+        Vec::new()
+    }
+
+    /// `__next__`
+    fn next<'py>(&self, py: Python<'py>) -> PyResult<'py, Option<Object<'py>>> {
+        Err(Exception::new(py, Kind::Type, "not an iterator"))
+    }
+}
+
+/// The arguments of a call.
+pub(crate) struct Arguments<'a, 'py> {
+    all: &'a [Object<'py>],
+    positional: usize,
+    names: Option<Object<'py>>,
+}
+
+impl<'a, 'py> Arguments<'a, 'py> {
+    pub(crate) fn positional(&self) -> &'a [Object<'py>] {
+        &self.all[..self.positional]
+    }
+
+    /// The arguments given by name.
+    pub(crate) fn named(&self) -> PyResult<'py, Vec<(String, &'a Object<'py>)>> {
+        let Some(names) = &self.names else { return Ok(Vec::new()) };
+        let values = self.all[self.positional..].iter().enumerate();
+        values.map(|(at, value)| Ok((names.tuple_item(at)?.text()?.to_owned(), value))).collect()
+    }
+
+    /// The only argument, `None` where it was left out or is None.
+    pub(crate) fn optional(&self, py: Python<'py>) -> PyResult<'py, Option<&'a Object<'py>>> {
+        match (self.positional(), &self.names) {
+            ([], None) => Ok(None),
+            ([only], None) => Ok(Some(only).filter(|only| !only.is_none())),
+            _ => Err(Exception::new(py, Kind::Type, "expected at most one positional argument")),
+        }
+    }
+}
+
+/// A function of Rust as Python calls it.
+pub(crate) struct Method<T> {
+    definition: PyMethodDef,
+    class: PhantomData<fn(&T)>,
+}
+
+impl<T: Class> Method<T> {
+    /// Wraps a function item; it must capture nothing.
+    pub(crate) fn new<F>(name: &'static CStr, _function: F) -> Self
+    where
+        F: for<'py> Fn(Python<'py>, Instance<'_, 'py, T>, Arguments<'_, 'py>) -> PyResult<'py, Object<'py>>
+            + Copy
+            + 'static,
+    {
+        const { assert!(size_of::<F>() == 0, "a method is a plain function") };
+        let entry: FastFunction = enter::<T, F>;
+        let definition = PyMethodDef {
+            ml_name: name.as_ptr(),
+            ml_meth: entry as *mut c_void,
+            ml_flags: METH_FASTCALL_KEYWORDS,
+            ml_doc: ptr::null(),
+        };
+        Self { definition, class: PhantomData }
+    }
+}
+
+/// A function that is bound to an instance for each use: `start_response` of one request.
+pub(crate) struct Function<T> {
+    definition: *mut PyMethodDef,
+    class: PhantomData<fn(&T)>,
+}
+
+// SAFETY: the definition is never changed.
+unsafe impl<T> Send for Function<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Function<T> {}
+
+impl<T: Class> Function<T> {
+    pub(crate) fn new(method: Method<T>) -> Self {
+        // Python keeps the address for as long as any such function lives.
+        Self { definition: Box::into_raw(Box::new(method.definition)), class: PhantomData }
+    }
+
+    pub(crate) fn bind<'py>(&self, instance: Instance<'_, 'py, T>) -> PyResult<'py, Object<'py>> {
+        let this = instance.object;
+        // SAFETY: the GIL is held; the definition lives for ever; the function takes its own reference of the instance.
+        unsafe {
+            let function = (table().PyCFunction_NewEx)(self.definition, this.pointer(), ptr::null_mut());
+            Object::owned(this.py(), function)
+        }
+    }
+}
+
+/// The class of Python for a type of Rust.
+pub(crate) struct Type<T> {
+    class: Kept,
+    holds: PhantomData<fn(T)>,
+}
+
+impl<T: Class> Type<T> {
+    pub(crate) fn new(py: Python<'_>) -> PyResult<'_, Self> {
+        const { assert!(align_of::<T>() <= 16, "Python's allocator aligns to 16 bytes") };
+        let mut methods: Vec<PyMethodDef> =
+            T::methods().into_iter().map(|method| method.definition).collect();
+        methods.push(PyMethodDef {
+            ml_name: ptr::null(),
+            ml_meth: ptr::null_mut(),
+            ml_flags: 0,
+            ml_doc: ptr::null(),
+        });
+        // The type refers to its methods for ever.
+        let methods = Box::leak(methods.into_boxed_slice());
+        let slot = |slot: c_int, pfunc: *mut c_void| PyType_Slot { slot, pfunc };
+        let mut slots = [
+            slot(TP_DEALLOC, deallocate::<T> as *mut c_void),
+            slot(TP_METHODS, methods.as_mut_ptr().cast()),
+            slot(TP_ITER, table().PyObject_SelfIter as *mut c_void),
+            slot(TP_ITERNEXT, next::<T> as *mut c_void),
+            slot(0, ptr::null_mut()),
+        ];
+        let size = header_size(py)? + size_of::<T>();
+        let mut spec = PyType_Spec {
+            name: T::NAME.as_ptr(),
+            basicsize: c_int::try_from(size).expect("a class is smaller than 2 GiB"),
+            itemsize: 0,
+            flags: TPFLAGS,
+            slots: slots.as_mut_ptr(),
+        };
+        // SAFETY: the GIL is held; the spec and its slots live for the call, the methods for ever.
+        let class = unsafe { Object::owned(py, (table().PyType_FromSpec)(&raw mut spec))? };
+        Ok(Self { class: class.keep(), holds: PhantomData })
+    }
+
+    /// A new instance that holds `value`.
+    pub(crate) fn instance<'py>(&self, py: Python<'py>, value: T) -> PyResult<'py, Owned<'py, T>> {
+        // SAFETY: the GIL is held; the class is alive.
+        let object =
+            unsafe { Object::owned(py, (table().PyType_GenericAlloc)(self.class.get(py).pointer(), 0))? };
+        // SAFETY: the class's size leaves room for a T behind the header; nobody else has seen the object.
+        unsafe { value_of::<T>(object.pointer()).write(value) };
+        Ok(Owned { object, holds: PhantomData })
+    }
+}
+
+/// An instance of `T`'s class, owned.
+pub(crate) struct Owned<'py, T> {
+    object: Object<'py>,
+    holds: PhantomData<T>,
+}
+
+impl<'py, T> Owned<'py, T> {
+    pub(crate) fn as_instance(&self) -> Instance<'_, 'py, T> {
+        Instance { object: &self.object, holds: PhantomData }
+    }
+
+    pub(crate) fn as_object(&self) -> &Object<'py> {
+        &self.object
+    }
+}
+
+/// An instance of `T`'s class, borrowed.
+pub(crate) struct Instance<'a, 'py, T> {
+    object: &'a Object<'py>,
+    holds: PhantomData<&'a T>,
+}
+
+impl<T> Clone for Instance<'_, '_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Instance<'_, '_, T> {}
+
+impl<'a, 'py, T> Instance<'a, 'py, T> {
+    /// The value inside.
+    pub(crate) fn value(&self) -> &'a T {
+        // SAFETY: only `Type::instance` and checked `self` arguments make an Instance, so a T is behind the header;
+        // it is shared by whoever holds the GIL, one at a time, and never moved.
+        unsafe { &*value_of::<T>(self.object.pointer()) }
+    }
+}
+
+impl<T> Deref for Instance<'_, '_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value()
+    }
+}
+
+static HEADER: OnceLock<usize> = OnceLock::new();
+
+/// The size of `PyObject`, as Python tells it: `object.__basicsize__`, rounded up to keep values aligned.
+fn header_size(py: Python<'_>) -> PyResult<'_, usize> {
+    if let Some(size) = HEADER.get() {
+        return Ok(*size);
+    }
+    // SAFETY: `object` is alive.
+    let object = unsafe { Object::borrowed(table().PyBaseObject_Type) };
+    let size = object.attribute(&py.str("__basicsize__")?)?.to_isize()?.cast_unsigned().next_multiple_of(16);
+    Ok(*HEADER.get_or_init(|| size))
+}
+
+/// # Safety
+/// The object is an instance of the class of T.
+unsafe fn value_of<T>(object: *mut PyObject) -> *mut T {
+    let header = HEADER.get().expect("a class was made before its instances");
+    // SAFETY: the class's size is that of the header and of T.
+    unsafe { object.cast::<u8>().add(*header).cast() }
+}
+
+/// What Python calls for a method: `self` is an instance of T, checked by Python or bound by [`Function::bind`].
+unsafe extern "C" fn enter<T, F>(
+    this: *mut PyObject,
+    arguments: *const *mut PyObject,
+    count: isize,
+    names: *mut PyObject,
+) -> *mut PyObject
+where
+    T: Class,
+    F: for<'py> Fn(Python<'py>, Instance<'_, 'py, T>, Arguments<'_, 'py>) -> PyResult<'py, Object<'py>>
+        + Copy,
+{
+    // SAFETY: Python calls with the GIL held, with live objects that it keeps for the call. F has no size (checked
+    // where a Method is made), so that there is nothing to initialise.
+    unsafe {
+        let py = Python::assume();
+        guarded(py, ptr::null_mut(), || {
+            let function: F = std::mem::MaybeUninit::uninit().assume_init();
+            let this = Object::borrowed(this);
+            let names = if names.is_null() { None } else { Some(Object::borrowed(names)) };
+            let positional = count.cast_unsigned();
+            let named = names.as_ref().map_or(Ok(0), Object::tuple_len)?;
+            let all: &[Object<'_>] = if arguments.is_null() {
+                &[]
+            } else {
+                std::slice::from_raw_parts(arguments.cast(), positional + named)
+            };
+            let arguments = Arguments { all, positional, names };
+            function(py, Instance { object: &this, holds: PhantomData }, arguments).map(Object::into_pointer)
+        })
+    }
+}
+
+unsafe extern "C" fn next<T: Class>(this: *mut PyObject) -> *mut PyObject {
+    // SAFETY: Python calls with the GIL held, with an instance of the class.
+    unsafe {
+        let py = Python::assume();
+        guarded(py, ptr::null_mut(), || {
+            let this = Object::borrowed(this);
+            let instance = Instance::<T> { object: &this, holds: PhantomData };
+            // Null without an exception is the end.
+            Ok(instance.next(py)?.map_or(ptr::null_mut(), Object::into_pointer))
+        })
+    }
+}
+
+unsafe extern "C" fn deallocate<T: Class>(this: *mut PyObject) {
+    // SAFETY: Python calls with the GIL held, once, for an instance that nobody refers to; what PyType_GenericAlloc
+    // gave for a class without garbage collection goes back by PyObject_Free, and with it the instance's reference
+    // to its class.
+    unsafe {
+        let class = (table().PyObject_Type)(this);
+        let value = AssertUnwindSafe(value_of::<T>(this));
+        if catch_unwind(|| value.drop_in_place()).is_err() {
+            tracing::error!(class = ?T::NAME, "a panic while an object was dropped");
+        }
+        (table().PyObject_Free)(this.cast());
+        (table().Py_DecRef)(class);
+        (table().Py_DecRef)(class);
+    }
+}
+
+/// Runs what Python called: an error is raised, a panic becomes one.
+fn guarded<'py, R>(py: Python<'py>, failed: R, run: impl FnOnce() -> PyResult<'py, R>) -> R {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => {
+            error.raise();
+            failed
+        }
+        Err(_panic) => {
+            Exception::new(py, Kind::Runtime, "the gateway failed inside this call (see its log)").raise();
+            failed
+        }
+    }
+}

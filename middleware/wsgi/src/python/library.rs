@@ -1,0 +1,188 @@
+//! The functions of CPython, found at run time in the library of the interpreter that was chosen.
+//!
+//! Only functions, the addresses of a few objects, and structs that are the same in every version stand here.
+
+#![expect(non_snake_case, reason = "the fields are named as CPython names its functions")]
+
+use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
+use std::path::Path;
+use std::sync::OnceLock;
+
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+
+/// An object of Python; what is inside is nobody's business.
+#[repr(C)]
+pub(super) struct PyObject {
+    _opaque: [u8; 0],
+}
+
+/// `PyThreadState`
+#[repr(C)]
+pub(super) struct PyThreadState {
+    _opaque: [u8; 0],
+}
+
+/// `PyInterpreterState`
+#[repr(C)]
+pub(super) struct PyInterpreterState {
+    _opaque: [u8; 0],
+}
+
+/// `PyMethodDef`
+#[repr(C)]
+pub(super) struct PyMethodDef {
+    pub(super) ml_name: *const c_char,
+    pub(super) ml_meth: *mut c_void,
+    pub(super) ml_flags: c_int,
+    pub(super) ml_doc: *const c_char,
+}
+
+/// `PyType_Slot`
+#[repr(C)]
+pub(super) struct PyType_Slot {
+    pub(super) slot: c_int,
+    pub(super) pfunc: *mut c_void,
+}
+
+/// `PyType_Spec`
+#[repr(C)]
+pub(super) struct PyType_Spec {
+    pub(super) name: *const c_char,
+    pub(super) basicsize: c_int,
+    pub(super) itemsize: c_int,
+    pub(super) flags: c_uint,
+    pub(super) slots: *mut PyType_Slot,
+}
+
+/// `_PyCFunctionFastWithKeywords`: self, arguments, their number, the names of the last ones
+pub(super) type FastFunction =
+    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, isize, *mut PyObject) -> *mut PyObject;
+
+pub(super) const METH_FASTCALL_KEYWORDS: c_int = 0x80 | 0x02;
+pub(super) const TPFLAGS: c_uint = TPFLAGS_DEFAULT | TPFLAGS_DISALLOW_INSTANTIATION | TPFLAGS_IMMUTABLE;
+const TPFLAGS_DEFAULT: c_uint = 1 << 18;
+const TPFLAGS_DISALLOW_INSTANTIATION: c_uint = 1 << 7;
+const TPFLAGS_IMMUTABLE: c_uint = 1 << 8;
+pub(super) const TP_DEALLOC: c_int = 52;
+pub(super) const TP_ITER: c_int = 62;
+pub(super) const TP_ITERNEXT: c_int = 63;
+pub(super) const TP_METHODS: c_int = 64;
+pub(super) const FILE_INPUT: c_int = 257;
+
+type Object = *mut PyObject;
+
+macro_rules! table {
+    (
+        functions { $($name:ident($($argument:ty),*) $(-> $result:ty)?;)* }
+        objects { $($object:ident,)* }
+        references { $($reference:ident,)* }
+    ) => {
+        /// The table. A function's name is its symbol; the signatures are those of CPython's headers.
+        pub(super) struct Table {
+            $(pub(super) $name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+            $(pub(super) $object: Object,)*
+            $(pub(super) $reference: *const Object,)*
+        }
+
+        impl Table {
+            /// # Safety
+            /// The library is a libpython of CPython 3.10 or later.
+            unsafe fn of(library: &Library) -> Result<Self, libloading::Error> {
+                // SAFETY: the caller promises a libpython, whose headers give these symbols these types.
+                unsafe {
+                    Ok(Self {
+                        $($name: *library.get(concat!(stringify!($name), "\0").as_bytes())?,)*
+                        $($object: *library.get(concat!(stringify!($object), "\0").as_bytes())?,)*
+                        $($reference: *library.get(concat!(stringify!($reference), "\0").as_bytes())?,)*
+                    })
+                }
+            }
+        }
+    };
+}
+
+table! {
+    functions {
+        PyBool_FromLong(c_long) -> Object;
+        PyBytes_AsStringAndSize(Object, *mut *mut c_char, *mut isize) -> c_int;
+        PyBytes_FromStringAndSize(*const c_char, isize) -> Object;
+        PyCFunction_NewEx(*mut PyMethodDef, Object, Object) -> Object;
+        PyDict_Copy(Object) -> Object;
+        PyDict_New() -> Object;
+        PyDict_SetItem(Object, Object, Object) -> c_int;
+        PyErr_Fetch(*mut Object, *mut Object, *mut Object);
+        PyErr_GivenExceptionMatches(Object, Object) -> c_int;
+        PyErr_NormalizeException(*mut Object, *mut Object, *mut Object);
+        PyErr_Occurred() -> Object;
+        PyErr_Restore(Object, Object, Object);
+        PyErr_SetString(Object, *const c_char);
+        PyEval_RestoreThread(*mut PyThreadState);
+        PyEval_SaveThread() -> *mut PyThreadState;
+        PyImport_ExecCodeModule(*const c_char, Object) -> Object;
+        PyImport_ImportModule(*const c_char) -> Object;
+        PyInterpreterState_Main() -> *mut PyInterpreterState;
+        PyIter_Next(Object) -> Object;
+        PyList_Append(Object, Object) -> c_int;
+        PyList_GetItem(Object, isize) -> Object;
+        PyList_New(isize) -> Object;
+        PyList_Size(Object) -> isize;
+        PyLong_AsSsize_t(Object) -> isize;
+        PyLong_FromSsize_t(isize) -> Object;
+        PyObject_Free(*mut c_void);
+        PyObject_GetAttr(Object, Object) -> Object;
+        PyObject_GetIter(Object) -> Object;
+        PyObject_SelfIter(Object) -> Object;
+        PyObject_Str(Object) -> Object;
+        PyObject_Type(Object) -> Object;
+        PyObject_VectorcallDict(Object, *const Object, usize, Object) -> Object;
+        PyThreadState_Clear(*mut PyThreadState);
+        PyThreadState_DeleteCurrent();
+        PyThreadState_New(*mut PyInterpreterState) -> *mut PyThreadState;
+        PyTuple_GetItem(Object, isize) -> Object;
+        PyTuple_Size(Object) -> isize;
+        PyType_FromSpec(*mut PyType_Spec) -> Object;
+        PyType_GenericAlloc(Object, isize) -> Object;
+        PyUnicode_AsUTF8AndSize(Object, *mut isize) -> *const c_char;
+        PyUnicode_DecodeLatin1(*const c_char, isize, *const c_char) -> Object;
+        PyUnicode_DecodeUTF8(*const c_char, isize, *const c_char) -> Object;
+        PyUnicode_InternFromString(*const c_char) -> Object;
+        Py_CompileString(*const c_char, *const c_char, c_int) -> Object;
+        Py_DecRef(Object);
+        Py_DecodeLocale(*const c_char, *mut usize) -> *mut libc::wchar_t;
+        Py_IncRef(Object);
+        Py_InitializeEx(c_int);
+        Py_SetProgramName(*const libc::wchar_t);
+    }
+    objects { PyBaseObject_Type, PyList_Type, PyTuple_Type, _Py_NoneStruct, }
+    references {
+        PyExc_AssertionError, PyExc_AttributeError, PyExc_OSError, PyExc_RuntimeError, PyExc_TypeError,
+        PyExc_ValueError,
+    }
+}
+
+// SAFETY: the table is not changed after it was filled; its pointers are addresses in a library that is never closed.
+unsafe impl Send for Table {}
+// SAFETY: as above.
+unsafe impl Sync for Table {}
+
+static TABLE: OnceLock<Table> = OnceLock::new();
+
+/// The table of the one library of this process.
+///
+/// # Panics
+/// Before [`open`]: whoever has a [`Python`](super::Python) or a started interpreter came through it.
+pub(super) fn table() -> &'static Table {
+    TABLE.get().expect("the library is opened before anything of Python is touched")
+}
+
+/// Opens the library for the whole process; extension modules find its symbols (`RTLD_GLOBAL`).
+pub(super) fn open(path: &Path) -> Result<(), libloading::Error> {
+    // SAFETY: the library's initialisers are those of CPython, which ask for nothing.
+    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL)? };
+    // SAFETY: discovery asked an interpreter of CPython 3.10 or later for the path of its library.
+    let table = unsafe { Table::of(&library)? };
+    // It stays open as long as the process: there is no way to unload Python.
+    std::mem::forget(library);
+    TABLE.get_or_init(|| table);
+    Ok(())
+}

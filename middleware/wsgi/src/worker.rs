@@ -1,0 +1,181 @@
+//! A thread of an application: it takes requests from the queue and runs each from the call to `close()`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_environ::View;
+
+use crate::environ::{Names, Template};
+use crate::exchange::{Exchange, Functions};
+use crate::input::BoxError;
+use crate::log;
+use crate::outgoing::{Fault, Outgoing};
+use crate::python::{
+    Exception, Instance, Kept, Object, PyResult, Python, PythonThread, Type, leave_if_forked,
+};
+use crate::queue::Queue;
+use crate::request::{GatherError, Job};
+use crate::service::WsgiError;
+use crate::wsgi_input::WsgiInput;
+
+/// What the threads of one application share.
+pub(crate) struct Host {
+    pub(crate) name: Arc<str>,
+    pub(crate) callable: Kept,
+    pub(crate) template: Template,
+    pub(crate) classes: Arc<Classes>,
+}
+
+/// What all applications of the interpreter share.
+pub(crate) struct Classes {
+    exchange: Type<Exchange>,
+    functions: Arc<Functions>,
+    input: Type<WsgiInput>,
+    close: Kept,
+}
+
+impl Classes {
+    pub(crate) fn new(py: Python<'_>) -> PyResult<'_, Self> {
+        Ok(Self {
+            exchange: Type::new(py)?,
+            functions: Arc::new(Functions::new()),
+            input: Type::new(py)?,
+            close: py.interned("close")?.keep(),
+        })
+    }
+}
+
+/// The life of a thread: it sleeps without the GIL, and serves whatever waits in one hold of it.
+pub(crate) fn run(host: &Host, queue: &Queue<Job>, mut thread: PythonThread) {
+    let mut names = Names::default();
+    while queue.wait() {
+        thread.attach(|py| {
+            while let Some((job, _waited)) = queue.next() {
+                host.serve(py, &mut names, job);
+            }
+        });
+        queue.rest();
+    }
+}
+
+/// Why a request has no complete answer.
+enum Failure<'py> {
+    Raised(Exception<'py>),
+    Fault(Fault),
+}
+
+impl<'py> From<Exception<'py>> for Failure<'py> {
+    fn from(exception: Exception<'py>) -> Self {
+        Self::Raised(exception)
+    }
+}
+
+impl From<Fault> for Failure<'_> {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Host {
+    fn serve(&self, py: Python<'_>, names: &mut Names, job: Job) {
+        if job.reply.is_abandoned() {
+            return;
+        }
+        let Job { parts, input, length, reply } = job;
+        let view = View::of_parts(&parts);
+        let _context = log::enter_request(&self.name, view.environ());
+        let exchange =
+            Exchange::new(Outgoing::new(reply, view.method()), Arc::clone(&self.classes.functions));
+        let objects = self
+            .classes
+            .exchange
+            .instance(py, exchange)
+            .and_then(|exchange| Ok((exchange, self.classes.input.instance(py, WsgiInput::new(input))?)));
+        // Only for want of memory; the request is then answered as lost.
+        let Ok((exchange, input)) = objects else { return };
+        let exchange = exchange.as_instance();
+        let result = self
+            .template
+            .environ(py, names, &view, input.as_object(), length)
+            .map_err(Failure::from)
+            .and_then(|environ| self.answer(exchange, &environ));
+        leave_if_forked();
+        let broken = input.as_instance().finish();
+        if let Err(failure) = result {
+            self.report(&failure);
+            exchange.with(|outgoing| self.fail(outgoing, failure, broken));
+        }
+        exchange.with(Outgoing::close);
+    }
+
+    /// Calls the application, sends what it yields and closes it.
+    fn answer<'py>(
+        &self,
+        exchange: Instance<'_, 'py, Exchange>,
+        environ: &Object<'py>,
+    ) -> Result<(), Failure<'py>> {
+        let start_response = Exchange::start_response(exchange)?;
+        let result = self.callable.get(environ.py()).call([environ, &start_response])?;
+        if result.is_plain_sequence() {
+            return send_sequence(exchange, &result);
+        }
+        let sent = send_each(exchange, &result);
+        let closed = self.close(&result);
+        // What went wrong first is what is told; the other one would only follow from it.
+        sent.and(closed.map_err(Failure::from))
+    }
+
+    /// PEP 3333: `close()` is called upon completion of the request, however it ends.
+    fn close<'py>(&self, iterable: &Object<'py>) -> PyResult<'py, ()> {
+        if let Some(close) = iterable.attribute_if_any(self.classes.close.get(iterable.py()))? {
+            close.call([])?;
+        }
+        Ok(())
+    }
+
+    /// The one place where an application's failure is logged.
+    fn report(&self, failure: &Failure<'_>) {
+        let (application, request_id) = log::names();
+        match failure {
+            Failure::Raised(exception) => {
+                tracing::error!(%application, %request_id, "the application raised\n{}", exception.traceback());
+            }
+            Failure::Fault(fault) => tracing::error!(%application, %request_id, "{fault}"),
+        }
+    }
+
+    fn fail(&self, outgoing: &mut Outgoing, failure: Failure<'_>, broken: Option<BoxError>) {
+        match (failure, broken) {
+            // Already dealt with: the answer has its right length, or its connection was aborted.
+            (Failure::Fault(Fault::TooLong(_) | Fault::TooShort(_)), _) => {}
+            // The application could not but fail: the client's body is to blame.
+            (Failure::Raised(_), Some(cause)) => outgoing.fail(GatherError::Body(cause).into()),
+            _ => outgoing.fail(WsgiError::ApplicationFailed(Arc::clone(&self.name))),
+        }
+    }
+}
+
+/// Sends a list or tuple: in one message where it is one chunk, as it nearly always is.
+fn send_sequence<'py>(
+    exchange: Instance<'_, 'py, Exchange>,
+    chunks: &Object<'py>,
+) -> Result<(), Failure<'py>> {
+    if let Some(only) = chunks.only_item()?
+        && !exchange.with(|outgoing| outgoing.is_head_sent())
+    {
+        let chunk = Bytes::copy_from_slice(only.content()?);
+        return Ok(exchange.with(|outgoing| outgoing.whole(chunk))?);
+    }
+    send_each(exchange, chunks)
+}
+
+/// Sends chunk by chunk, as long as somebody wants them.
+fn send_each<'py>(exchange: Instance<'_, 'py, Exchange>, chunks: &Object<'py>) -> Result<(), Failure<'py>> {
+    let chunks = chunks.iterator()?;
+    while let Some(chunk) = chunks.next()? {
+        if !exchange.send(chunks.py(), chunk.content()?)? {
+            break;
+        }
+    }
+    Ok(exchange.with(Outgoing::finish)?)
+}
