@@ -2,6 +2,7 @@
 //!
 //! A new backend is one new file, which holds its settings and its `KIND`, and one row in [`KINDS`].
 
+mod http;
 mod respond;
 
 use vestibule_config::{Config, Diagnostic, Kind, Settings};
@@ -26,4 +27,4 @@ pub struct Context<'a> {
 }
 
 /// Every kind of backend.
-pub static KINDS: &[&BackendKind] = &[&respond::KIND];
+pub static KINDS: &[&BackendKind] = &[&http::KIND, &respond::KIND];

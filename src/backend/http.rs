@@ -1,0 +1,207 @@
+//! Forwards requests to HTTP/1.1 servers, round robin, over connections that are kept.
+//!
+//! ```yaml
+//! apps:
+//!   search: { http: { servers: ["10.0.0.5:8080", "10.0.0.6:8080"], timeout: 30s } }
+//!   node:   { http: { servers: [unix:/run/node.sock] } }
+//! ```
+//!
+//! Under a mount the upstream gets PATH_INFO as it was sent, and the mount in `X-Forwarded-Prefix`. Bodies stream both
+//! ways, as fast as the slower side takes them. A request is sent to another server only while nothing of it was sent;
+//! what an upstream does wrong before its answer begins is 502 or 504, later the answer is aborted.
+//!
+//! The way of a request: [`headers`] makes it the upstream's, [`pool`] finds a server and a kept connection,
+//! [`connection`] opens one where none is free and sends; [`deadline`] ends waits that are too long; [`failure`] names
+//! what went wrong.
+
+mod connection;
+mod deadline;
+mod failure;
+mod headers;
+mod pool;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http_environ::View;
+use vestibule_config::{Kind, Reader, Settings as Checked, Size, Spanned, sets_nothing};
+use vestibule_layers::{BoxService, Request, Response, rescue};
+
+use self::connection::Limits;
+use self::failure::Failure;
+use self::headers::Host;
+use self::pool::Pool;
+use self::server::Server;
+use super::BackendKind;
+
+pub(super) static KIND: BackendKind = BackendKind {
+    kind: Kind {
+        name: "http",
+        summary: "forwards requests to HTTP servers",
+        example: "http: { servers: [\"127.0.0.1:8080\", \"unix:/run/app.sock\"], timeout: 30s }",
+        read: |reader| Checked::new(Settings::read(reader)),
+        sets: sets_nothing,
+    },
+    build: |settings, context| Ok(build(settings.get(), context.cores)),
+};
+
+struct Settings {
+    /// The servers, `HOST:PORT` or `unix:PATH`, taken in turn. A host is looked up whenever a connection is opened.
+    servers: Vec<Server>,
+    /// How long a connection may take to open; 5s by default.
+    connect_timeout: Duration,
+    /// How long to wait for the answer, and then for each next piece of it; 60s by default.
+    timeout: Duration,
+    /// How long a connection is kept for another request. The default of 4s ends before most servers (5s) end it from
+    /// their side, perhaps just when a request is under way.
+    idle_timeout: Duration,
+    /// How many unused connections to each server a core keeps; 512 by default.
+    idle_connections: usize,
+    /// The largest head of an answer; 64KiB by default.
+    header_bytes: usize,
+    /// The Host that the upstream sees: `preserve` (the default) the client's, `upstream` the server's own, or a fixed
+    /// text.
+    host: Host,
+}
+
+impl Settings {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            servers: servers(reader),
+            connect_timeout: wait(reader, "connect_timeout", Duration::from_secs(5)),
+            timeout: wait(reader, "timeout", Duration::from_secs(60)),
+            idle_timeout: wait(reader, "idle_timeout", Duration::from_secs(4)),
+            idle_connections: reader.or("idle_connections", 512),
+            header_bytes: header_bytes(reader),
+            host: host(reader),
+        }
+    }
+}
+
+fn servers(reader: &mut Reader<'_>) -> Vec<Server> {
+    let given = reader.required::<Spanned<Vec<Spanned<String>>>>("servers");
+    if given.is_empty() && !given.place.is_unknown() {
+        reader.mistake(&given.place, "at least one server is needed").help("HOST:PORT or unix:PATH");
+    }
+    let parsed = given.iter().filter_map(|text| {
+        let server: Server = reader.parse(text)?;
+        Some(server.in_folder(text.place.folder()))
+    });
+    parsed.collect()
+}
+
+/// A duration that is not zero, cut where clocks might overflow.
+fn wait(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+    let Some(given) = reader.optional::<Spanned<Duration>>(key) else { return default };
+    if given.is_zero() {
+        reader.mistake(&given.place, format!("`{key}` must be longer than 0"));
+        return default;
+    }
+    given.value.min(LONGEST)
+}
+
+/// The size of a head that hyper can be told.
+fn header_bytes(reader: &mut Reader<'_>) -> usize {
+    const DEFAULT: usize = 64 << 10;
+    const ALLOWED: std::ops::RangeInclusive<u64> = 1 << 10..=16 << 20;
+    let Some(given) = reader.optional::<Spanned<Size>>("header_bytes") else { return DEFAULT };
+    if !ALLOWED.contains(&given.0) {
+        reader.mistake(&given.place, "`header_bytes` must be between 1KiB and 16MiB");
+        return DEFAULT;
+    }
+    usize::try_from(given.0).unwrap_or(DEFAULT)
+}
+
+fn host(reader: &mut Reader<'_>) -> Host {
+    let Some(given) = reader.optional::<Spanned<String>>("host") else { return Host::Preserve };
+    match given.as_str() {
+        "preserve" => Host::Preserve,
+        "upstream" => Host::Upstream,
+        _ => reader.parse::<HeaderValue>(&given).map_or(Host::Preserve, Host::Fixed),
+    }
+}
+
+fn build(settings: &Settings, cores: usize) -> BoxService {
+    let upstream = Arc::new(Upstream {
+        pool: Pool::new(cores, settings.servers.len(), settings.idle_connections),
+        servers: settings.servers.clone(),
+        connect_timeout: settings.connect_timeout,
+        limits: Limits {
+            timeout: settings.timeout,
+            idle_timeout: settings.idle_timeout,
+            header_bytes: settings.header_bytes,
+        },
+        host: settings.host.clone(),
+    });
+    BoxService::from_fn(move |request| {
+        let upstream = Arc::clone(&upstream);
+        async move {
+            let id = View::of(&request).environ().request_id.clone();
+            match upstream.forward(request).await {
+                Ok(answer) => answer,
+                Err(failure) => rescue(&id, failure.cause(), &failure),
+            }
+        }
+    })
+}
+
+/// The servers and what leads to them.
+struct Upstream {
+    servers: Vec<Server>,
+    pool: Pool,
+    connect_timeout: Duration,
+    limits: Limits,
+    host: Host,
+}
+
+impl Upstream {
+    /// Sends a request to the first server that takes it.
+    ///
+    /// Another is tried only where nothing of the request was sent: where no connection could be opened, and where a
+    /// connection had ended before the request was written (hyper then hands the request back).
+    async fn forward(&self, request: Request) -> Result<Response, Failure> {
+        let mut request = headers::outgoing(request)?;
+        let mut tried = Vec::new();
+        let mut failure = Failure::NoServer;
+        while let Some((at, kept)) = self.pool.checkout(&tried) {
+            let server = &self.servers[at];
+            let is_kept = kept.is_some();
+            let connection = match kept {
+                Some(connection) => Ok(connection),
+                None => server.connect(self.connect_timeout, self.limits).await,
+            };
+            let mut connection = match connection {
+                Ok(connection) => connection,
+                Err(error) => {
+                    self.pool.avoid(at);
+                    tried.push(at);
+                    failure = error;
+                    continue;
+                }
+            };
+            self.host.set(request.headers_mut(), server);
+            match connection.send(request).await {
+                Ok(answer) => {
+                    let answer = headers::incoming(answer, server)?;
+                    self.pool.put(at, connection);
+                    return Ok(answer);
+                }
+                Err(unsent) => {
+                    failure = Failure::Exchange { server: server.to_string(), source: unsent.error };
+                    let Some(back) = unsent.request else { return Err(failure) };
+                    request = back;
+                    // A kept connection may have ended meanwhile: that says nothing about its server.
+                    if !is_kept {
+                        tried.push(at);
+                    }
+                }
+            }
+        }
+        Err(failure)
+    }
+}
