@@ -2,7 +2,11 @@
 //!
 //! A new backend is one new file, which holds its settings and its `KIND`, and one row in [`KINDS`].
 
+#[cfg(test)]
+mod from_yaml;
+mod redirect;
 mod respond;
+mod static_files;
 
 use vestibule_config::{Config, Diagnostic, Kind, Settings};
 use vestibule_layers::BoxService;
@@ -26,4 +30,4 @@ pub struct Context<'a> {
 }
 
 /// Every kind of backend.
-pub static KINDS: &[&BackendKind] = &[&respond::KIND];
+pub static KINDS: &[&BackendKind] = &[&static_files::KIND, &respond::KIND, &redirect::KIND];
