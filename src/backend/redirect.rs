@@ -118,11 +118,11 @@ mod tests {
     /// What one request is answered: the status and the Location.
     fn redirected(settings: &str, request: Request) -> (u16, String) {
         let settings = from_yaml::settings(&KIND, settings, Path::new("")).unwrap();
-        let answer = futures_executor(build(settings.get()).unwrap().answer(request));
+        let answer = block_on(build(settings.get()).unwrap().answer(request));
         (answer.status().as_u16(), answer.headers()[LOCATION].to_str().unwrap().to_owned())
     }
 
-    fn futures_executor<T>(future: impl Future<Output = T>) -> T {
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
