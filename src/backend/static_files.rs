@@ -112,15 +112,12 @@ fn read_codings(reader: &mut Reader<'_>) -> Vec<Coding> {
     };
     let mut codings = Vec::new();
     for word in words {
-        match Coding::ALL.iter().find(|(name, _)| **name == *word.value) {
-            Some((_, coding)) => codings.push(*coding),
-            None => {
-                let names = Coding::ALL.iter().map(|(name, _)| *name);
-                reader
-                    .mistake(&word.place, format!("unknown content coding `{}`", word.value))
-                    .allowed(&word, names);
-            }
+        if let Some((_, coding)) = Coding::ALL.iter().find(|(name, _)| **name == *word.value) {
+            codings.push(*coding);
+            continue;
         }
+        let names = Coding::ALL.iter().map(|(name, _)| *name);
+        reader.mistake(&word.place, format!("unknown content coding `{}`", word.value)).allowed(&word, names);
     }
     codings
 }

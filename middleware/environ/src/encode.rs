@@ -58,7 +58,7 @@ mod tests {
         let all: Vec<u8> = (0..=255).collect();
         for push in [push_decoded, push_encoded] {
             let uri = by(push, &all);
-            assert!(uri.bytes().all(|byte| is_legal(byte)), "{uri}");
+            assert!(uri.bytes().all(is_legal), "{uri}");
             assert!(uri.contains("%0D") && uri.contains("%0A") && uri.contains("%5C") && uri.contains("%FF"));
         }
     }
