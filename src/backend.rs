@@ -2,8 +2,12 @@
 //!
 //! A new backend is one new file, which holds its settings and its `KIND`, and one row in [`KINDS`].
 
+#[cfg(test)]
+mod from_yaml;
 mod http;
+mod redirect;
 mod respond;
+mod static_files;
 
 use vestibule_config::{Config, Diagnostic, Kind, Settings};
 use vestibule_layers::BoxService;
@@ -27,4 +31,4 @@ pub struct Context<'a> {
 }
 
 /// Every kind of backend.
-pub static KINDS: &[&BackendKind] = &[&http::KIND, &respond::KIND];
+pub static KINDS: &[&BackendKind] = &[&http::KIND, &static_files::KIND, &respond::KIND, &redirect::KIND];

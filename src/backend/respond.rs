@@ -88,3 +88,74 @@ fn build(settings: &Settings) -> Result<BoxService, Diagnostic> {
         std::future::ready(answer)
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use http_body_util::BodyExt as _;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::backend::from_yaml;
+
+    /// The status, the media type and the body of what is answered.
+    fn answered(yaml: &str, folder: &Path) -> (u16, String, String) {
+        let settings = from_yaml::settings(&KIND, yaml, folder).unwrap();
+        let service = build(settings.get()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut answer = runtime.block_on(service.answer(http::Request::new(Body::Empty)));
+        let body =
+            runtime.block_on(answer.body_mut().frame()).map(|frame| frame.unwrap().into_data().unwrap());
+        let media_type = answer.headers().get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap());
+        let body = String::from_utf8(body.unwrap_or_default().to_vec()).unwrap();
+        (answer.status().as_u16(), media_type.to_owned(), body)
+    }
+
+    #[test]
+    fn a_text_is_plain_and_the_status_ok() {
+        let expected = (200, "text/plain; charset=utf-8".into(), "Hello".into());
+        assert_eq!(answered("text: Hello", Path::new("")), expected);
+    }
+
+    #[test]
+    fn without_a_body_there_is_no_media_type() {
+        assert_eq!(answered("status: 404", Path::new("")), (404, String::new(), String::new()));
+    }
+
+    #[test]
+    fn a_file_beside_the_configuration_is_sent() {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("down.html"), "<p>Down").unwrap();
+        let expected = (503, "text/html; charset=utf-8".into(), "<p>Down".into());
+        assert_eq!(answered("{ status: 503, file: down.html }", folder.path()), expected);
+    }
+
+    #[test]
+    fn the_media_type_may_be_chosen() {
+        let yaml = "{ text: \"{}\", content_type: application/json }";
+        assert_eq!(answered(yaml, Path::new("")), (200, "application/json".into(), "{}".into()));
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_told_with_its_place() {
+        let settings = from_yaml::settings(&KIND, "file: nowhere.html", Path::new("/")).unwrap();
+        let mistake = build(settings.get()).err().unwrap();
+        assert!(mistake.message().starts_with("cannot read `/nowhere.html`: "), "{mistake:?}");
+        assert_eq!(mistake.place().unwrap().column(), 7);
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (yaml, told) in [
+            ("status: 99", "`99` is no status code of an answer"),
+            ("status: 101", "200 to 999"),
+            ("{ text: a, file: b }", "exclude each other"),
+            ("{ txt: a }", "did you mean `text`?"),
+            ("content_type: \"a\\nb\"", "is not understood"),
+        ] {
+            let mistakes = from_yaml::settings(&KIND, yaml, Path::new("")).err().unwrap();
+            assert!(mistakes.contains(told), "{yaml}: {mistakes}");
+        }
+    }
+}

@@ -24,9 +24,11 @@
 //! * [`environ`](mod@environ): what is known beside the request, and [`View`], both together
 //! * [`variable`]: the names
 //! * [`template`]: `{VARIABLE}` in a text
+//! * [`encode`]: percent-encoding, for what goes back into a URI
 
 #![forbid(unsafe_code)]
 
+pub mod encode;
 pub mod environ;
 pub mod path;
 pub mod template;

@@ -53,6 +53,18 @@ impl Template {
         }
     }
 
+    /// The text for one request, in which `push` writes each variable in its own way.
+    pub fn render_with(&self, mut push: impl FnMut(&mut Vec<u8>, &Variable)) -> Vec<u8> {
+        let mut whole = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => whole.extend_from_slice(text.as_bytes()),
+                Piece::Variable(_, variable) => push(&mut whole, variable),
+            }
+        }
+        whole
+    }
+
     /// The names of the variables that it reads.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
