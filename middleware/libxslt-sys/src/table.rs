@@ -48,6 +48,7 @@ table! {
         fn xmlGetExternalEntityLoader() -> Option<EntityLoader>;
         fn xmlSetExternalEntityLoader(EntityLoader);
         fn xmlSetStructuredErrorFunc(*mut c_void, Option<StructuredErrorFunc>);
+        fn xmlSetGenericErrorFunc(*mut c_void, Option<GenericErrorFunc>);
         fn xmlResetLastError();
         fn xmlNewInputFromFile(*mut ParserContext, *const c_char) -> *mut ParserInput;
         fn xmlNewParserCtxt() -> *mut ParserContext;

@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use libxslt_sys::{Error, ParserContext, ParserInput, SecurityPrefs, Table, TransformContext};
+use libxslt_sys::{Error, ParserContext, ParserInput, REPORT, SecurityPrefs, Table, TransformContext};
 
 use crate::access::{Access, Verdict};
 use crate::engine;
@@ -19,6 +19,9 @@ use crate::error::{Fault, Place};
 const FROM_XPATH: c_int = 12;
 /// `XML_WAR_UNDECLARED_ENTITY`: the document uses an entity that only an external DTD could declare.
 const UNDECLARED_ENTITY: c_int = 27;
+/// `XML_ERR_NO_MEMORY`, which libxml2 also gives for a text node that is too long; it then ends the document there and
+/// calls it well-formed.
+const NO_MEMORY: c_int = 2;
 /// `XML_ERR_FATAL`
 const FATAL: c_int = 3;
 /// A sheet in a loop can speak without end; nobody reads more than this.
@@ -68,8 +71,12 @@ impl<'a> Scope<'a> {
             detail: None,
         };
         CURRENT.with_borrow_mut(|slot| *slot = Some(current));
-        // SAFETY: the handler is libxml2's own thread-local; `collect` lives as long as the process.
-        unsafe { (table.xmlSetStructuredErrorFunc)(std::ptr::null_mut(), Some(collect)) };
+        // SAFETY: the handlers are thread-locals of libxml2's; ours live as long as the process.
+        unsafe {
+            (table.xmlSetStructuredErrorFunc)(std::ptr::null_mut(), Some(collect));
+            // XPath also writes remarks to the unstructured one, which by default is stderr.
+            (table.xmlSetGenericErrorFunc)(std::ptr::null_mut(), Some(REPORT));
+        }
         Self { table, _this_thread: std::marker::PhantomData }
     }
 
@@ -86,6 +93,7 @@ impl Drop for Scope<'_> {
         // SAFETY: as in `enter`; a copy of the last error would keep memory alive between the transforms.
         unsafe {
             (self.table.xmlSetStructuredErrorFunc)(std::ptr::null_mut(), None);
+            (self.table.xmlSetGenericErrorFunc)(std::ptr::null_mut(), None);
             (self.table.xmlResetLastError)();
         }
         CURRENT.with_borrow_mut(|slot| *slot = None);
@@ -143,7 +151,7 @@ unsafe extern "C" fn collect(_context: *mut c_void, error: *const Error) {
             (_, UNDECLARED_ENTITY, _) => {
                 current.undeclared.get_or_insert(fault_of(error, message));
             }
-            (.., FATAL) => {
+            (_, NO_MEMORY, _) | (.., FATAL) => {
                 current.parse.get_or_insert((error.code, fault_of(error, message)));
             }
             _ => {}

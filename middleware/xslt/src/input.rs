@@ -124,9 +124,14 @@ fn judge(scope: &Scope<'_>, tree: Option<Tree>) -> Result<Tree, XsltError> {
     if let Some(uri) = denied {
         return Err(XsltError::PolicyDenied { uri });
     }
-    let Some(tree) = tree else {
-        let (code, fault) = parse.unwrap_or_else(|| (0, Fault::bare("the document is empty")));
-        return Err(limit_of(code, &fault.message).map_or(XsltError::NotWellFormed(fault), XsltError::Limit));
+    let tree = match (tree, parse) {
+        (Some(tree), None) => tree,
+        (_, parse) => {
+            let (code, fault) = parse.unwrap_or_else(|| (0, Fault::bare("the document is empty")));
+            return Err(
+                limit_of(code, &fault.message).map_or(XsltError::NotWellFormed(fault), XsltError::Limit)
+            );
+        }
     };
     match (undeclared, tree.external_subset()) {
         (None, _) => Ok(tree),

@@ -9,10 +9,11 @@ use crate::error::Fault;
 
 /// Finds the element of a fault in its source. Only failures come here, so the file is read again.
 pub(crate) fn refine(fault: &mut Fault) {
-    let (Some(place), Some(element)) = (&mut fault.place, &fault.element) else { return };
+    let Some(place) = &mut fault.place else { return };
     let path = OsString::from_vec(percent_decoded(place.file.as_bytes()));
     place.file = path.to_string_lossy().into_owned();
-    if let (None, Ok(source)) = (place.column, fs::read_to_string(&path))
+    if let (Some(element), None) = (&fault.element, place.column)
+        && let Ok(source) = fs::read_to_string(&path)
         && let Some((line, column)) = start_of(&source, element, place.line)
     {
         (place.line, place.column) = (line, Some(column));

@@ -87,10 +87,10 @@ impl Sheets {
                 Outcome::Done(tree) => Ok(tree),
                 Outcome::GivenUp => Err(XsltError::Stopped),
                 Outcome::Exhausted => Err(XsltError::Limit(Limit::Operations)),
-                Outcome::Ended => Err(XsltError::Terminated {
+                Outcome::Ended if faults.is_empty() => Err(XsltError::Terminated {
                     message: current.messages.last().cloned().unwrap_or_default(),
                 }),
-                Outcome::Failed => {
+                Outcome::Ended | Outcome::Failed => {
                     if let Some(limit) = faults.iter().find_map(|fault| limit_of(&fault.message)) {
                         return Err(XsltError::Limit(limit));
                     }
@@ -106,7 +106,7 @@ impl Sheets {
 enum Outcome {
     Done(Tree),
     Failed,
-    /// By `terminate="yes"`
+    /// By `terminate="yes"`, or by libxslt for faults that it told of
     Ended,
     Exhausted,
     GivenUp,
