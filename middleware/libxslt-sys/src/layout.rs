@@ -214,10 +214,10 @@ pub struct TransformContext {
     pub max_template_depth: c_int,
     /// How many variables and parameters may be in scope
     pub max_template_variables: c_int,
-    /// How many instructions may run; 0 is no limit
-    pub operation_limit: c_ulong,
+    /// How many instructions may run; 0 is no limit. (An `unsigned long`: as wide as a pointer on every Unix.)
+    pub operation_limit: usize,
     /// How many have run
-    pub operation_count: c_ulong,
+    pub operation_count: usize,
 }
 
 /// `xmlXPathContext`, up to `opCount`
@@ -263,9 +263,9 @@ pub struct XPathContext {
     /// `cache`
     pub cache: *mut c_void,
     /// How many operations all expressions of a run may take; 0 is no limit
-    pub operation_limit: c_ulong,
+    pub operation_limit: usize,
     /// How many they have taken
-    pub operation_count: c_ulong,
+    pub operation_count: usize,
 }
 
 /// `XML_HTML_DOCUMENT_NODE`

@@ -83,8 +83,9 @@ fn the_constants_that_the_engine_relies_on_are_those_of_the_installed_headers() 
 
 /// What the C compiler says these expressions are.
 fn probe(expressions: &[&str]) -> Vec<usize> {
-    let lines: String =
+    let lines: Vec<_> =
         expressions.iter().map(|e| format!("    printf(\"%zu\\n\", (size_t)({e}));\n")).collect();
+    let lines = lines.concat();
     let source = format!(
         "#include <stddef.h>\n#include <stdio.h>\n#include <libxml/xpath.h>\n#include <libxml/HTMLparser.h>\n\
          #include <libxslt/xsltInternals.h>\n#include <libxslt/security.h>\nint main(void) {{\n{lines}    return 0;\n}}\n"

@@ -81,6 +81,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Looks at or changes what was collected. No function of libxml2 may be called inside.
+    #[expect(clippy::unused_self, reason = "it proves that there is a current transform")]
     pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Current) -> T) -> T {
         CURRENT.with_borrow_mut(|slot| {
             look(slot.as_mut().expect("a scope is entered on the thread it lives on"))

@@ -100,8 +100,9 @@ unsafe fn forbid(table: &Table) -> *mut SecurityPrefs {
     }
 }
 
-/// libxml2's allocator: mimalloc, which takes a quarter off the time of a transform (a tree is thousands of small
-/// pieces, and glibc's `malloc` and `free` are a good part of building and dropping it).
+/// libxml2's allocator: mimalloc. A tree is thousands of small pieces, and glibc's `malloc` and `free` are a good part of
+/// building and dropping it: with mimalloc a transform takes 0.66 of the time (0.7 kB of XML), 0.8 (10 kB), 0.8 to 0.87
+/// (1 MB), measured by `benches/transform.rs`.
 mod alloc {
     use std::ffi::{CStr, c_char, c_void};
 

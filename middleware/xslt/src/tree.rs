@@ -102,7 +102,7 @@ impl Context {
             (table.xsltSetCtxtSecurityPrefs)(engine.prefs, pointer.as_ptr());
             let mark: *mut c_void = pointer.as_ptr().cast();
             (table.xsltSetTransformErrorFunc)(pointer.as_ptr(), mark, libxslt_sys::REPORT);
-            let operations = limits.operations.try_into().unwrap_or(std::ffi::c_ulong::MAX);
+            let operations = usize::try_from(limits.operations).unwrap_or(usize::MAX);
             let raw = pointer.as_ptr();
             (*raw).max_template_depth = clamped(limits.template_depth);
             (*raw).max_template_variables = clamped(limits.template_variables);
