@@ -13,6 +13,16 @@ pub mod body;
 pub mod rescue;
 pub mod service;
 
+mod header_edits;
+mod setting;
+#[cfg(test)]
+mod testing;
+
+mod access_log;
+mod request_headers;
+mod request_id;
+mod response_headers;
+mod set_env;
 mod timeout;
 
 pub use body::{Body, BodyError};
@@ -29,4 +39,30 @@ pub struct LayerKind {
 }
 
 /// Every kind of layer.
-pub static KINDS: &[&LayerKind] = &[&timeout::KIND];
+pub static KINDS: &[&LayerKind] = &[
+    &access_log::KIND,
+    &request_id::KIND,
+    &set_env::KIND,
+    &request_headers::KIND,
+    &response_headers::KIND,
+    &timeout::KIND,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_a_summary_and_an_example_that_builds() {
+        let mut names = HashSet::new();
+        for row in KINDS {
+            let kind = &row.kind;
+            assert!(names.insert(kind.name), "{} twice", kind.name);
+            assert!(!kind.summary.is_empty() && !kind.summary.ends_with('.'), "{}", kind.name);
+            assert!(kind.example.starts_with(&format!("{}:", kind.name)), "{}", kind.example);
+            testing::build(kind.example).unwrap_or_else(|mistakes| panic!("{}: {mistakes}", kind.name));
+        }
+    }
+}
