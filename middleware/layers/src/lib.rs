@@ -17,11 +17,17 @@ mod header_edits;
 mod setting;
 #[cfg(test)]
 mod testing;
+mod verdict;
 
 mod access_log;
+mod allow;
+mod body_limit;
+mod concurrency_limit;
+mod cors;
 mod request_headers;
 mod request_id;
 mod response_headers;
+mod rewrite;
 mod set_env;
 mod timeout;
 
@@ -45,7 +51,12 @@ pub static KINDS: &[&LayerKind] = &[
     &set_env::KIND,
     &request_headers::KIND,
     &response_headers::KIND,
+    &rewrite::KIND,
     &timeout::KIND,
+    &cors::KIND,
+    &allow::KIND,
+    &body_limit::KIND,
+    &concurrency_limit::KIND,
 ];
 
 #[cfg(test)]
