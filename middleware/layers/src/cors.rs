@@ -144,7 +144,8 @@ impl Origin {
         match self {
             Self::Exact(exact) => exact == origin,
             Self::Glob(before, behind) => {
-                let middle = origin.strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(behind.as_str()));
+                let middle =
+                    origin.strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(behind.as_str()));
                 middle.is_some_and(|labels| {
                     let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
                     !labels.is_empty() && labels.bytes().all(is_host)
@@ -173,7 +174,9 @@ impl FromStr for Origin {
         match text.split_once('*') {
             None => Ok(Self::Exact(text.to_owned())),
             // A star takes whole labels, and never the end of the host: that may belong to anybody.
-            Some((before, behind)) if before.ends_with("://") && behind.starts_with('.') && !behind.contains('*') => {
+            Some((before, behind))
+                if before.ends_with("://") && behind.starts_with('.') && !behind.contains('*') =>
+            {
                 Ok(Self::Glob(before.to_owned(), behind.to_owned()))
             }
             Some(_) => Err(NoOrigin),
@@ -182,12 +185,13 @@ impl FromStr for Origin {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("an origin is a scheme, a host in lower case and perhaps a port: `https://shop.example`, `https://*.example.com`")]
+#[error(
+    "an origin is a scheme, a host in lower case and perhaps a port: `https://shop.example`, `https://*.example.com`"
+)]
 struct NoOrigin;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::testing::{answer, around, mistakes, request};
     use crate::{Body, Response};
 
@@ -248,10 +252,22 @@ mod tests {
 
     #[test]
     fn what_is_no_origin_is_told() {
-        for origin in ["a.example", "https://a.example/", "https://A.example", "https://*", "https://a*.example", "https://*.*.a"]
-        {
-            assert!(mistakes(&format!("cors: {{ origins: [\"{origin}\"] }}")).contains("an origin is"), "{origin}");
+        for origin in [
+            "a.example",
+            "https://a.example/",
+            "https://A.example",
+            "https://*",
+            "https://a*.example",
+            "https://*.*.a",
+        ] {
+            assert!(
+                mistakes(&format!("cors: {{ origins: [\"{origin}\"] }}")).contains("an origin is"),
+                "{origin}"
+            );
         }
-        assert!(mistakes("cors: { origins: [\"*\", \"https://a.example\"] }").contains("nothing can stand beside"));
+        assert!(
+            mistakes("cors: { origins: [\"*\", \"https://a.example\"] }")
+                .contains("nothing can stand beside")
+        );
     }
 }

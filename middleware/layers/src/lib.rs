@@ -21,6 +21,7 @@ mod verdict;
 
 mod access_log;
 mod allow;
+mod basic_auth;
 mod body_limit;
 mod concurrency_limit;
 mod cors;
@@ -55,6 +56,7 @@ pub static KINDS: &[&LayerKind] = &[
     &timeout::KIND,
     &cors::KIND,
     &allow::KIND,
+    &basic_auth::KIND,
     &body_limit::KIND,
     &concurrency_limit::KIND,
 ];
