@@ -127,7 +127,8 @@ fn credentials(headers: &HeaderMap) -> Result<(String, Vec<u8>), Refusal> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(Refusal::Missing);
     }
-    let pair = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).map_err(|_| Refusal::Malformed)?;
+    let pair =
+        base64::engine::general_purpose::STANDARD.decode(encoded.trim()).map_err(|_| Refusal::Malformed)?;
     let colon = pair.iter().position(|byte| *byte == b':').ok_or(Refusal::Malformed)?;
     let user = std::str::from_utf8(&pair[..colon]).map_err(|_| Refusal::Malformed)?;
     Ok((user.to_owned(), pair[colon + 1..].to_vec()))
@@ -163,7 +164,8 @@ mod tests {
 
     fn service(settings: &str) -> BoxService {
         let hash = bcrypt::hash("open: sesame", 4).unwrap();
-        let yaml = format!("basic_auth: {{ realm: 'The \"Staff\"', users: {{ ann: \"{hash}\" }}, {settings} }}");
+        let yaml =
+            format!("basic_auth: {{ realm: 'The \"Staff\"', users: {{ ann: \"{hash}\" }}, {settings} }}");
         around(&yaml, async |request| {
             let view = View::of(&request);
             let value = |name| String::from_utf8_lossy(view.environ().variable(name).unwrap()).into_owned();
@@ -192,7 +194,9 @@ mod tests {
     async fn everything_else_is_asked_again() {
         let service = service("forward: true");
         enter(&service, "ann:open: sesame").await;
-        for pair in ["ann:wrong", "ann:", "bob:open: sesame", "ann", ":", "ANN:open: sesame", &"x".repeat(LONGEST)] {
+        for pair in
+            ["ann:wrong", "ann:", "bob:open: sesame", "ann", ":", "ANN:open: sesame", &"x".repeat(LONGEST)]
+        {
             let answer = enter(&service, pair).await;
             assert_eq!(answer.status(), 401, "{pair}");
             let challenge = &answer.headers()[WWW_AUTHENTICATE];

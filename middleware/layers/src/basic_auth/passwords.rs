@@ -82,7 +82,13 @@ impl Passwords {
 
     fn digest(&self, user: &str, password: &[u8]) -> [u8; 32] {
         // A name has no colon: the two cannot run into each other.
-        Sha256::new().chain_update(self.salt).chain_update(user).chain_update(b":").chain_update(password).finalize().into()
+        Sha256::new()
+            .chain_update(self.salt)
+            .chain_update(user)
+            .chain_update(b":")
+            .chain_update(password)
+            .finalize()
+            .into()
     }
 
     fn remembers(&self, digest: &[u8; 32]) -> bool {
@@ -115,7 +121,8 @@ fn from_file(file: &Spanned<PathBuf>) -> Result<Vec<(String, String)>, Diagnosti
     let path = file.value.display();
     let text = std::fs::read_to_string(&file.value)
         .map_err(|error| Diagnostic::error(format!("cannot read `{path}`: {error}")).at(&file.place))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines =
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     lines
         .map(|(number, line)| {
             let at_line = |what: &str| mistake(&format!("{path}:{}: {what}", number + 1), &file.place);
