@@ -17,14 +17,17 @@ mod header_edits;
 mod setting;
 #[cfg(test)]
 mod testing;
+mod transcode;
 mod verdict;
 
 mod access_log;
 mod allow;
 mod basic_auth;
 mod body_limit;
+mod compress;
 mod concurrency_limit;
 mod cors;
+mod decompress;
 mod request_headers;
 mod request_id;
 mod response_headers;
@@ -57,6 +60,8 @@ pub static KINDS: &[&LayerKind] = &[
     &cors::KIND,
     &allow::KIND,
     &basic_auth::KIND,
+    &compress::KIND,
+    &decompress::KIND,
     &body_limit::KIND,
     &concurrency_limit::KIND,
 ];
