@@ -81,14 +81,12 @@ impl http_body::Body for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
         let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
-        match self.left.checked_sub(bytes as u64) {
-            Some(left) => self.left = left,
-            None => {
-                // Nothing of what comes after counts, or is read.
-                (self.body, self.left) = (Body::Empty, 0);
-                return Poll::Ready(Some(Err(self.verdict.note(Cause::BodyTooLarge, TooLarge(self.max)))));
-            }
-        }
+        let Some(left) = self.left.checked_sub(bytes as u64) else {
+            // Nothing of what comes after counts, or is read.
+            (self.body, self.left) = (Body::Empty, 0);
+            return Poll::Ready(Some(Err(self.verdict.note(Cause::BodyTooLarge, TooLarge(self.max)))));
+        };
+        self.left = left;
         Poll::Ready(frame)
     }
 

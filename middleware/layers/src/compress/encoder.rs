@@ -24,7 +24,7 @@ const BROTLI_WINDOW: u32 = 18;
 pub(super) struct Encoder(Inner);
 
 enum Inner {
-    Gzip(GzEncoder<Vec<u8>>),
+    Gzip(Box<GzEncoder<Vec<u8>>>),
     Brotli(Box<CompressorWriter<Vec<u8>>>),
     Ended,
 }
@@ -32,7 +32,7 @@ enum Inner {
 impl Encoder {
     pub(super) fn new(coding: Coding) -> Self {
         Self(match coding {
-            Coding::Gzip => Inner::Gzip(GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL))),
+            Coding::Gzip => Inner::Gzip(Box::new(GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL)))),
             Coding::Brotli => Inner::Brotli(Box::new(CompressorWriter::new(
                 Vec::new(),
                 4096,
@@ -44,7 +44,7 @@ impl Encoder {
 
     fn write(&mut self, data: &[u8], flush: bool) -> io::Result<Vec<u8>> {
         let writer: &mut dyn Write = match &mut self.0 {
-            Inner::Gzip(gzip) => gzip,
+            Inner::Gzip(gzip) => &mut **gzip,
             Inner::Brotli(brotli) => &mut **brotli,
             Inner::Ended => return Ok(Vec::new()),
         };
