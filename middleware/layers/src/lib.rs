@@ -6,6 +6,29 @@
 //! * [`KINDS`]: the list of layers
 //!
 //! A new layer is one new file, which holds its settings and its `KIND`, and one row in [`KINDS`].
+//!
+//! # The order of a stack
+//!
+//! The first layer of a list is the outermost: it meets the request first and the answer last. This order suits most sites;
+//! each layer's own file says why it stands where it does.
+//!
+//! | from outside | because |
+//! |---|---|
+//! | `access_log` | sees every answer, with the bytes that leave and the time that everything took |
+//! | `request_id` | whatever logs or answers inside of it uses the number |
+//! | `response_headers`, `cors` | also the answers of the layers below get their headers; a preflight carries no credentials |
+//! | `compress` | after everything that changes the answer's body |
+//! | `allow` | the cheapest refusal first |
+//! | `basic_auth` | who is not known costs nothing more |
+//! | `set_env`, `request_headers`, `rewrite` | before the routes and templates that use what they set |
+//! | `decompress` (`on: request`) | what is inside reads, and counts, decoded bytes |
+//! | `body_limit` | before anything reads a body; outside of `decompress` it counts the bytes on the wire |
+//! | `timeout` | covers what may be slow, the waiting for a place as well |
+//! | `concurrency_limit` | only what passed all checks takes a place |
+//! | `xslt` | next to what makes its documents |
+//! | `decompress` (`on: response`) | before `xslt` reads the body |
+//!
+//! `set_env`, `request_headers` and `rewrite` stand on a node of routes when routes below it are to match what they set.
 
 #![forbid(unsafe_code)]
 

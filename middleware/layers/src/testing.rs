@@ -14,7 +14,9 @@ use crate::{Body, BoxLayer, BoxService, KINDS, LayerKind, Request, Response};
 /// Reads one layer as it stands in a list of layers: its settings, or every mistake.
 pub(crate) fn read(yaml: &str) -> Result<(&'static LayerKind, Settings), Diagnostics> {
     let mut diagnostics = Diagnostics::new();
-    let source = Arc::new(SourceText::new("test.yaml", yaml));
+    // Paths in the YAML start from the folder of this file's fixtures.
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/testing/test.yaml");
+    let source = Arc::new(SourceText::new(path, yaml));
     let root = document::read(&source, &|_| None, &mut diagnostics).expect("the test is YAML");
     let document::Value::Map(entries) = &root.value else { panic!("a mapping of one key, the kind") };
     let entry = &entries[0];
