@@ -57,6 +57,7 @@ mod response_headers;
 mod rewrite;
 mod set_env;
 mod timeout;
+mod xslt;
 
 pub use body::{Body, BodyError};
 pub use rescue::{Cause, rescue};
@@ -84,6 +85,7 @@ pub static KINDS: &[&LayerKind] = &[
     &allow::KIND,
     &basic_auth::KIND,
     &compress::KIND,
+    &xslt::KIND,
     &decompress::KIND,
     &body_limit::KIND,
     &concurrency_limit::KIND,

@@ -21,7 +21,7 @@ pub(crate) fn read(yaml: &str) -> Result<(&'static LayerKind, Settings), Diagnos
     let document::Value::Map(entries) = &root.value else { panic!("a mapping of one key, the kind") };
     let entry = &entries[0];
     let row = KINDS.iter().find(|row| row.kind.name == entry.key.value).expect("a kind of the list");
-    let mut reader = Reader::new(&entry.value, &mut diagnostics);
+    let mut reader = Reader::new(&entry.value, &entry.key.place, &mut diagnostics);
     let settings = (row.kind.read)(&mut reader);
     reader.finish();
     if diagnostics.has_errors() { Err(diagnostics) } else { Ok((row, settings)) }
