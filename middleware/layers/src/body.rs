@@ -35,6 +35,15 @@ impl Body {
     {
         Self::Boxed(Box::pin(body.map_err(Into::into)))
     }
+
+    /// Keeps `held` until the body has been produced or given up; what is there already needs nothing any more.
+    #[must_use]
+    pub fn holding<T: Send + Unpin + 'static>(self, held: T) -> Self {
+        match self {
+            Self::Empty | Self::Bytes(_) => self,
+            body => Self::boxed(Holding { body, held: Some(held) }),
+        }
+    }
 }
 
 impl fmt::Debug for Body {
@@ -85,6 +94,35 @@ impl http_body::Body for Body {
             Self::Incoming(incoming) => incoming.size_hint(),
             Self::Boxed(body) => body.size_hint(),
         }
+    }
+}
+
+struct Holding<T> {
+    body: Body,
+    held: Option<T>,
+}
+
+impl<T: Unpin> http_body::Body for Holding<T> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if !matches!(frame, Some(Ok(_))) || self.body.is_end_stream() {
+            self.held = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

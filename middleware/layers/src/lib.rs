@@ -6,6 +6,29 @@
 //! * [`KINDS`]: the list of layers
 //!
 //! A new layer is one new file, which holds its settings and its `KIND`, and one row in [`KINDS`].
+//!
+//! # The order of a stack
+//!
+//! The first layer of a list is the outermost: it meets the request first and the answer last. This order suits most sites;
+//! each layer's own file says why it stands where it does.
+//!
+//! | from outside | because |
+//! |---|---|
+//! | `access_log` | sees every answer, with the bytes that leave and the time that everything took |
+//! | `request_id` | whatever logs or answers inside of it uses the number |
+//! | `response_headers`, `cors` | also the answers of the layers below get their headers; a preflight carries no credentials |
+//! | `compress` | after everything that changes the answer's body |
+//! | `allow` | the cheapest refusal first |
+//! | `basic_auth` | who is not known costs nothing more |
+//! | `set_env`, `request_headers`, `rewrite` | before the routes and templates that use what they set |
+//! | `decompress` (`on: request`) | what is inside reads, and counts, decoded bytes |
+//! | `body_limit` | before anything reads a body; outside of `decompress` it counts the bytes on the wire |
+//! | `timeout` | covers what may be slow, the waiting for a place as well |
+//! | `concurrency_limit` | only what passed all checks takes a place |
+//! | `xslt` | next to what makes its documents |
+//! | `decompress` (`on: response`) | before `xslt` reads the body |
+//!
+//! `set_env`, `request_headers` and `rewrite` stand on a node of routes when routes below it are to match what they set.
 
 #![forbid(unsafe_code)]
 
@@ -13,7 +36,28 @@ pub mod body;
 pub mod rescue;
 pub mod service;
 
+mod header_edits;
+mod setting;
+#[cfg(test)]
+mod testing;
+mod transcode;
+mod verdict;
+
+mod access_log;
+mod allow;
+mod basic_auth;
+mod body_limit;
+mod compress;
+mod concurrency_limit;
+mod cors;
+mod decompress;
+mod request_headers;
+mod request_id;
+mod response_headers;
+mod rewrite;
+mod set_env;
 mod timeout;
+mod xslt;
 
 pub use body::{Body, BodyError};
 pub use rescue::{Cause, rescue};
@@ -29,4 +73,39 @@ pub struct LayerKind {
 }
 
 /// Every kind of layer.
-pub static KINDS: &[&LayerKind] = &[&timeout::KIND];
+pub static KINDS: &[&LayerKind] = &[
+    &access_log::KIND,
+    &request_id::KIND,
+    &set_env::KIND,
+    &request_headers::KIND,
+    &response_headers::KIND,
+    &rewrite::KIND,
+    &timeout::KIND,
+    &cors::KIND,
+    &allow::KIND,
+    &basic_auth::KIND,
+    &compress::KIND,
+    &xslt::KIND,
+    &decompress::KIND,
+    &body_limit::KIND,
+    &concurrency_limit::KIND,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_a_summary_and_an_example_that_builds() {
+        let mut names = HashSet::new();
+        for row in KINDS {
+            let kind = &row.kind;
+            assert!(names.insert(kind.name), "{} twice", kind.name);
+            assert!(!kind.summary.is_empty() && !kind.summary.ends_with('.'), "{}", kind.name);
+            assert!(kind.example.starts_with(&format!("{}:", kind.name)), "{}", kind.example);
+            testing::build(kind.example).unwrap_or_else(|mistakes| panic!("{}: {mistakes}", kind.name));
+        }
+    }
+}

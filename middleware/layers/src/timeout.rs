@@ -50,3 +50,27 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
 #[derive(Debug, thiserror::Error)]
 #[error("no answer within {0:?} (layer timeout)")]
 struct TooSlow(Duration);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Response;
+    use crate::testing::{around, get, mistakes};
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_too_slow_is_cut_off() {
+        let service = around("timeout: { after: 30s }", async |request| {
+            let seconds = request.uri().path()[1..].parse().unwrap();
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Response::default()
+        });
+        assert_eq!(service.answer(get("/29")).await.status(), 200);
+        assert_eq!(service.answer(get("/31")).await.status(), 504);
+    }
+
+    #[test]
+    fn the_time_must_be_given() {
+        assert!(mistakes("timeout: {}").contains("`after` is missing"));
+        assert!(mistakes("timeout: { after: 30 }").contains("duration"));
+    }
+}

@@ -1,1 +1,18 @@
-//! The run-time table of libxml2 and libxslt functions.
+//! The run-time table of libxml2 and libxslt functions; nothing else.
+//!
+//! The libraries are opened by [`load`], not linked, and with `RTLD_LOCAL`: a process that also holds another copy of
+//! libxml2 (the PyPI wheel of lxml brings one) keeps the two apart, a security update of the system's libxslt needs no
+//! rebuild, and building needs neither the libraries nor their headers. A feature for linking the usual way can be
+//! put beside it: everything is called through [`Table`].
+//!
+//! The structs of [`layout`] are the prefixes that the engine reads; a test compares them with the installed headers.
+
+mod layout;
+mod load;
+mod shim;
+mod table;
+
+pub use layout::*;
+pub use load::{LoadError, load};
+pub use shim::{ErrorSink, REPORT, set_error_sink};
+pub use table::Table;

@@ -1,1 +1,88 @@
 //! XSLT transforms as a layer for any tower stack, on libxslt.
+//!
+//! A [`Stylesheet`] is compiled once and shared by all threads; [`XsltLayer`] applies it to the bodies of answers, or of
+//! requests, on threads of its own ([`Pool`]), within [`Limits`], and reading no files but those of the [`Policy`].
+//! libxslt is opened at run time (Debian: `libxslt1.1`); nothing of it is needed to build.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::{BodyExt, Full};
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_xslt::{Body, Policy, Stylesheet, XsltLayer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let theme = folder.path().join("theme.xsl");
+//! # std::fs::write(&theme, r#"<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+//! #     <xsl:param name="path"/>
+//! #     <xsl:output method="html"/>
+//! #     <xsl:template match="/news"><h1><xsl:value-of select="concat($path, ': ', title)"/></h1></xsl:template>
+//! # </xsl:stylesheet>"#)?;
+//! let stylesheet = Stylesheet::compile([theme], &Policy::default())?;
+//! let layer = XsltLayer::new(stylesheet)
+//!     .params(|request| vec![("path".to_owned(), request.uri.path().to_owned())]);
+//!
+//! let feed = service_fn(|_: Request<Body<Full<Bytes>>>| async {
+//!     Response::builder()
+//!         .header("content-type", "application/xml")
+//!         .body(Full::from("<news><title>It rains</title></news>"))
+//! });
+//! let answer = layer.layer(feed).oneshot(Request::get("/today").body(Full::default())?).await?;
+//!
+//! assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+//! # #[expect(clippy::disallowed_methods, reason = "a result is as large as its limit")]
+//! let page = answer.into_body().collect().await?.to_bytes();
+//! assert_eq!(page, "<h1>/today: It rains</h1>\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What the layer does to an exchange
+//!
+//! On answers ([`On::Response`], the default) it takes Accept-Encoding, Range, If-Range and If-Modified-Since from the
+//! request, for only a whole, plain document can be transformed, and a time says nothing about the stylesheet. An answer
+//! whose Content-Type is XML is read whole and transformed; all others stream through untouched, as do those without a
+//! body of their own (204, 206, 304). The result gets its Content-Type and charset from `xsl:output`; Content-Length is
+//! right; Accept-Ranges, Last-Modified and digests go. A tag `"abc"` becomes `"abc-xslt-…"`, marked by stylesheet and
+//! parameters, and back again in If-None-Match: the service goes on answering 304. There is no tag where a sheet reads
+//! other documents; one whose result depends on the time of day should not be given answers with tags.
+//!
+//! On requests ([`On::Request`]) an XML body is transformed before the service sees it.
+//!
+//! A compressed body is an error: a layer that decompresses belongs inside of this one. One that compresses belongs
+//! outside.
+//!
+//! # The process
+//!
+//! What libxml2 and libxslt hold per process is set up when the first stylesheet is compiled, or by [`init`], which a
+//! program with an embedded Python calls before Python starts. Debian's lxml shares these libraries and goes on working,
+//! as does the wheel from PyPI, which brings its own.
+
+mod access;
+mod body;
+mod current;
+mod engine;
+mod error;
+mod input;
+mod layer;
+mod limits;
+mod output;
+mod place;
+mod pool;
+mod run;
+mod sheet;
+mod stop;
+mod tree;
+
+pub use body::{Body, BoxError};
+pub use engine::init;
+pub use error::{Fault, Faults, Limit, Place, XsltError};
+pub use input::{Input, InputKind};
+pub use layer::{On, Xslt, XsltLayer, answer};
+pub use libxslt_sys::LoadError;
+pub use limits::Limits;
+pub use output::Output;
+pub use pool::{Pool, Task};
+pub use sheet::{Policy, Stylesheet};

@@ -1,0 +1,284 @@
+//! Writes one line of log for each request, after the last byte of its answer.
+//!
+//! ```yaml
+//! layers: [ access_log ]
+//! ```
+//!
+//! The line is written when the body has ended or was given up, so that `bytes`, `outcome` and `duration_ms` are true; a
+//! client that leaves before there is an answer is logged with 499. Fields are texts, which both formats of the log
+//! escape: nothing that a client sends can break the line. No credentials are logged (neither `Authorization` nor
+//! `Cookie`), but the query is.
+//!
+//! Place it outermost: it then sees the answers of all other layers. The number that a `request_id` inside of it
+//! chooses is found in the answer's extensions. Sizes are those that pass here: outside of `compress`, compressed.
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{HOST, REFERER, USER_AGENT};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http_body::{Body as _, Frame, SizeHint};
+use http_environ::{RequestId, View};
+use tracing::Level;
+use vestibule_config::{Kind, Settings as Checked, sets_nothing};
+
+use crate::{Body, BodyError, BoxLayer, Cause, LayerKind, Request, Response};
+
+pub(crate) static KIND: LayerKind = LayerKind {
+    kind: Kind {
+        name: "access_log",
+        summary: "writes one line of log for each request",
+        example: "access_log: {}",
+        read: |_| Checked::new(()),
+        sets: sets_nothing,
+    },
+    build: |_| Ok(layer()),
+};
+
+fn layer() -> BoxLayer {
+    BoxLayer::from_fn(|request, inner| async move {
+        if !tracing::enabled!(target: "access", Level::INFO) {
+            return inner.answer(request).await;
+        }
+        let mut line = Line::begin(&request);
+        let answer = inner.answer(request).await;
+        line.answered(&answer);
+        answer.map(|body| Body::boxed(Logged { body, line }))
+    })
+}
+
+/// What is known of a request; written when it is dropped.
+struct Line {
+    started: Instant,
+    method: Method,
+    uri: Uri,
+    script_name: Box<[u8]>,
+    request_id: RequestId,
+    client: Option<IpAddr>,
+    host: Option<HeaderValue>,
+    referer: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+    status: Option<StatusCode>,
+    /// Bytes of the body that have passed.
+    bytes: u64,
+    /// Bytes of the body, where they are known before.
+    length: Option<u64>,
+    is_complete: bool,
+}
+
+impl Line {
+    fn begin(request: &Request) -> Self {
+        let view = View::of(request);
+        let environ = view.environ();
+        let header = |name: HeaderName| request.headers().get(name).cloned();
+        Self {
+            started: Instant::now(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            script_name: environ.script_name().into(),
+            request_id: environ.request_id.clone(),
+            client: environ.remote_addr,
+            host: header(HOST),
+            referer: header(REFERER),
+            user_agent: header(USER_AGENT),
+            status: None,
+            bytes: 0,
+            length: None,
+            is_complete: false,
+        }
+    }
+
+    fn answered(&mut self, answer: &Response) {
+        if let Some(id) = answer.extensions().get::<RequestId>() {
+            self.request_id = id.clone();
+        }
+        let status = answer.status();
+        self.status = Some(status);
+        self.length = answer.body().size_hint().exact();
+        // Nobody reads the body of an answer that has none on the wire.
+        let has_none = status == StatusCode::NOT_MODIFIED || status == StatusCode::SWITCHING_PROTOCOLS;
+        self.is_complete = self.method == Method::HEAD || has_none || answer.body().is_end_stream();
+    }
+
+    fn passed(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        // hyper stops to ask when it has sent what Content-Length promised.
+        self.is_complete |= self.length == Some(self.bytes);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let text = |bytes: &Option<HeaderValue>| {
+            bytes.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        tracing::info!(
+            target: "access",
+            method = self.method.as_str(),
+            path = self.uri.path(),
+            query = self.uri.query(),
+            status = self.status.unwrap_or(Cause::ClientGone.row().1).as_u16(),
+            bytes = self.bytes,
+            outcome = if self.is_complete { "complete" } else { "aborted" },
+            duration_ms = self.started.elapsed().as_secs_f64() * 1000.0,
+            request_id = self.request_id.to_string().as_str(),
+            client = self.client.map(|address| address.to_string()).as_deref(),
+            host = text(&self.host).as_deref(),
+            script_name = String::from_utf8_lossy(&self.script_name).as_ref(),
+            referer = text(&self.referer).as_deref(),
+            user_agent = text(&self.user_agent).as_deref(),
+        );
+    }
+}
+
+struct Logged {
+    body: Body,
+    line: Line,
+}
+
+impl http_body::Body for Logged {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.line.passed(bytes);
+                self.line.is_complete |= self.body.is_end_stream();
+            }
+            Some(Err(_)) => self.line.is_complete = false,
+            None => self.line.is_complete = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::subscriber::DefaultGuard;
+
+    use super::*;
+    use crate::testing::{answer, around, get, pieces, request, whole};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        /// Catches what this thread logs from now on, as a person reads it.
+        fn catch() -> (Self, DefaultGuard) {
+            let lines = Self::default();
+            let writer = lines.clone();
+            let format = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+            let guard = tracing::subscriber::set_default(format.finish());
+            (lines, guard)
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_line_is_written_when_the_body_has_ended() {
+        let (lines, _guard) = Lines::catch();
+        let service = around("access_log: {}", async |_| answer(&[], pieces(&[b"ab", b"cde"], None)));
+        let answer = service.answer(get("/a%20b?c=d")).await;
+        assert_eq!(lines.text(), "");
+        whole(answer.into_body()).await.unwrap();
+        let line = lines.text();
+        for field in [
+            "method=\"GET\"",
+            "path=\"/a%20b\"",
+            "query=\"c=d\"",
+            "status=200",
+            "bytes=5",
+            "outcome=\"complete\"",
+        ] {
+            assert!(line.contains(field), "{field} in {line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_or_is_given_up_is_aborted() {
+        let (lines, _guard) = Lines::catch();
+        let service = around("access_log: {}", async |_| answer(&[], pieces(&[b"ab"], Some("broken"))));
+        whole(service.answer(get("/")).await.into_body()).await.unwrap_err();
+        drop(service.answer(get("/")).await);
+        assert_eq!(lines.text().matches("outcome=\"aborted\"").count(), 2, "{}", lines.text());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_has_to_read_is_complete() {
+        let (lines, _guard) = Lines::catch();
+        let service = around("access_log: {}", async |_| answer(&[], "text"));
+        drop(service.answer(request("HEAD /", &[], Body::Empty)).await);
+        assert!(lines.text().contains("outcome=\"complete\""), "{}", lines.text());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_before_the_answer_is_logged() {
+        let (lines, _guard) = Lines::catch();
+        let service = around("access_log: {}", |_| std::future::pending());
+        let mut waiting = service.answer(get("/"));
+        let polled = std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+        drop(waiting);
+        assert!(lines.text().contains("status=499"), "{}", lines.text());
+    }
+
+    #[tokio::test]
+    async fn nothing_a_client_sends_breaks_the_line_and_no_secret_is_in_it() {
+        let (lines, _guard) = Lines::catch();
+        let service = around("access_log: {}", async |_| answer(&[], Body::Empty));
+        let mut asked =
+            request("GET /", &[("authorization", "Basic c2VjcmV0"), ("cookie", "secret=1")], Body::Empty);
+        let agent = HeaderValue::from_bytes("a\tb \u{9b}31m\u{2028}\" status=999".as_bytes()).unwrap();
+        asked.headers_mut().insert(USER_AGENT, agent);
+        drop(service.answer(asked).await);
+        let line = lines.text();
+        assert!(line.contains(r#"user_agent="a\tb \u{9b}31m\u{2028}\" status=999""#), "{line}");
+        assert_eq!(line.lines().count(), 1);
+        assert!(!line.contains("secret") && !line.contains("c2VjcmV0"), "{line}");
+    }
+
+    #[tokio::test]
+    async fn a_number_chosen_inside_is_the_one_that_is_logged() {
+        let (lines, _guard) = Lines::catch();
+        let service = around("access_log: {}", async |_| {
+            let mut answer = answer(&[], Body::Empty);
+            answer.extensions_mut().insert(RequestId::Given("abc".into()));
+            answer
+        });
+        drop(service.answer(get("/")).await);
+        assert!(lines.text().contains("request_id=\"abc\""), "{}", lines.text());
+    }
+}

@@ -1,0 +1,164 @@
+//! Lets so many requests in at once; some may wait, the others get 503.
+//!
+//! ```yaml
+//! layers: [ { concurrency_limit: { max: 100, queue: 50, wait: 5s } } ]
+//! ```
+//!
+//! A request counts until its answer's body has been produced, not only its head: a streaming answer still uses
+//! what is inside. Those that wait are let in in the order they came. Counts are per worker.
+//!
+//! Place it around what cannot bear more, inside of what refuses requests cheaply (`allow`, `basic_auth`, `body_limit`).
+//! tower's `ConcurrencyLimit` releases at the head and queues without a limit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_environ::View;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
+
+use crate::{BoxLayer, Cause, LayerKind, rescue};
+
+pub(crate) static KIND: LayerKind = LayerKind {
+    kind: Kind {
+        name: "concurrency_limit",
+        summary: "lets so many requests in at once; some may wait, the others get 503",
+        example: "concurrency_limit: { max: 100, queue: 50, wait: 5s }",
+        read: |reader| Checked::new(Settings::read(reader)),
+        sets: sets_nothing,
+    },
+    build: |settings| build(settings.get()),
+};
+
+struct Settings {
+    /// How many requests are inside at once.
+    max: u32,
+    /// How many may wait; none by default.
+    queue: u32,
+    /// How long each may wait; 5s by default.
+    wait: Duration,
+}
+
+impl Settings {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let max: Spanned<u32> = reader.required("max");
+        if max.value == 0 && !max.place.is_unknown() {
+            reader
+                .mistake(&max.place, "a limit of 0 lets nobody in")
+                .help("to close a route, let it `respond`");
+        }
+        Self { max: max.value, queue: reader.or("queue", 0), wait: reader.or("wait", Duration::from_secs(5)) }
+    }
+}
+
+fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
+    let limit = Arc::new(Limit {
+        inside: Arc::new(Semaphore::new(settings.max as usize)),
+        waiting: Semaphore::new(settings.queue as usize),
+        wait: settings.wait,
+    });
+    Ok(BoxLayer::from_fn(move |request, inner| {
+        let limit = Arc::clone(&limit);
+        async move {
+            match limit.enter().await {
+                Ok(permit) => inner.answer(request).await.map(|body| body.holding(permit)),
+                Err(full) => rescue(&View::of(&request).environ().request_id, Cause::Busy, &full),
+            }
+        }
+    }))
+}
+
+struct Limit {
+    inside: Arc<Semaphore>,
+    waiting: Semaphore,
+    wait: Duration,
+}
+
+impl Limit {
+    async fn enter(&self) -> Result<OwnedSemaphorePermit, Full> {
+        if let Ok(permit) = Arc::clone(&self.inside).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _place = self.waiting.try_acquire().map_err(|_| Full::Queue)?;
+        match tokio::time::timeout(self.wait, Arc::clone(&self.inside).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            // The semaphore is never closed; a closed one would let nobody in.
+            Ok(Err(_)) | Err(_) => Err(Full::Wait(self.wait)),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Full {
+    #[error("as many requests as may be are inside and waiting (layer concurrency_limit)")]
+    Queue,
+    #[error("no request inside ended within {0:?} (layer concurrency_limit)")]
+    Wait(Duration),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use crate::testing::{answer, around, get, mistakes, pieces, whole};
+    use crate::{Answer, BoxService};
+
+    /// Streams an answer.
+    fn streaming(settings: &str) -> BoxService {
+        let yaml = format!("concurrency_limit: {settings}");
+        around(&yaml, async |_| answer(&[], pieces(&[b"a", b"b"], None)))
+    }
+
+    async fn is_waiting(answer: &mut Answer) -> bool {
+        std::future::poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await.is_pending()
+    }
+
+    #[tokio::test]
+    async fn a_request_counts_until_its_body_has_ended() {
+        let service = streaming("{ max: 1 }");
+        let first = service.answer(get("/")).await;
+        assert_eq!(service.answer(get("/")).await.status(), 503);
+        whole(first.into_body()).await.unwrap();
+        let second = service.answer(get("/")).await;
+        assert_eq!(second.status(), 200);
+        drop(second);
+        assert_eq!(service.answer(get("/")).await.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn those_in_the_queue_are_let_in_and_those_behind_it_refused() {
+        let service = streaming("{ max: 1, queue: 1 }");
+        let first = service.answer(get("/")).await;
+        let mut second = service.answer(get("/"));
+        assert!(is_waiting(&mut second).await);
+        let third = service.answer(get("/")).await;
+        assert_eq!(third.status(), 503);
+        assert!(third.headers().contains_key("retry-after"));
+        drop(first);
+        assert_eq!(second.await.status(), 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_longer_than_allowed() {
+        let service = streaming("{ max: 1, queue: 1, wait: 2s }");
+        let _first = service.answer(get("/")).await;
+        let began = tokio::time::Instant::now();
+        assert_eq!(service.answer(get("/")).await.status(), 503);
+        assert_eq!(began.elapsed().as_secs(), 2);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_the_queue_makes_room_in_it() {
+        let service = streaming("{ max: 1, queue: 1 }");
+        let _first = service.answer(get("/")).await;
+        for _ in 0..3 {
+            assert!(is_waiting(&mut service.answer(get("/"))).await);
+        }
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_a_mistake() {
+        assert!(mistakes("concurrency_limit: { max: 0 }").contains("lets nobody in"));
+        assert!(mistakes("concurrency_limit: {}").contains("`max` is missing"));
+    }
+}

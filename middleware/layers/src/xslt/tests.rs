@@ -1,0 +1,91 @@
+use crate::testing::{answer, around, get, mistakes, request, text, whole};
+use crate::{Body, BoxService, Response};
+
+const XML: (&str, &str) = ("content-type", "application/xml");
+
+/// The layer around an application that answers this document, or `document` fails the test.
+fn pages(settings: &str, document: &'static str) -> BoxService {
+    around(&format!("xslt: {settings}"), move |_| async move { answer(&[XML], document) })
+}
+
+async fn status(settings: &str, document: &'static str) -> u16 {
+    pages(settings, document).answer(get("/")).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn an_answer_is_transformed_with_parameters_of_the_request() {
+    let service = pages("{ stylesheet: theme.xsl, params: { path: \"{PATH_INFO}\" } }", "<page>hello</page>");
+    let answer = service.answer(get("/it's%20\"here\"")).await;
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    assert_eq!(text(answer.into_body()).await, "<h1>/it's \"here\": hello</h1>\n");
+}
+
+#[tokio::test]
+async fn sheets_of_a_list_are_applied_in_its_order() {
+    let service = pages("{ stylesheet: [wrap.xsl, theme.xsl] }", "<x>inside</x>");
+    assert_eq!(text(service.answer(get("/")).await.into_body()).await, "<h1>nowhere: wrapped inside</h1>\n");
+}
+
+#[tokio::test]
+async fn the_body_of_a_request_is_transformed_before_it_goes_inside() {
+    let service = around("xslt: { on: request, stylesheet: wrap.xsl }", async |request| {
+        let length = request.headers()["content-length"].to_str().unwrap().parse::<usize>().unwrap();
+        let body = whole(request.into_body()).await.unwrap();
+        assert_eq!(body.len(), length);
+        Response::new(Body::from(String::from_utf8(body).unwrap()))
+    });
+    let answer = service.answer(request("POST /", &[XML], "<x>sent</x>")).await;
+    assert!(text(answer.into_body()).await.ends_with("<page>wrapped sent</page>\n"));
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_parse_gets_400_and_an_answer_502() {
+    let service = around("xslt: { on: request, stylesheet: wrap.xsl }", async |_| panic!("it is not asked"));
+    let answer = service.answer(request("POST /", &[XML], "<x>")).await;
+    assert_eq!(answer.status(), 400);
+    assert!(text(answer.into_body()).await.contains("V-BAD-REQUEST"));
+    assert_eq!(status("{ stylesheet: wrap.xsl }", "<x>").await, 502);
+}
+
+#[tokio::test]
+async fn what_goes_over_a_limit_gets_the_answer_of_its_cause() {
+    let service = around("xslt: { on: request, stylesheet: wrap.xsl, max_input: 3 }", async |_| {
+        panic!("it is not asked")
+    });
+    assert_eq!(service.answer(request("POST /", &[XML], "<long/>")).await.status(), 413);
+    assert_eq!(status("{ stylesheet: wrap.xsl, max_input: 3 }", "<long/>").await, 502);
+    assert_eq!(status("{ stylesheet: wrap.xsl, max_output: 3 }", "<x/>").await, 500);
+    assert_eq!(status("{ stylesheet: endless.xsl, max_operations: 10 }", "<x><y/><z/></x>").await, 500);
+}
+
+#[tokio::test]
+async fn other_media_types_and_encoded_bodies_are_told_apart() {
+    let service = around("xslt: { stylesheet: theme.xsl }", async |_| {
+        answer(&[("content-type", "image/png")], "<page/>")
+    });
+    assert_eq!(text(service.answer(get("/")).await.into_body()).await, "<page/>");
+    let service = around("xslt: { stylesheet: theme.xsl }", async |_| {
+        answer(&[XML, ("content-encoding", "br")], "<page/>")
+    });
+    assert_eq!(service.answer(get("/")).await.status(), 502);
+}
+
+#[test]
+fn a_sheet_that_does_not_compile_is_told_with_its_own_place_at_the_setting() {
+    let text = mistakes("xslt: { stylesheet: [theme.xsl, broken.xsl] }");
+    assert!(text.contains("test.yaml:1:33"), "{text}");
+    assert!(text.contains("broken.xsl:4:"), "{text}");
+    assert!(mistakes("xslt: { stylesheet: missing.xsl }").contains("missing.xsl"));
+    assert!(mistakes("xslt: {}").contains("`stylesheet` is missing"));
+}
+
+#[test]
+fn unknown_words_are_told_with_those_that_are_known() {
+    let text =
+        mistakes("xslt: { stylesheet: theme.xsl, on: answer, input: html4, output: pdf, max_inptu: 1 }");
+    for part in
+        ["unknown on `answer`", "unknown input `html4`", "unknown output `pdf`", "did you mean `max_input`"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}

@@ -1,0 +1,336 @@
+//! Opaque types, constants, and the prefixes of structs that the engine touches.
+//!
+//! A prefix ends with the last field that is needed; what follows differs between versions and is never touched. The
+//! prefixes are the same from libxml2 2.9.11 and libxslt 1.1.33 on (older ones are refused by [`load`](crate::load)),
+//! and `tests/layout.rs` compares every offset with the installed headers.
+
+use std::ffi::{c_char, c_int, c_ulong, c_void};
+
+macro_rules! opaque {
+    ($($(#[$doc:meta])* $name:ident;)*) => { $(
+        $(#[$doc])*
+        #[repr(C)]
+        #[derive(Debug)]
+        pub struct $name { _opaque: [u8; 0], _not_send: std::marker::PhantomData<*mut u8> }
+    )* };
+}
+
+opaque! {
+    /// `xmlParserCtxt`
+    ParserContext;
+    /// `xmlParserInput`
+    ParserInput;
+    /// `xmlCharEncodingHandler`
+    EncodingHandler;
+    /// `xmlOutputBuffer`
+    OutputBuffer;
+    /// `xmlNs`
+    Namespace;
+    /// `xsltSecurityPrefs`
+    SecurityPrefs;
+}
+
+/// `xmlError`, whole (the same in all versions)
+#[repr(C)]
+#[derive(Debug)]
+pub struct Error {
+    /// Which part of the library speaks
+    pub domain: c_int,
+    /// `xmlParserErrors`
+    pub code: c_int,
+    /// Ends with a line feed
+    pub message: *const c_char,
+    /// `xmlErrorLevel`: 1 warning, 2 error, 3 fatal
+    pub level: c_int,
+    /// The file, if known
+    pub file: *const c_char,
+    /// The line, 1 based; 0 if unknown
+    pub line: c_int,
+    /// Extra text; for XPath the expression
+    pub str1: *const c_char,
+    /// Extra text
+    pub str2: *const c_char,
+    /// Extra text
+    pub str3: *const c_char,
+    /// Extra number; for XPath the offset in the expression
+    pub int1: c_int,
+    /// The column, 0 if unknown
+    pub int2: c_int,
+    /// The parser context, if any
+    pub context: *mut c_void,
+    /// The node, if any
+    pub node: *mut c_void,
+}
+
+/// The part that all nodes of a tree have in common, `xmlDoc` and `xmlDtd` among them
+#[repr(C)]
+#[derive(Debug)]
+pub struct Node {
+    /// Belongs to lxml, which casts it: never touched
+    pub private: *mut c_void,
+    /// `xmlElementType`
+    pub kind: c_int,
+    /// Name
+    pub name: *const c_char,
+    /// First child
+    pub children: *mut Node,
+    /// Last child
+    pub last: *mut Node,
+    /// Parent
+    pub parent: *mut Node,
+    /// Next sibling
+    pub next: *mut Node,
+    /// Previous sibling
+    pub previous: *mut Node,
+    /// The document
+    pub document: *mut Document,
+}
+
+/// `xmlDoc`
+#[repr(C)]
+#[derive(Debug)]
+pub struct Document {
+    /// The common part
+    pub node: Node,
+}
+
+/// `xmlDtd`
+#[repr(C)]
+#[derive(Debug)]
+pub struct Dtd {
+    /// The common part
+    pub node: Node,
+    /// Hash tables of notations, elements, attributes and entities
+    pub tables: [*mut c_void; 4],
+    /// PUBLIC identifier
+    pub external_id: *const c_char,
+    /// SYSTEM identifier: the URI
+    pub system_id: *const c_char,
+}
+
+/// `xsltStylesheet`, up to `mediaType`
+#[repr(C)]
+#[derive(Debug)]
+pub struct Stylesheet {
+    /// `parent`, `next`, `imports`, `docList`
+    pub links: [*mut c_void; 4],
+    /// The stylesheet's own tree
+    pub document: *mut Document,
+    /// `stripSpaces`
+    pub strip_spaces: *mut c_void,
+    /// `stripAll`
+    pub strip_all: c_int,
+    /// `cdataSection` to `keys`: seventeen pointers that are none of our business
+    pub tables: [*mut c_void; 17],
+    /// xsl:output's method
+    pub method: *const c_char,
+    /// Its namespace
+    pub method_uri: *const c_char,
+    /// xsl:output's version
+    pub version: *const c_char,
+    /// xsl:output's encoding
+    pub encoding: *const c_char,
+    /// xsl:output's omit-xml-declaration
+    pub omit_xml_declaration: c_int,
+    /// `decimalFormat`
+    pub decimal_format: *mut c_void,
+    /// xsl:output's standalone
+    pub standalone: c_int,
+    /// xsl:output's doctype-public
+    pub doctype_public: *const c_char,
+    /// xsl:output's doctype-system
+    pub doctype_system: *const c_char,
+    /// xsl:output's indent
+    pub indent: c_int,
+    /// xsl:output's media-type
+    pub media_type: *const c_char,
+}
+
+/// `xsltTransformContext`, up to `opCount`
+#[repr(C)]
+#[derive(Debug)]
+pub struct TransformContext {
+    /// The stylesheet
+    pub style: *mut Stylesheet,
+    /// `type`
+    pub kind: c_int,
+    /// `templ`
+    pub template: *mut c_void,
+    /// `templNr`, `templMax`
+    pub template_counts: [c_int; 2],
+    /// `templTab`, `vars`
+    pub template_tables: [*mut c_void; 2],
+    /// `varsNr`, `varsMax`
+    pub variable_counts: [c_int; 2],
+    /// `varsTab`
+    pub variable_table: *mut c_void,
+    /// `varsBase`
+    pub variable_base: c_int,
+    /// `extFunctions` to `insert`: eleven pointers
+    pub pointers: [*mut c_void; 11],
+    /// The XPath context
+    pub xpath: *mut XPathContext,
+    /// `xsltTransformState`
+    pub state: c_int,
+    /// `globalVars`, `inst`
+    pub globals: [*mut c_void; 2],
+    /// `xinclude`
+    pub xinclude: c_int,
+    /// `outputFile`
+    pub output_file: *const c_char,
+    /// `profile`
+    pub profile: c_int,
+    /// `prof`
+    pub profiled: std::ffi::c_long,
+    /// `profNr`, `profMax`
+    pub profile_counts: [c_int; 2],
+    /// `profTab`
+    pub profile_table: *mut c_void,
+    /// Belongs to lxml, which casts it: stays null
+    pub private: *mut c_void,
+    /// `extrasNr`, `extrasMax`
+    pub extra_counts: [c_int; 2],
+    /// `extras` to `persistRVT`: eight pointers
+    pub more_pointers: [*mut c_void; 8],
+    /// `ctxtflags`
+    pub flags: c_int,
+    /// `lasttext`
+    pub last_text: *const c_char,
+    /// `lasttsize`, `lasttuse`, `debugStatus`
+    pub last_counts: [c_int; 3],
+    /// `traceCode`
+    pub trace_code: *mut c_ulong,
+    /// `parserOptions`
+    pub parser_options: c_int,
+    /// `dict`, `tmpDoc`
+    pub dictionary: [*mut c_void; 2],
+    /// `internalized`, `nbKeys`, `hasTemplKeyPatterns`
+    pub key_counts: [c_int; 3],
+    /// `currentTemplateRule` to `localRVTBase`: seven pointers
+    pub current_pointers: [*mut c_void; 7],
+    /// `keyInitLevel`, `depth`
+    pub depths: [c_int; 2],
+    /// How deep templates may call each other
+    pub max_template_depth: c_int,
+    /// How many variables and parameters may be in scope
+    pub max_template_variables: c_int,
+    /// How many instructions may run; 0 is no limit. (An `unsigned long`: as wide as a pointer on every Unix.)
+    pub operation_limit: usize,
+    /// How many have run
+    pub operation_count: usize,
+}
+
+/// `xmlXPathContext`, up to `opCount`
+#[repr(C)]
+#[derive(Debug)]
+pub struct XPathContext {
+    /// `doc`, `node`
+    pub nodes: [*mut c_void; 2],
+    /// `nb_variables_unused`, `max_variables_unused`
+    pub variable_counts: [c_int; 2],
+    /// `varHash`
+    pub variables: *mut c_void,
+    /// `nb_types`, `max_types`
+    pub type_counts: [c_int; 2],
+    /// `types`
+    pub types: *mut c_void,
+    /// `nb_funcs_unused`, `max_funcs_unused`
+    pub function_counts: [c_int; 2],
+    /// `funcHash`
+    pub functions: *mut c_void,
+    /// `nb_axis`, `max_axis`
+    pub axis_counts: [c_int; 2],
+    /// `axis`, `namespaces`
+    pub axes: [*mut c_void; 2],
+    /// `nsNr`
+    pub namespace_count: c_int,
+    /// `user`
+    pub user: *mut c_void,
+    /// `contextSize`, `proximityPosition`, `xptr`
+    pub positions: [c_int; 3],
+    /// `here` to `tmpNsList`: eleven pointers
+    pub pointers: [*mut c_void; 11],
+    /// `tmpNsNr`
+    pub temporary_count: c_int,
+    /// `userData`, `error`
+    pub reporting: [*mut c_void; 2],
+    /// `lastError`
+    pub last_error: Error,
+    /// `debugNode`, `dict`
+    pub debug: [*mut c_void; 2],
+    /// `flags`
+    pub flags: c_int,
+    /// `cache`
+    pub cache: *mut c_void,
+    /// How many operations all expressions of a run may take; 0 is no limit
+    pub operation_limit: usize,
+    /// How many they have taken
+    pub operation_count: usize,
+}
+
+/// `XML_HTML_DOCUMENT_NODE`
+pub const HTML_DOCUMENT_NODE: c_int = 13;
+
+/// `XML_PARSE_NOENT`: entities are replaced by what they stand for
+pub const PARSE_NOENT: c_int = 1 << 1;
+/// `XML_PARSE_DTDLOAD`: external subsets are read
+pub const PARSE_DTDLOAD: c_int = 1 << 2;
+/// `XML_PARSE_DTDATTR`: attribute defaults of external subsets apply
+pub const PARSE_DTDATTR: c_int = 1 << 3;
+/// `XML_PARSE_NONET`
+pub const PARSE_NONET: c_int = 1 << 11;
+/// `XML_PARSE_NOCDATA`: CDATA sections become text
+pub const PARSE_NOCDATA: c_int = 1 << 14;
+/// `XML_PARSE_COMPACT`: short texts are kept inside their node
+pub const PARSE_COMPACT: c_int = 1 << 16;
+/// `XML_PARSE_BIG_LINES`: line numbers over 65535
+pub const PARSE_BIG_LINES: c_int = 1 << 22;
+/// `HTML_PARSE_RECOVER`
+pub const HTML_PARSE_RECOVER: c_int = 1;
+/// `HTML_PARSE_NODEFDTD`: no doctype is made up
+pub const HTML_PARSE_NODEFDTD: c_int = 1 << 2;
+/// `HTML_PARSE_COMPACT`
+pub const HTML_PARSE_COMPACT: c_int = 1 << 16;
+
+/// `XSLT_STATE_OK`
+pub const STATE_OK: c_int = 0;
+/// `XSLT_STATE_STOPPED`: a run ends at its next instruction
+pub const STATE_STOPPED: c_int = 2;
+
+/// `XSLT_SECPREF_WRITE_FILE`
+pub const SECPREF_WRITE_FILE: c_int = 2;
+/// `XSLT_SECPREF_CREATE_DIRECTORY`
+pub const SECPREF_CREATE_DIRECTORY: c_int = 3;
+/// `XSLT_SECPREF_READ_NETWORK`
+pub const SECPREF_READ_NETWORK: c_int = 4;
+/// `XSLT_SECPREF_WRITE_NETWORK`
+pub const SECPREF_WRITE_NETWORK: c_int = 5;
+
+/// `xmlGenericErrorFunc`
+pub type GenericErrorFunc = unsafe extern "C" fn(context: *mut c_void, format: *const c_char, ...);
+/// `xmlStructuredErrorFunc`
+pub type StructuredErrorFunc = unsafe extern "C" fn(context: *mut c_void, error: *const Error);
+/// `xmlExternalEntityLoader`
+pub type EntityLoader = unsafe extern "C" fn(
+    url: *const c_char,
+    id: *const c_char,
+    parser: *mut ParserContext,
+) -> *mut ParserInput;
+/// `xsltSecurityCheck`: 1 allows, 0 refuses
+pub type SecurityCheck = unsafe extern "C" fn(
+    prefs: *mut SecurityPrefs,
+    context: *mut TransformContext,
+    value: *const c_char,
+) -> c_int;
+/// `xmlOutputWriteCallback`
+pub type WriteFunc = unsafe extern "C" fn(context: *mut c_void, bytes: *const c_char, length: c_int) -> c_int;
+/// `xmlOutputCloseCallback`
+pub type CloseFunc = unsafe extern "C" fn(context: *mut c_void) -> c_int;
+/// `xmlFreeFunc`
+pub type FreeFunc = unsafe extern "C" fn(memory: *mut c_void);
+/// `xmlMallocFunc`
+pub type MallocFunc = unsafe extern "C" fn(size: usize) -> *mut c_void;
+/// `xmlReallocFunc`
+pub type ReallocFunc = unsafe extern "C" fn(memory: *mut c_void, size: usize) -> *mut c_void;
+/// `xmlStrdupFunc`
+pub type StrdupFunc = unsafe extern "C" fn(text: *const c_char) -> *mut c_char;

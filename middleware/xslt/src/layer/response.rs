@@ -1,0 +1,121 @@
+//! `On::Response`: the body of the answer is transformed.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request, response};
+use tower::Service;
+
+use super::etag::Mark;
+use super::{Transform, describe, forget_bytes, set_content_type};
+use crate::body::{Body, BoxError};
+
+pub(super) async fn pass<S, ReqB, ResB>(
+    mut inner: S,
+    transform: &Transform,
+    request: Request<ReqB>,
+) -> Result<Response<Body<ResB>>, S::Error>
+where
+    S: Service<Request<Body<ReqB>>, Response = Response<ResB>>,
+    ResB: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let (mut parts, body) = request.into_parts();
+    let asked = Asked::new(transform, &mut parts);
+    let response = inner.call(Request::from_parts(parts, Body::Untouched(body))).await?;
+    let (mut head, body) = response.into_parts();
+    match asked.plan(transform, &head, &body) {
+        Plan::Leave => {}
+        Plan::NotModified => asked.mark_not_modified(&mut head.headers),
+        Plan::HeadersOnly => {
+            forget_bytes(&mut head.headers);
+            set_content_type(&mut head.headers, transform.settings.stylesheet.content_type().as_deref());
+            asked.validate(transform, &mut head.headers);
+        }
+        Plan::Transform => {
+            return Ok(match transform.run(&head.headers, body, asked.params.clone()).await {
+                Ok(output) => {
+                    describe(&mut head.headers, &output);
+                    asked.validate(transform, &mut head.headers);
+                    Response::from_parts(head, Body::Full(output.bytes))
+                }
+                Err(error) => transform.fail(error),
+            });
+        }
+    }
+    Ok(Response::from_parts(head, Body::Untouched(body)))
+}
+
+/// What is to be done with an answer.
+enum Plan {
+    Leave,
+    NotModified,
+    /// There is no body, but its headers tell of one.
+    HeadersOnly,
+    Transform,
+}
+
+/// What the client asked for, before the request was changed.
+struct Asked {
+    head: bool,
+    params: Vec<(String, String)>,
+    mark: Mark,
+    if_none_match: Option<HeaderValue>,
+}
+
+impl Asked {
+    /// Remembers, and makes the request one whose answer can be transformed: whole, uncompressed, and unconditional but
+    /// for tags that the service knows. Times are no validator: the stylesheet may be newer than the document.
+    fn new(transform: &Transform, parts: &mut request::Parts) -> Self {
+        let params = (transform.settings.params)(parts);
+        let mark = Mark::new(transform.settings.stylesheet.fingerprint(), &params);
+        let headers = &mut parts.headers;
+        for name in [header::ACCEPT_ENCODING, header::RANGE, header::IF_RANGE, header::IF_MODIFIED_SINCE] {
+            headers.remove(name);
+        }
+        let if_none_match = headers.get(header::IF_NONE_MATCH).cloned();
+        for name in [header::IF_NONE_MATCH, header::IF_MATCH] {
+            if let Some(list) = headers.remove(&name) {
+                match mark.take(&list) {
+                    Some(list) => headers.insert(name, list),
+                    // A precondition that cannot hold any more must still fail.
+                    None if name == header::IF_MATCH => headers.insert(name, list),
+                    None => None,
+                };
+            }
+        }
+        Self { head: parts.method == Method::HEAD, params, mark, if_none_match }
+    }
+
+    fn plan(&self, transform: &Transform, head: &response::Parts, body: &impl http_body::Body) -> Plan {
+        match head.status {
+            StatusCode::NOT_MODIFIED => Plan::NotModified,
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::PARTIAL_CONTENT => Plan::Leave,
+            status if status.is_informational() || !transform.concerns(&head.headers) => Plan::Leave,
+            _ if self.head => Plan::HeadersOnly,
+            // A redirect or an error may do without a body; a success that has none is cut short.
+            status if !status.is_success() && body.is_end_stream() => Plan::Leave,
+            _ => Plan::Transform,
+        }
+    }
+
+    /// Makes the validators those of the result.
+    fn validate(&self, transform: &Transform, headers: &mut HeaderMap) {
+        headers.remove(header::LAST_MODIFIED);
+        headers.remove(header::ACCEPT_RANGES);
+        let tag = headers.remove(header::ETAG).filter(|_| !transform.settings.stylesheet.reads_documents());
+        if let Some(tag) = tag.and_then(|tag| self.mark.put(&tag)) {
+            headers.insert(header::ETAG, tag);
+        }
+    }
+
+    /// A 304 confirms the tag that the client sent, if that was one of ours.
+    fn mark_not_modified(&self, headers: &mut HeaderMap) {
+        let (Some(asked), Some(tag)) = (&self.if_none_match, headers.get(header::ETAG)) else { return };
+        if self.mark.is_listed(asked, tag)
+            && let Some(tag) = self.mark.put(tag)
+        {
+            headers.insert(header::ETAG, tag);
+            headers.remove(header::LAST_MODIFIED);
+            headers.remove(header::ACCEPT_RANGES);
+            forget_bytes(headers);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Serialising: a tree to bytes, as `xsl:output` asks for it.
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::ptr::NonNull;
+
+use bytes::Bytes;
+use libxslt_sys::{Stylesheet, Table};
+
+use crate::current::text;
+use crate::error::{Faults, Limit, XsltError};
+use crate::tree::Tree;
+
+/// The result of a transform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// What `xsltproc` would write
+    pub bytes: Bytes,
+    /// Media type and charset, as `xsl:output` gives them
+    pub content_type: String,
+}
+
+/// What the sheet and its imports say by `xsl:output`, as far as it matters here.
+#[derive(Debug, Default)]
+pub(crate) struct OutputSpec {
+    method: Option<String>,
+    media_type: Option<String>,
+    encoding: Option<String>,
+}
+
+impl OutputSpec {
+    /// Takes each attribute from the sheet of the highest import precedence that has it, as libxslt does.
+    ///
+    /// # Safety
+    /// `style` is a compiled sheet.
+    pub(crate) unsafe fn read(table: &Table, style: NonNull<Stylesheet>) -> Self {
+        let mut spec = Self::default();
+        let mut next = style.as_ptr();
+        // SAFETY: the sheet's imports live as long as itself, and so do their strings.
+        unsafe {
+            while let Some(sheet) = next.as_ref() {
+                for (value, read) in [
+                    (&mut spec.method, sheet.method),
+                    (&mut spec.media_type, sheet.media_type),
+                    (&mut spec.encoding, sheet.encoding),
+                ] {
+                    if value.is_none() && !read.is_null() {
+                        *value = Some(text(read));
+                    }
+                }
+                next = (table.xsltNextImport)(next);
+            }
+        }
+        spec
+    }
+
+    /// The Content-Type of every result; `None` where the result itself decides between XML and HTML.
+    pub(crate) fn content_type(&self) -> Option<String> {
+        (self.method.is_some() || self.media_type.is_some()).then(|| self.content_type_of(false))
+    }
+
+    fn content_type_of(&self, html: bool) -> String {
+        let media_type = self.media_type.as_deref().unwrap_or(match self.method.as_deref() {
+            Some("text") => "text/plain",
+            Some("html") => "text/html",
+            Some("xhtml") => "application/xhtml+xml",
+            None if html => "text/html",
+            _ => "text/xml",
+        });
+        // A sheet may say it itself: media-type="text/html; charset=utf-8".
+        if media_type.to_ascii_lowercase().contains("charset=") {
+            return media_type.to_owned();
+        }
+        let charset = self.encoding.as_deref().unwrap_or("utf-8");
+        format!("{media_type}; charset={}", charset.to_ascii_lowercase())
+    }
+}
+
+/// Writes the tree as `xsl:output` says. `expected` is a guess at the size.
+///
+/// # Safety
+/// `style` is the compiled sheet that made the tree and `spec` was read from.
+pub(crate) unsafe fn serialise(
+    table: &Table,
+    style: NonNull<Stylesheet>,
+    spec: &OutputSpec,
+    tree: &Tree,
+    expected: usize,
+    limit: usize,
+) -> Result<(Bytes, String), XsltError> {
+    let mut sink = Sink { bytes: Vec::with_capacity(expected.min(limit)), limit, over: false };
+    let encoding =
+        spec.encoding.as_deref().filter(|name| !is_utf8(name)).and_then(|name| CString::new(name).ok());
+    // SAFETY: the sink outlives the buffer, which is closed here; the handler belongs to the buffer then. Sheet and tree
+    // are alive.
+    let written = unsafe {
+        let handler = encoding
+            .as_ref()
+            .map_or(std::ptr::null_mut(), |name| (table.xmlFindCharEncodingHandler)(name.as_ptr()));
+        let sink: *mut c_void = (&raw mut sink).cast();
+        let buffer = (table.xmlOutputBufferCreateIO)(write, close, sink, handler);
+        let saved = (table.xsltSaveResultTo)(buffer, tree.pointer.as_ptr(), style.as_ptr());
+        saved.min((table.xmlOutputBufferClose)(buffer))
+    };
+    match sink {
+        Sink { over: true, .. } => Err(XsltError::Limit(Limit::OutputBytes)),
+        _ if written < 0 => Err(XsltError::Failed(Faults::new(Vec::new(), "the result cannot be written"))),
+        Sink { bytes, .. } => Ok((bytes.into(), spec.content_type_of(tree.is_html()))),
+    }
+}
+
+/// libxslt writes UTF-8 without an encoder.
+fn is_utf8(name: &str) -> bool {
+    name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("utf8")
+}
+
+/// Where the bytes go: straight into the buffer that becomes the answer.
+struct Sink {
+    bytes: Vec<u8>,
+    limit: usize,
+    over: bool,
+}
+
+unsafe extern "C" fn write(sink: *mut c_void, bytes: *const c_char, length: c_int) -> c_int {
+    // SAFETY: the sink is the one of `serialise`, which nobody else uses meanwhile; libxml2 gives that many bytes.
+    let (sink, bytes) = unsafe {
+        let Ok(length) = usize::try_from(length) else { return -1 };
+        (&mut *sink.cast::<Sink>(), std::slice::from_raw_parts(bytes.cast::<u8>(), length))
+    };
+    if sink.over || sink.bytes.len() + bytes.len() > sink.limit {
+        sink.over = true;
+        return -1;
+    }
+    sink.bytes.extend_from_slice(bytes);
+    length
+}
+
+unsafe extern "C" fn close(_sink: *mut c_void) -> c_int {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(method: Option<&str>, media_type: Option<&str>, encoding: Option<&str>) -> OutputSpec {
+        let owned = |value: Option<&str>| value.map(str::to_owned);
+        OutputSpec { method: owned(method), media_type: owned(media_type), encoding: owned(encoding) }
+    }
+
+    #[test]
+    fn the_content_type_follows_xsl_output() {
+        assert_eq!(spec(None, None, None).content_type_of(true), "text/html; charset=utf-8");
+        assert_eq!(spec(None, None, None).content_type_of(false), "text/xml; charset=utf-8");
+        assert_eq!(
+            spec(Some("text"), None, Some("ISO-8859-1")).content_type_of(false),
+            "text/plain; charset=iso-8859-1"
+        );
+        assert_eq!(
+            spec(None, Some("a/b; charset=x"), Some("UTF-8")).content_type_of(false),
+            "a/b; charset=x"
+        );
+    }
+
+    #[test]
+    fn the_content_type_is_known_ahead_unless_the_result_decides_it() {
+        assert_eq!(spec(None, None, Some("UTF-8")).content_type(), None);
+        assert_eq!(
+            spec(Some("html"), None, None).content_type().as_deref(),
+            Some("text/html; charset=utf-8")
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! Errors name the place and the cause.
+
+use std::path::PathBuf;
+
+use tower_xslt::{Limits, Policy, Stylesheet, XsltError};
+
+/// Keeps the folder alive as long as the sheet's path is needed.
+struct Sheet {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn write(lines: &[&str]) -> Sheet {
+    let folder = tempfile::Builder::new().prefix("a sheet's folder é").tempdir().unwrap();
+    let path = folder.path().join("the sheet.xsl");
+    let head = r#"<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">"#;
+    std::fs::write(&path, format!("{head}\n{}\n</xsl:stylesheet>\n", lines.join("\n"))).unwrap();
+    Sheet { _folder: folder, path }
+}
+
+impl Sheet {
+    fn error(&self, document: &str) -> XsltError {
+        let result = Stylesheet::compile([&self.path], &Policy::default())
+            .and_then(|sheet| sheet.transform(document.as_bytes(), &[], &Limits::default()));
+        result.expect_err("there is a mistake")
+    }
+
+    fn message(&self, document: &str) -> String {
+        self.error(document).to_string().replace(&self.path.display().to_string(), "SHEET")
+    }
+}
+
+#[test]
+fn a_sheet_that_is_not_well_formed() {
+    let sheet = write(&["<xsl:template match='/'>", "  <a></b>", "</xsl:template>"]);
+    assert_eq!(
+        sheet.message("<a/>"),
+        "compile the stylesheet: SHEET:3:10: Opening and ending tag mismatch: a line 3 and b"
+    );
+}
+
+#[test]
+fn an_expression_that_does_not_compile() {
+    let sheet =
+        write(&["<xsl:template match='/'>", "  <xsl:value-of", "    select=')('/>", "</xsl:template>"]);
+    assert_eq!(
+        sheet.message("<a/>"),
+        "compile the stylesheet: SHEET:3:3: <value-of>: xsl:value-of : could not compile select expression ')(': \
+         Invalid expression in \")(\""
+    );
+}
+
+#[test]
+fn an_import_that_is_not_there() {
+    let message = write(&["<xsl:import href='none.xsl'/>"]).message("<a/>");
+    assert!(message.starts_with("compile the stylesheet: SHEET:2:1: <import>: "), "{message}");
+    assert!(message.contains("none.xsl"), "{message}");
+}
+
+#[test]
+fn an_error_at_run_time() {
+    let sheet = write(&[
+        "<xsl:template match='/'>",
+        " <x/>",
+        "  <xsl:value-of select='$nothing'/>",
+        "</xsl:template>",
+    ]);
+    let error = sheet.error("<a/>");
+    assert!(matches!(error, XsltError::Failed(_)), "{error:?}");
+    let message = sheet.message("<a/>");
+    assert!(message.starts_with("run the stylesheet: SHEET:4:3: <value-of>: "), "{message}");
+    assert!(message.contains("nothing"), "{message}");
+}
+
+#[test]
+fn a_message_that_terminates() {
+    let sheet = write(&[
+        "<xsl:template match='/'>",
+        "<xsl:message>just so</xsl:message>",
+        "<xsl:message terminate='yes'>no <b>price</b></xsl:message></xsl:template>",
+    ]);
+    let XsltError::Terminated { message } = sheet.error("<a/>") else { panic!("it did not end itself") };
+    assert_eq!(message, "no price");
+}
+
+#[test]
+fn a_message_cannot_pass_for_an_error() {
+    let sheet = write(&[
+        "<xsl:template match='/'><xsl:message>runtime error: file /etc/x line 1 element y</xsl:message>",
+        "<xsl:message terminate='yes'>end</xsl:message></xsl:template>",
+    ]);
+    let XsltError::Terminated { message } = sheet.error("<a/>") else { panic!("it did not end itself") };
+    assert_eq!(message, "end");
+}
+
+#[test]
+fn a_document_that_is_not_well_formed() {
+    let sheet = write(&["<xsl:template match='/'/>"]);
+    let document = "<a>\n  <b>\n</a>";
+    let XsltError::NotWellFormed(fault) = sheet.error(document) else { panic!("it is not well-formed") };
+    assert_eq!(fault.to_string(), "document:3:5: Opening and ending tag mismatch: b line 2 and a");
+    assert!(matches!(sheet.error(""), XsltError::NotWellFormed(_)));
+}
+
+#[test]
+fn a_sheet_that_is_not_there() {
+    let error = Stylesheet::compile(["/nowhere/a.xsl"], &Policy::default()).unwrap_err();
+    assert!(matches!(&error, XsltError::Unreadable { .. }), "{error:?}");
+    assert!(error.to_string().contains("/nowhere"), "{error}");
+}
+
+#[test]
+fn a_document_that_is_no_stylesheet() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.xsl");
+    std::fs::write(&path, "<html/>").unwrap();
+    let error = Stylesheet::compile([path], &Policy::default()).unwrap_err();
+    assert!(matches!(error, XsltError::Compile(_)), "{error:?}");
+}
+
+#[test]
+fn a_parameter_with_nul() {
+    let sheet = write(&["<xsl:template match='/'/>"]);
+    let params = [("p".to_owned(), "a\0b".to_owned())];
+    let sheet = Stylesheet::compile([sheet.path.clone()], &Policy::default()).unwrap();
+    let error = sheet.transform(b"<a/>".as_slice(), &params, &Limits::default()).unwrap_err();
+    assert!(matches!(error, XsltError::Parameter { .. }), "{error:?}");
+}
+
+#[test]
+fn parameters_are_strings_whatever_they_hold() {
+    let sheet = write(&[
+        "<xsl:output method='text'/><xsl:param name='p'/>",
+        "<xsl:template match='/'><xsl:value-of select='$p'/></xsl:template>",
+    ]);
+    let sheet = Stylesheet::compile([sheet.path.clone()], &Policy::default()).unwrap();
+    for value in
+        ["it's", "\"both\" and 'both'", "document('/etc/passwd')", "{/a}", "", "é€", "&amp;<a>", "1 + 1"]
+    {
+        let params = [("p".to_owned(), value.to_owned())];
+        let output = sheet.transform(b"<a/>".as_slice(), &params, &Limits::default()).unwrap();
+        assert_eq!(output.bytes, value);
+    }
+}
+
+#[test]
+fn threads_share_a_sheet() {
+    let sheet = write(&[
+        "<xsl:output method='text'/><xsl:param name='p'/><xsl:key name='k' match='i' use='@k'/>",
+        "<xsl:template match='/'><xsl:value-of select='$p'/>:<xsl:for-each select='//i'><xsl:sort select='@k' order='descending'/>",
+        "<xsl:value-of select='concat(@k, count(key(\"k\", @k)))'/></xsl:for-each></xsl:template>",
+    ]);
+    let sheet = Stylesheet::compile([sheet.path.clone()], &Policy::default()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let sheet = &sheet;
+            scope.spawn(move || {
+                for run in 0..200 {
+                    let value = format!("{thread}.{run}");
+                    let params = [("p".to_owned(), value.clone())];
+                    let document = b"<r><i k='a'/><i k='b'/><i k='a'/></r>".as_slice();
+                    let output = sheet.transform(document, &params, &Limits::default()).unwrap();
+                    assert_eq!(output.bytes, format!("{value}:b1a2a2"));
+                }
+            });
+        }
+    });
+}
