@@ -29,7 +29,7 @@ fn measure(sheet: &Stylesheet, document: &[u8], params: &[(String, String)]) -> 
         sheet.transform(document, params, &Limits::default()).expect("the document is transformed");
         runs += 1;
     }
-    (cpu_time() - before) / runs
+    cpu_time().saturating_sub(before) / runs
 }
 
 /// What Linux has booked for this thread.

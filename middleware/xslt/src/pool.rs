@@ -132,6 +132,10 @@ impl Shared {
     fn submit(self: &Arc<Self>, job: Job) -> Result<(), XsltError> {
         let mut state = self.lock();
         if state.jobs.len() >= self.queue {
+            // Those that nobody waits for take no room from those that somebody does.
+            state.jobs.retain(|job| !job.stop.is_stopped());
+        }
+        if state.jobs.len() >= self.queue {
             return Err(XsltError::Busy);
         }
         state.jobs.push_back(job);
@@ -190,5 +194,75 @@ impl Task {
     fn run(&self, stop: &Stop) -> Result<Output, XsltError> {
         let input = Input { bytes: &self.document, kind: self.kind, charset: self.charset.as_deref() };
         self.stylesheet.0.run(input, &self.params, &self.limits, stop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sheet::Policy;
+
+    /// A transform of a thousand elements: by the first sheet a matter of months, by the other one of microseconds.
+    fn task(slow: bool) -> Task {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sheet.xsl");
+        let loops = if slow { 4 } else { 0 };
+        let (open, close) = (r#"<xsl:for-each select="//*">"#.repeat(loops), "</xsl:for-each>".repeat(loops));
+        let sheet = format!(
+            r#"<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"><xsl:template match="/">{open}<x/>{close}</xsl:template></xsl:stylesheet>"#
+        );
+        std::fs::write(&path, sheet).unwrap();
+        let limits = Limits { operations: u64::MAX, time: Duration::from_secs(60), ..Limits::default() };
+        Task {
+            stylesheet: Stylesheet::compile([path], &Policy::default()).unwrap(),
+            document: Bytes::from(format!("<a>{}</a>", "<e/>".repeat(1_000))),
+            kind: InputKind::Xml,
+            charset: None,
+            params: Vec::new(),
+            limits: Arc::new(limits),
+        }
+    }
+
+    /// Polls a future until the pool has come to a state.
+    async fn until(
+        pool: &Pool,
+        future: &mut (impl Future<Output = impl Sized> + Unpin),
+        holds: impl Fn(&State) -> bool,
+    ) {
+        while !holds(&pool.0.0.lock()) {
+            tokio::select! {
+                biased;
+                _ = &mut *future => panic!("the transform has ended"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_ends_or_never_begins() {
+        let pool = Pool::new(1, 1);
+        let mut running = Box::pin(pool.transform(task(true)));
+        until(&pool, &mut running, |state| state.live == 1 && state.jobs.is_empty()).await;
+        let mut queued = Box::pin(pool.transform(task(true)));
+        until(&pool, &mut queued, |state| state.jobs.len() == 1).await;
+        assert!(matches!(pool.transform(task(false)).await, Err(XsltError::Busy)));
+        drop(queued);
+        let mut next = Box::pin(pool.transform(task(false)));
+        until(&pool, &mut next, |state| state.jobs.len() == 1).await;
+        drop(running);
+        next.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn threads_end_with_the_pool() {
+        let pool = Pool::new(2, 4);
+        pool.transform(task(false)).await.unwrap();
+        let shared = Arc::downgrade(&pool.0.0);
+        drop(pool);
+        while shared.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 }
