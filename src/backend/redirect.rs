@@ -66,7 +66,7 @@ impl Settings {
 fn build(settings: &Settings) -> Result<BoxService, Diagnostic> {
     let to = settings.to.clone().ok_or_else(|| Diagnostic::error("`to` is no template"))?;
     let status = settings.status;
-    let names_host = to.render_with(|_, _| ()).starts_with(b"//");
+    let names_host = to.render_with(|_, _, _| ()).starts_with(b"//");
     Ok(BoxService::from_fn(move |request| {
         let view = View::of(&request);
         let answer = match HeaderValue::try_from(location(&to, &view, names_host)) {
@@ -83,7 +83,7 @@ fn build(settings: &Settings) -> Result<BoxService, Diagnostic> {
 }
 
 fn location(to: &Template, view: &View<'_>, names_host: bool) -> Vec<u8> {
-    let rendered = to.render_with(|uri, variable| push_variable(uri, variable, view));
+    let rendered = to.render_with(|uri, _, variable| push_variable(uri, variable, view));
     let leading = rendered.iter().take_while(|&&byte| byte == b'/').count();
     let superfluous = if names_host { 0 } else { leading.saturating_sub(1) };
     let mut location = Vec::with_capacity(rendered.len());

@@ -38,30 +38,20 @@ impl Template {
             [] => Cow::Borrowed(b""),
             [Piece::Text(text)] => Cow::Borrowed(text.as_bytes()),
             [Piece::Variable(_, variable)] => view.get(variable).unwrap_or_default(),
-            _ => Cow::Owned(self.render_with(|_, variable| view.get(variable).unwrap_or_default())),
+            _ => Cow::Owned(self.render_with(|whole, _, variable| {
+                whole.extend_from_slice(&view.get(variable).unwrap_or_default());
+            })),
         }
     }
 
-    /// The text with the value that a function gives for each variable, by its name: for values that need escaping, or that
-    /// stand beside the environ.
-    pub fn render_with<'v>(&self, mut value: impl FnMut(&str, &Variable) -> Cow<'v, [u8]>) -> Vec<u8> {
+    /// The text in which `push` writes each variable, given by its name and what that stands for: for values that need
+    /// escaping, or that stand beside the environ.
+    pub fn render_with(&self, mut push: impl FnMut(&mut Vec<u8>, &str, &Variable)) -> Vec<u8> {
         let mut whole = Vec::new();
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => whole.extend_from_slice(text.as_bytes()),
-                Piece::Variable(name, variable) => whole.extend_from_slice(&value(name, variable)),
-            }
-        }
-        whole
-    }
-
-    /// The text for one request, in which `push` writes each variable in its own way.
-    pub fn render_with(&self, mut push: impl FnMut(&mut Vec<u8>, &Variable)) -> Vec<u8> {
-        let mut whole = Vec::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => whole.extend_from_slice(text.as_bytes()),
-                Piece::Variable(_, variable) => push(&mut whole, variable),
+                Piece::Variable(name, variable) => push(&mut whole, name, variable),
             }
         }
         whole

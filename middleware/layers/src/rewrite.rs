@@ -63,17 +63,16 @@ impl Settings {
             Some(pattern) => Some(pattern.captures(old)?),
             None => None,
         };
-        let path = self
-            .to
-            .as_ref()?
-            .render_with(|name, variable| self.value(captures.as_ref(), view, name, variable));
+        let path = self.to.as_ref()?.render_with(|path, name, variable| {
+            path.extend_from_slice(&self.value(captures.as_ref(), view, name, variable));
+        });
         let query = self.query.as_ref().map(|template| {
-            let whole = template.render_with(|name, variable| {
+            let whole = template.render_with(|query, name, variable| {
                 let value = self.value(captures.as_ref(), view, name, variable);
                 if *variable == Variable::QueryString {
-                    value
+                    query.extend_from_slice(&value);
                 } else {
-                    Cow::Owned(encode_value(&value).into_bytes())
+                    query.extend_from_slice(encode_value(&value).as_bytes());
                 }
             });
             encode_query(&whole)

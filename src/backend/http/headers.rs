@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::uri::InvalidUri;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
@@ -79,7 +80,9 @@ pub(super) fn incoming(answer: http::Response<Incoming>, server: &Server) -> Res
         return nonsense("it switches to a protocol that nobody asked for");
     }
     if let Some(encoding) = headers.get(TRANSFER_ENCODING) {
-        if !encoding.as_bytes().eq_ignore_ascii_case(b"chunked") || headers.get_all(TRANSFER_ENCODING).iter().count() > 1 {
+        if !encoding.as_bytes().eq_ignore_ascii_case(b"chunked")
+            || headers.get_all(TRANSFER_ENCODING).iter().count() > 1
+        {
             return nonsense("its transfer encoding is not `chunked`");
         }
         if headers.contains_key(CONTENT_LENGTH) {
@@ -97,8 +100,15 @@ pub(super) fn incoming(answer: http::Response<Incoming>, server: &Server) -> Res
 
 /// RFC 9110 section 7.6.1: what is meant for the next hop only, and what `Connection` names.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    const ALWAYS: [HeaderName; 7] =
-        [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, CONNECTION];
+    const ALWAYS: [HeaderName; 7] = [
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        CONNECTION,
+    ];
     if headers.contains_key(CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
@@ -114,7 +124,8 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     // `TE: trailers` passes, `close` and `keep-alive` are no headers.
-    let values = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let values =
+        headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let names = values.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
     names.filter(|name| *name != TE && *name != HOST && name != "close").collect()
 }
@@ -152,7 +163,9 @@ impl Forwarded {
             client: unknown.and_then(address),
             scheme: environ.scheme,
             host: headers.get(HOST).filter(|_| !headers.contains_key(X_FORWARDED_HOST)).cloned(),
-            prefix: HeaderValue::from_maybe_shared(Bytes::from(prefix)).ok().filter(|prefix| !prefix.is_empty()),
+            prefix: HeaderValue::from_maybe_shared(Bytes::from(prefix))
+                .ok()
+                .filter(|prefix| !prefix.is_empty()),
         }
     }
 

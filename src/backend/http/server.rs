@@ -97,7 +97,10 @@ impl FromStr for Server {
             if path.is_empty() {
                 return Err(ServerError::Form);
             }
-            return Ok(Self { address: Address::Unix(path.into()), host: HeaderValue::from_static("localhost") });
+            return Ok(Self {
+                address: Address::Unix(path.into()),
+                host: HeaderValue::from_static("localhost"),
+            });
         }
         let (host, port) = text.rsplit_once(':').ok_or(ServerError::Form)?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -183,7 +186,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_told_what_is_expected() {
-        for text in ["", "localhost", "http://localhost:80", "localhost:80/x", ":80", "unix:", "[x]:80", "a b:80"] {
+        for text in
+            ["", "localhost", "http://localhost:80", "localhost:80/x", ":80", "unix:", "[x]:80", "a b:80"]
+        {
             assert!(matches!(shown(text), Err(ServerError::Form | ServerError::Port)), "{text}");
         }
         assert_eq!(shown("localhost:0"), Err(ServerError::Port));
