@@ -8,6 +8,7 @@ mod http;
 mod redirect;
 mod respond;
 mod static_files;
+mod wsgi;
 
 use vestibule_config::{Config, Diagnostic, Kind, Settings};
 use vestibule_layers::BoxService;
@@ -31,4 +32,5 @@ pub struct Context<'a> {
 }
 
 /// Every kind of backend.
-pub static KINDS: &[&BackendKind] = &[&http::KIND, &static_files::KIND, &respond::KIND, &redirect::KIND];
+pub static KINDS: &[&BackendKind] =
+    &[&wsgi::KIND, &static_files::KIND, &http::KIND, &respond::KIND, &redirect::KIND];

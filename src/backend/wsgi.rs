@@ -1,0 +1,108 @@
+//! A WSGI application (PEP 3333) in this process, in an embedded CPython: Django, Flask, or any callable.
+//!
+//! ```yaml
+//! python: .venv
+//! apps:
+//!   shop: { wsgi: { app: "shop.wsgi:application", path: shop } }
+//!   blog: { wsgi: { app: "blog:create_app()", path: blog, threads: 8, queue: 256 } }
+//! ```
+//!
+//! Several applications stand side by side in one interpreter, each with threads and a queue of its own, so that a slow
+//! one does not delay the others. An application that does not import stops the start, with its traceback.
+
+use std::path::PathBuf;
+
+use tower::ServiceExt as _;
+use tower_wsgi::{Application, GatherError, LoadError, WsgiError};
+use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
+use vestibule_layers::{Body, BoxService, Cause, Request, Response, rescue};
+
+use super::{BackendKind, Context};
+
+pub(super) static KIND: BackendKind = BackendKind {
+    kind: Kind {
+        name: "wsgi",
+        summary: "a WSGI application in this process",
+        example: "wsgi: { app: \"shop.wsgi:application\", path: shop }",
+        read: |reader| Checked::new(Settings::read(reader)),
+        sets: sets_nothing,
+    },
+    build: |settings, context| build(settings.get(), context),
+};
+
+struct Settings {
+    /// What is imported: `module:attribute`, `module:factory()`, or a file, `site.py:application`.
+    app: Spanned<String>,
+    /// Folders that come first on `sys.path`; by default the folder of the configuration.
+    path: Vec<Spanned<PathBuf>>,
+    /// The virtualenv or interpreter; by default that of the whole gateway.
+    python: Option<Spanned<PathBuf>>,
+    /// How many requests it answers at once; 4 by default.
+    threads: usize,
+    /// How many requests may wait for a thread; 128 by default. More are answered 503.
+    queue: usize,
+}
+
+impl Settings {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let app: Spanned<String> = reader.required("app");
+        let own_folder = Spanned::new(app.place.folder().to_owned(), app.place.clone());
+        let path = reader.or("path", vec![own_folder]);
+        let python = reader.optional("python");
+        Self { app, path, python, threads: count(reader, "threads", 4), queue: count(reader, "queue", 128) }
+    }
+}
+
+/// A number of at least 1.
+fn count(reader: &mut Reader<'_>, key: &'static str, default: usize) -> usize {
+    let Some(count) = reader.optional::<Spanned<usize>>(key) else { return default };
+    if count.value == 0 {
+        reader.mistake(&count.place, format!("`{key}` is at least 1"));
+    }
+    count.value
+}
+
+fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
+    if let Some(missing) = settings.path.iter().find(|folder| !folder.is_dir()) {
+        return Err(Diagnostic::error(format!("no folder `{}`", missing.display())).at(&missing.place));
+    }
+    let python = settings.python.as_ref().or(context.config.python.as_ref());
+    let application = Application::load(tower_wsgi::Settings {
+        path: settings.path.iter().map(|folder| folder.value.clone()).collect(),
+        python: python.map(|python| python.value.clone()),
+        threads: settings.threads,
+        queue: settings.queue,
+        multiprocess: context.config.workers > 1,
+        ..tower_wsgi::Settings::new(context.name, settings.app.as_str())
+    });
+    let application = application.map_err(|error| diagnostic(&error, settings, python))?;
+    Ok(BoxService::from_fn(move |request| answer(application.clone(), request)))
+}
+
+fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<PathBuf>>) -> Diagnostic {
+    let place = match (error, python) {
+        (LoadError::Discover(_) | LoadError::Start { .. } | LoadError::OtherVersion { .. }, Some(python)) => {
+            &python.place
+        }
+        _ => &settings.app.place,
+    };
+    Diagnostic::error(rescue::chain(error)).at(place)
+}
+
+async fn answer(application: Application, request: Request) -> Response {
+    let id = http_environ::View::of(&request).environ().request_id.clone();
+    match application.oneshot(request).await {
+        Ok(answer) => answer.map(|body| body.into_full().map_or_else(Body::boxed, Body::from)),
+        Err(error) => rescue(&id, cause(&error), &error),
+    }
+}
+
+fn cause(error: &WsgiError) -> Cause {
+    match error {
+        WsgiError::QueueFull(_) => Cause::Busy,
+        WsgiError::Draining(_) => Cause::Draining,
+        WsgiError::ApplicationFailed(_) => Cause::ApplicationError,
+        WsgiError::Body(GatherError::Body(_)) => Cause::BadRequest,
+        WsgiError::Body(_) => Cause::ApplicationError,
+    }
+}
