@@ -5,7 +5,7 @@
 //! rebuild, and building needs neither the libraries nor their headers. A feature for linking the usual way can be
 //! put beside it: everything is called through [`Table`].
 //!
-//! The structs of [`layout`] are the prefixes that the engine reads; a test compares them with the installed headers.
+//! The structs here are the prefixes that the engine reads; a test compares them with the installed headers.
 
 mod layout;
 mod load;

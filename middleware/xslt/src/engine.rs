@@ -40,7 +40,7 @@ pub(crate) fn engine() -> Result<&'static Engine, LoadError> {
     ENGINE.get_or_init(|| libxslt_sys::load().map(set_up)).as_ref().map_err(Clone::clone)
 }
 
-/// The engine, for callbacks: null before it is set up, which only a caller other than us can see.
+/// The engine, for callbacks; `None` while it is being set up.
 pub(crate) fn running() -> Option<&'static Engine> {
     ENGINE.get()?.as_ref().ok()
 }
