@@ -13,7 +13,7 @@ use crate::backend::{self, Context};
 use crate::front;
 use crate::identity::{Connection, Identity};
 use crate::route::{Route, Router, predicate};
-use crate::stack;
+use crate::stack::Stack;
 
 /// `SERVER_SOFTWARE`
 const SOFTWARE: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
@@ -41,14 +41,14 @@ impl Gateway {
     /// threads that will serve requests.
     pub fn build(config: Config, cores: usize) -> Result<Self, Diagnostics> {
         let config = Arc::new(config);
-        let mut builder =
-            Builder { config: &config, cores, apps: Vec::new(), diagnostics: Diagnostics::new() };
+        let mut diagnostics = Diagnostics::new();
+        let stack = Stack::build(&config.layers, &config.routes, &mut diagnostics);
+        let mut builder = Builder { config: &config, cores, apps: Vec::new(), diagnostics };
         for app in &config.apps {
             let service = builder.backend(&app.backend, &app.name);
             builder.apps.push(service);
         }
-        let routes = builder.routes(&config.routes);
-        let root = stack::wrap(&config.layers, routes, &mut builder.diagnostics);
+        let root = stack.wrap(builder.routes(&config.routes, &stack.children));
         if builder.diagnostics.has_errors() {
             return Err(builder.diagnostics);
         }
@@ -111,16 +111,16 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn routes(&mut self, routes: &[vestibule_config::Route]) -> BoxService {
-        let built = routes.iter().map(|route| {
+    fn routes(&mut self, routes: &[vestibule_config::Route], stacks: &[Stack]) -> BoxService {
+        let built = routes.iter().zip(stacks).map(|(route, stack)| {
             let target = match &route.target {
                 Target::App(number) => self.apps[*number].clone(),
-                Target::Routes(children) => self.routes(children),
+                Target::Routes(children) => self.routes(children, &stack.children),
                 Target::Backend(component) => {
                     self.backend(component, &format!("{} at {}", component.kind.name, component.place))
                 }
             };
-            Route::new(route, stack::wrap(&route.layers, target, &mut self.diagnostics))
+            Route::new(route, stack.wrap(target))
         });
         Router::new(built.collect()).into_service()
     }
