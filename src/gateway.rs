@@ -147,3 +147,6 @@ fn unavailable() -> BoxService {
         std::future::ready(answer)
     })
 }
+
+#[cfg(test)]
+mod tests;
