@@ -22,7 +22,7 @@ fn read(kind: &BackendKind, yaml: &str, folder: &Path) -> (Settings, Vec<String>
     let source = Arc::new(SourceText::new(folder.join("test.yaml"), yaml));
     let mut diagnostics = Diagnostics::new();
     let node = document::read(&source, &|_| None, &mut diagnostics).expect("the test writes YAML");
-    let mut reader = Reader::new(&node, &mut diagnostics);
+    let mut reader = Reader::new(&node, &node.place, &mut diagnostics);
     let settings = (kind.kind.read)(&mut reader);
     let reads = reader.finish().into_iter().map(|variable| variable.value).collect();
     (settings, reads, diagnostics)

@@ -16,19 +16,21 @@
 //! * [`lookup`]: the path becomes an open file
 //! * [`negotiate`]: the file, or its precompressed sibling
 //! * [`conditional`]: is it to be sent at all
-//! * [`ranges`], [`multipart`]: which bytes of it
-//! * [`body`]: the bytes
+//! * [`ranges`]: which bytes of it
+//! * [`representation`]: the bytes, in one part or several ([`multipart`]), read while they are sent ([`body`])
 //!
 //! No step waits for a disk on an I/O core.
 
 mod body;
 mod conditional;
 mod failure;
+mod folder;
 mod lookup;
 mod media_type;
 mod multipart;
 mod negotiate;
 mod ranges;
+mod representation;
 #[cfg(test)]
 mod tests;
 
@@ -37,12 +39,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, LOCATION, VARY,
-};
+use http::header::{ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_environ::encode::{push_decoded, push_encoded};
 use http_environ::{RequestPath, View};
 use rustix::io::Errno;
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
@@ -51,9 +49,10 @@ use vestibule_layers::{Body, BoxService, Response};
 use self::conditional::{Validators, Verdict};
 use self::failure::Failure;
 use self::lookup::{Entry, OpenFile, Root, RootError};
-use self::media_type::{MediaType, MediaTypes};
+use self::media_type::MediaTypes;
 use self::negotiate::Coding;
 use self::ranges::Asked;
+use self::representation::Representation;
 use super::BackendKind;
 
 pub(super) static KIND: BackendKind = BackendKind {
@@ -170,12 +169,8 @@ struct Files {
     dotfiles: bool,
 }
 
-/// What is sent for a path: a file, or the precompressed sibling of one.
-struct Representation {
-    file: OpenFile,
-    coding: Option<Coding>,
-    media_type: MediaType,
-}
+/// A file's answer has no more headers than this: room is made for them once.
+const MOST_HEADERS: usize = 12;
 
 impl Files {
     async fn answer(&self, view: View<'_>) -> Result<Response, Failure> {
@@ -186,7 +181,7 @@ impl Files {
         let path = view.environ().path();
         let name = self.name(path)?;
         let Some((name, file)) = self.find(path.path_info(), name).await? else {
-            return Ok(to_folder(&view));
+            return Ok(folder::redirect(&view));
         };
         let chosen = self.choose(&name, file, view.headers()).await;
         let validators = Validators::of(&chosen.file, chosen.coding, SystemTime::now());
@@ -202,9 +197,10 @@ impl Files {
             Asked::Whole
         };
         let mut answer = bare(StatusCode::OK);
+        answer.headers_mut().reserve(MOST_HEADERS);
         self.describe(answer.headers_mut(), &chosen);
         validators.describe(answer.headers_mut());
-        fill(&mut answer, &chosen, asked, is_get).await?;
+        chosen.fill(&mut answer, asked, is_get).await?;
         Ok(answer)
     }
 
@@ -297,66 +293,8 @@ fn is_hidden(name: &[u8]) -> bool {
     seen.unwrap_or(name).split(|&byte| byte == b'/').any(|segment| segment.starts_with(b"."))
 }
 
-/// Puts the bytes asked for into an answer that describes the whole file.
-async fn fill(
-    answer: &mut Response,
-    chosen: &Representation,
-    asked: Asked,
-    is_get: bool,
-) -> Result<(), Failure> {
-    let OpenFile { fd, size, .. } = &chosen.file;
-    let (body, length) = match asked {
-        Asked::Unsatisfiable => return Err(Failure::Range(*size)),
-        Asked::Whole if is_get => (body::of_range(fd, 0..*size).await?, *size),
-        Asked::Whole => (Body::Empty, *size),
-        Asked::Parts(parts) => {
-            *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
-            match <[_; 1]>::try_from(parts) {
-                Ok([range]) => {
-                    let value = HeaderValue::try_from(multipart::content_range(&range, *size));
-                    answer
-                        .headers_mut()
-                        .insert(CONTENT_RANGE, value.expect("words and digits are legal in a header"));
-                    let length = range.end - range.start;
-                    (body::of_range(fd, range).await?, length)
-                }
-                Err(several) => {
-                    let (parts, media_type) = multipart::parts(several, *size, &chosen.media_type.value);
-                    answer.headers_mut().insert(CONTENT_TYPE, media_type);
-                    let length = parts.iter().map(body::Part::len).sum();
-                    (body::of_parts(fd, parts), length)
-                }
-            }
-        }
-    };
-    answer.headers_mut().insert(CONTENT_LENGTH, length.into());
-    *answer.body_mut() = body;
-    Ok(())
-}
-
 fn bare(status: StatusCode) -> Response {
     let mut answer = Response::new(Body::Empty);
     *answer.status_mut() = status;
-    answer
-}
-
-/// Sends the client to a folder's own path, which ends in a slash, so that relative links in its index hold.
-fn to_folder(view: &View<'_>) -> Response {
-    let (environ, path) = (view.environ(), view.environ().path());
-    let mut target = Vec::new();
-    push_decoded(&mut target, &environ.prefix);
-    push_encoded(&mut target, path.raw_script_name());
-    push_encoded(&mut target, path.raw_path_info());
-    // Two slashes at the start would name another host.
-    let superfluous = target.iter().take_while(|&&byte| byte == b'/').count().saturating_sub(1);
-    target.push(b'/');
-    if !view.query().is_empty() {
-        target.push(b'?');
-        push_encoded(&mut target, view.query().as_bytes());
-    }
-    let mut answer = bare(StatusCode::MOVED_PERMANENTLY);
-    let target =
-        HeaderValue::from_bytes(&target[superfluous..]).expect("a percent-encoded path is legal in a header");
-    answer.headers_mut().insert(LOCATION, target);
     answer
 }

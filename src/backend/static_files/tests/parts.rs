@@ -71,14 +71,14 @@ fn an_empty_file_is_whole_whatever_is_asked() {
 #[test]
 fn offsets_beyond_four_gigabytes_are_reached() {
     let site = Site::of(&[("huge.bin", "")]);
-    let size = 1_u64 << 40;
+    let end = 1_u64 << 40;
     let file = File::options().write(true).open(site.path("huge.bin")).unwrap();
-    file.set_len(size).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, b"end", size - 3).unwrap();
+    file.set_len(end).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"end", end - 3).unwrap();
     let answer = site.get_with("/huge.bin", &[("range", "bytes=-5")]);
     assert_eq!(answer.body, b"\0\0end");
-    assert_eq!(answer.header("content-range"), format!("bytes {}-{}/{size}", size - 5, size - 1));
+    assert_eq!(answer.header("content-range"), format!("bytes {}-{}/{end}", end - 5, end - 1));
     let answer = site.get_with("/huge.bin", &[("range", "bytes=5000000000-5000199999")]);
     assert_eq!((answer.status, answer.body), (206, vec![0; 200_000]));
-    assert_eq!(site.send(request(Method::HEAD, "/huge.bin", &[])).header("content-length"), size.to_string());
+    assert_eq!(site.send(request(Method::HEAD, "/huge.bin", &[])).header("content-length"), end.to_string());
 }

@@ -179,8 +179,8 @@ fn names_that_begin_with_a_dot_do_not_exist() {
 #[test]
 fn a_file_that_may_not_be_read_is_forbidden() {
     let site = Site::of(&[("a.txt", "hello"), ("closed/b.txt", "hello")]);
-    fs::set_permissions(site.path("a.txt"), fs::Permissions::from_mode(0)).unwrap();
-    fs::set_permissions(site.path("closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(site.path("a.txt"), fs::Permissions::from_mode(0o0)).unwrap();
+    fs::set_permissions(site.path("closed"), fs::Permissions::from_mode(0o0)).unwrap();
     let statuses = std::thread::scope(|scope| {
         let serving = scope.spawn(|| {
             let mut sets = capabilities(None).unwrap();
