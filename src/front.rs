@@ -10,7 +10,6 @@ mod patience;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{CONNECTION, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -25,11 +24,8 @@ use vestibule_layers::{Body, Request};
 
 use crate::gateway::Gateway;
 use crate::identity::Connection;
+use crate::runtime::Stage;
 use patience::{Expired, Patience};
-
-/// How long a connection that waits for its next request is kept when the worker drains: the front server may be about
-/// to use it, and would not repeat a POST that met its end.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// A request that the front refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,25 +38,21 @@ pub enum Refused {
     Connect,
 }
 
-/// Serves one connection, until it ends. When `draining` turns true, the next answer is the last.
-pub async fn serve<I>(
-    io: I,
-    connection: Connection,
-    gateway: Arc<Gateway>,
-    mut draining: watch::Receiver<bool>,
-) where
+/// Serves one connection, until it ends. From [`Stage::Retiring`] on, the next answer is the last.
+pub async fn serve<I>(io: I, connection: Connection, gateway: Arc<Gateway>, mut stage: watch::Receiver<Stage>)
+where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let peer = connection.peer;
     let patience = Patience::new(gateway.limits());
     let builder = builder(gateway.limits(), &patience);
-    let until_last = draining.clone();
+    let now = stage.clone();
     let service = service_fn(move |request: http::Request<Incoming>| {
         let (gateway, connection) = (Arc::clone(&gateway), connection.clone());
-        let last = *until_last.borrow();
+        let now = now.clone();
         async move {
             let mut answer = gateway.handle(&connection, request.map(Body::from)).await;
-            if last {
+            if *now.borrow() != Stage::Serving {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(answer)
@@ -68,11 +60,9 @@ pub async fn serve<I>(
     });
     let mut conn = pin!(builder.serve_connection(TokioIo::new(patience.watch(io)), service));
     let mut expired = pin!(patience.expired());
-    let mut drained = pin!(async {
-        let _ = draining.wait_for(|draining| *draining).await;
-        tokio::time::sleep(LINGER).await;
-    });
-    let (mut waits, mut lingers) = (true, true);
+    // An error means that the worker is at its end.
+    let mut closing = pin!(async { drop(stage.wait_for(|stage| *stage == Stage::Closing).await) });
+    let (mut waits, mut open) = (true, true);
     loop {
         tokio::select! {
             ended = &mut conn => return log_end(peer, ended),
@@ -86,9 +76,9 @@ pub async fn serve<I>(
                     return;
                 }
             },
-            () = &mut drained, if lingers => {
+            () = &mut closing, if open => {
                 conn.as_mut().graceful_shutdown();
-                lingers = false;
+                open = false;
             }
         }
     }

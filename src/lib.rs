@@ -16,11 +16,16 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod cli;
 pub mod front;
 pub mod gateway;
 pub mod identity;
+pub mod listener;
+mod logs;
 pub mod route;
 pub mod runtime;
 pub mod stack;
+pub mod supervisor;
+mod worker;
 
 pub use vestibule_layers::rescue;

@@ -1,0 +1,144 @@
+//! What a person types.
+
+mod check;
+mod flow;
+mod routes;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use vestibule_config::{Config, Diagnostics};
+
+use crate::logs::Process;
+use crate::supervisor::{self, StartError};
+use crate::{gateway, logs, worker};
+
+/// The exit code when the configuration is at fault.
+const MISTAKEN: u8 = 1;
+
+/// The exit code when the configuration is good and the start fails all the same.
+pub(crate) const COULD_NOT_START: u8 = 2;
+
+/// An application gateway between a front web server and the applications: one YAML file, one binary.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  vestibule check vestibule.yaml    finds every mistake of the file; binds nothing
+  vestibule run                     serves what ./vestibule.yaml says, until Ctrl-C
+  kill -HUP PID                     reloads the file without losing a request
+  vestibule routes vestibule.yaml   shows which application answers what, through which layers
+
+A small vestibule.yaml:
+  listen: 127.0.0.1:8000
+  routes:
+    - mount: /shop
+      wsgi: { app: \"shop.wsgi:application\", path: shop }
+    - static: { root: /srv/www }
+
+Environment:
+  VESTIBULE_LOG   what is logged on stderr: error, warn, info (the default), debug, or parts, as in
+                  `info,vestibule::front=debug`; RUST_LOG is taken when it is not set
+  NO_COLOR        no colours, whatever the terminal can do
+
+Exit codes: 0 well, 1 the configuration has mistakes, 2 it could not be started.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves what a file says, until SIGTERM or Ctrl-C
+    ///
+    /// SIGHUP, or a change of the file's `env_file`, reloads: new workers take over once they are ready, the old ones
+    /// finish what they serve. A file with mistakes changes nothing. A second SIGTERM ends at once.
+    #[command(
+        after_help = "Examples:\n  vestibule run\n  vestibule run /etc/vestibule/vestibule.yaml\n  VESTIBULE_LOG=debug vestibule run"
+    )]
+    Run {
+        /// The configuration
+        #[arg(default_value = "vestibule.yaml")]
+        file: PathBuf,
+    },
+    /// Finds every mistake of a file: reads it, opens, compiles and imports everything, and binds nothing
+    #[command(after_help = "Example:\n  vestibule check vestibule.yaml && systemctl reload vestibule")]
+    Check {
+        /// The configuration
+        file: PathBuf,
+    },
+    /// Shows the routes of a file, with their layers and what answers
+    #[command(after_help = "Example:\n  vestibule routes vestibule.yaml")]
+    Routes {
+        /// The configuration
+        file: PathBuf,
+    },
+    /// Serves, on behalf of `run`, which speaks to it through stdin
+    #[command(hide = true)]
+    Worker {
+        /// The number of the configuration it is started for
+        #[arg(long)]
+        generation: u64,
+    },
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let _flush = logs::start(match command {
+        Command::Run { .. } => Process::Supervisor,
+        Command::Worker { generation } => Process::Worker { generation },
+        Command::Check { .. } | Command::Routes { .. } => Process::Command,
+    });
+    match command {
+        Command::Run { file } => run(&file),
+        Command::Check { file } => check::run(&file),
+        Command::Routes { file } => routes::run(&file),
+        Command::Worker { .. } => worker::run(),
+    }
+}
+
+fn run(file: &Path) -> ExitCode {
+    match supervisor::run(file) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(StartError::Configuration(mistakes)) => {
+            tell(&mistakes);
+            ExitCode::from(MISTAKEN)
+        }
+        Err(StartError::System(reason)) => {
+            tell(&reason);
+            ExitCode::from(COULD_NOT_START)
+        }
+    }
+}
+
+/// Reads and checks a file; its mistakes are told here.
+fn load(file: &Path) -> Result<Config, ExitCode> {
+    let environment = |name: &str| std::env::var(name).ok();
+    vestibule_config::load(file, &gateway::kinds(), &environment).map_err(|mistakes| mistaken(&mistakes))
+}
+
+fn mistaken(mistakes: &Diagnostics) -> ExitCode {
+    tell(&mistakes.render(logs::colored()));
+    ExitCode::from(MISTAKEN)
+}
+
+/// Prints on stderr, for a person.
+fn tell(text: &str) {
+    // If stderr is closed, the exit code must do.
+    drop(writeln!(io::stderr(), "{}", text.trim_end()));
+}
+
+/// Prints on stdout. A reader that has seen enough (`| head`) is no error.
+fn show(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            tell(&format!("failed to write to stdout: {error}"));
+            ExitCode::from(COULD_NOT_START)
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}

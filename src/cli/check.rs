@@ -1,0 +1,49 @@
+//! `vestibule check`: everything that `run` would do before it binds.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use vestibule_config::{Config, Route, Target};
+
+use super::{load, mistaken, show, tell};
+use crate::gateway::Gateway;
+use crate::{logs, runtime};
+
+/// Reads the file, and builds all of it.
+pub(super) fn run(file: &Path) -> ExitCode {
+    let config = match load(file) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    if !config.warnings.is_empty() {
+        tell(&config.warnings.render(logs::colored()));
+    }
+    let summary = summary(&config);
+    let built = runtime::of_one_core().map(|runtime| runtime.block_on(async { Gateway::build(config, 1) }));
+    match built {
+        Ok(Ok(_)) => show(&format!("{} is fine: {summary}\n", file.display())),
+        Ok(Err(mistakes)) => mistaken(&mistakes),
+        Err(error) => {
+            tell(&format!("failed to start: {error}"));
+            ExitCode::from(super::COULD_NOT_START)
+        }
+    }
+}
+
+/// `3 applications, 12 routes`
+fn summary(config: &Config) -> String {
+    let (apps, routes) = (config.apps.len(), count(&config.routes));
+    format!("{}, {}", plural(apps, "application"), plural(routes, "route"))
+}
+
+/// The routes of a tree that answer.
+fn count(routes: &[Route]) -> usize {
+    routes
+        .iter()
+        .map(|route| if let Target::Routes(children) = &route.target { count(children) } else { 1 })
+        .sum()
+}
+
+fn plural(count: usize, name: &str) -> String {
+    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,240 @@
+//! (1) Listening sockets: bound by the supervisor, handed to the workers, who accept from them.
+//!
+//! A TCP address takes part in nothing unusual; `[::]` is IPv6 alone, as in nginx: list `0.0.0.0` beside it for both.
+//! For unix sockets see [`unix`].
+
+mod owner;
+mod unix;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use vestibule_config::{Address, Diagnostic, Diagnostics, Listen};
+
+/// How many connections may wait to be accepted. The system has its own limit besides (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
+
+/// A listening socket, owned by the supervisor. The file of a unix socket goes with it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    /// As configured: by it a new configuration finds what is bound already.
+    address: Address,
+    fd: OwnedFd,
+    local: Local,
+    file: Option<unix::SocketFile>,
+}
+
+/// Where a socket really listens: with the port that the system chose for port 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Local(Address);
+
+impl Socket {
+    /// Binds an address. The diagnostic says where it is written, and what to do.
+    fn bind(listen: &Listen) -> Result<Self, Diagnostic> {
+        let address = listen.address.clone();
+        match &listen.address {
+            Address::Tcp(tcp) => {
+                let (fd, local) = bind_tcp(*tcp).map_err(|error| tcp_refused(listen, *tcp, &error))?;
+                Ok(Self { address, fd, local: Local(Address::Tcp(local)), file: None })
+            }
+            Address::Unix(path) => {
+                let (fd, file) = unix::bind(path, listen)?;
+                Ok(Self { local: Local(address.clone()), address, fd, file: Some(file) })
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn local(&self) -> &Local {
+        &self.local
+    }
+
+    /// Whether a configuration that lists `listen` goes on with this socket.
+    fn serves(&self, listen: &Listen) -> bool {
+        self.address == listen.address && self.file.as_ref().is_none_or(unix::SocketFile::is_there)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl fmt::Display for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Address::Tcp(address) => write!(f, "{address}"),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A socket for each address of a configuration, in its order: those that are bound already go on, the others are bound.
+/// A socket that nobody holds any more is closed.
+pub(crate) fn bind_all(listens: &[Listen], bound: &[Arc<Socket>]) -> Result<Vec<Arc<Socket>>, Diagnostics> {
+    let mut mistakes = Diagnostics::new();
+    let mut sockets: Vec<Arc<Socket>> = Vec::with_capacity(listens.len());
+    for listen in listens {
+        // `127.0.0.1:0` may stand there twice: each has its own.
+        let taken = |socket: &&Arc<Socket>| sockets.iter().any(|other| Arc::ptr_eq(socket, other));
+        let kept = bound.iter().find(|socket| socket.serves(listen) && !taken(socket)).map(Arc::clone);
+        let socket = match kept {
+            Some(socket) => socket.permit(listen).map(|()| socket),
+            None => Socket::bind(listen).map(Arc::new),
+        };
+        match socket {
+            Ok(socket) => sockets.push(socket),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.has_errors() { Err(mistakes) } else { Ok(sockets) }
+}
+
+impl Socket {
+    /// Applies `mode` and `owner`, which may have changed since the socket was bound.
+    fn permit(&self, listen: &Listen) -> Result<(), Diagnostic> {
+        match (&self.address, &self.file) {
+            (Address::Unix(path), Some(_)) => unix::permit(path, listen),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<(OwnedFd, SocketAddr)> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    // A restart finds connections of the last run in TIME_WAIT.
+    sockopt::set_socket_reuseaddr(&fd, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&fd, true)?;
+    }
+    rustix::net::bind(&fd, &address)?;
+    rustix::net::listen(&fd, BACKLOG)?;
+    let local = rustix::net::getsockname(&fd)?.try_into()?;
+    Ok((fd, local))
+}
+
+fn tcp_refused(listen: &Listen, address: SocketAddr, error: &io::Error) -> Diagnostic {
+    let mistake =
+        Diagnostic::error(format!("failed to listen on {address}: {}", plain(error))).at(&listen.place);
+    match error.kind() {
+        io::ErrorKind::AddrInUse => mistake.help(format!(
+            "another program listens there; `ss -ltnp 'sport = :{}'` shows which",
+            address.port()
+        )),
+        io::ErrorKind::PermissionDenied => mistake.help(
+            "ports below 1024 are reserved: choose a higher one, or give the service AmbientCapabilities=CAP_NET_BIND_SERVICE",
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            mistake.help("no interface of this machine has the address; `ip address` shows what it has")
+        }
+        _ => mistake,
+    }
+}
+
+/// An error of the system without its number, as a person reads it: `address already in use`.
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the address is in use".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        io::ErrorKind::NotFound => "no such folder".into(),
+        io::ErrorKind::AddrNotAvailable => "the address is not of this machine".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// A listening socket, as a worker accepts from it.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A connection, and who made it.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    /// Takes over a socket that the supervisor has bound; it must be called within a tokio runtime.
+    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
+        if sockopt::socket_domain(&fd)? == AddressFamily::UNIX {
+            UnixListener::from_std(fd.into()).map(Self::Unix)
+        } else {
+            TcpListener::from_std(fd.into()).map(Self::Tcp)
+        }
+    }
+
+    /// The address; `None` for a unix socket.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Accepts a connection.
+    pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = ready!(listener.poll_accept(context))?;
+                // An answer's last bytes shall not wait for an acknowledgement of those before.
+                stream.set_nodelay(true)?;
+                Poll::Ready(Ok(Accepted::Tcp(stream, peer)))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = ready!(listener.poll_accept(context))?;
+                Poll::Ready(Ok(Accepted::Unix(stream)))
+            }
+        }
+    }
+}
+
+/// The folder of a socket's path.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vestibule_config::Place;
+
+    use super::*;
+
+    fn listen(address: &str) -> Listen {
+        let address = Address::Tcp(address.parse().unwrap());
+        Listen { address, mode: None, owner: None, place: Place::default() }
+    }
+
+    #[test]
+    fn a_port_of_0_becomes_a_real_one_and_two_of_them_are_two_sockets() {
+        let sockets = bind_all(&[listen("127.0.0.1:0"), listen("127.0.0.1:0")], &[]).unwrap();
+        assert_ne!(sockets[0].local(), sockets[1].local());
+        assert!(!sockets[0].local().to_string().ends_with(":0"));
+        let again = bind_all(&[listen("127.0.0.1:0"), listen("127.0.0.1:0")], &sockets).unwrap();
+        assert!(again.iter().zip(&sockets).all(|(one, other)| Arc::ptr_eq(one, other)));
+    }
+
+    #[test]
+    fn every_address_that_cannot_be_bound_is_told() {
+        let taken = bind_all(&[listen("127.0.0.1:0")], &[]).unwrap();
+        let address = taken[0].local().to_string();
+        let mistakes = bind_all(&[listen(&address), listen("192.0.2.1:0")], &[]).unwrap_err().to_string();
+        assert!(mistakes.contains(&format!("{address}: the address is in use")), "{mistakes}");
+        assert!(mistakes.contains("192.0.2.1:0: the address is not of this machine"), "{mistakes}");
+    }
+}

@@ -1,0 +1,259 @@
+//! `vestibule run`: owns the listening sockets and the workers, and serves nothing itself.
+//!
+//! A configuration makes a *generation* of workers. The first one must come up, or the program ends. SIGHUP, or a change of
+//! the `env_file`, starts the next: its workers build everything while the last ones serve on; when all are ready they
+//! accept, and the old ones drain. A generation that does not come up is dropped, with the reason in the log. Nothing is lost
+//! meanwhile: all share the listening sockets with their queues.
+//!
+//! At most [`DRAINING`] generations drain at a time: a further reload waits until one has ended, at the latest after
+//! `drain`. (Killing the oldest instead would cut off what it still serves.) SIGTERM or SIGINT drain and end; a
+//! second one ends at once.
+
+mod backoff;
+pub(crate) mod control;
+mod env_file;
+mod generation;
+mod slot;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{self, Interval, MissedTickBehavior};
+use vestibule_config::{Config, Diagnostics, Source};
+
+use crate::listener::{self, Socket};
+use crate::{gateway, logs, runtime};
+use env_file::EnvFile;
+use generation::{Generation, Outcome};
+
+/// How many generations may drain at a time.
+const DRAINING: usize = 3;
+
+/// How often the `env_file` is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why the program could not start.
+#[derive(Debug, Error)]
+pub(crate) enum StartError {
+    /// The configuration cannot be used; the text has been rendered by whoever found out.
+    #[error("{0}")]
+    Configuration(String),
+    /// The configuration is good, but not for this machine at this time.
+    #[error("{0}")]
+    System(String),
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::System(format!("failed to start: {error}"))
+    }
+}
+
+/// Runs the gateway of a configuration until a signal ends it.
+pub(crate) fn run(file: &Path) -> Result<(), StartError> {
+    // Where the program is, not what it is now (`/proc/self/exe`): a reload starts what has been installed since.
+    let program = std::env::current_exe()?;
+    runtime::of_one_core()?.block_on(async {
+        let mut signals = Signals::register()?;
+        let mut supervisor = Supervisor::new(program, file);
+        supervisor.start_next()?;
+        supervisor.supervise(&mut signals).await?;
+        supervisor.stop(&mut signals).await;
+        Ok(())
+    })
+}
+
+struct Supervisor {
+    program: PathBuf,
+    file: PathBuf,
+    env_file: EnvFile,
+    /// Number of the last generation that was started.
+    started: u64,
+    /// The one that builds.
+    next: Option<Generation>,
+    /// The one that serves.
+    current: Option<Generation>,
+    /// Those that drain, the oldest first.
+    retired: Vec<Generation>,
+    /// A reload was asked for that has not begun.
+    reload: bool,
+}
+
+impl Supervisor {
+    fn new(program: PathBuf, file: &Path) -> Self {
+        Self {
+            program,
+            file: file.to_path_buf(),
+            env_file: EnvFile::default(),
+            started: 0,
+            next: None,
+            current: None,
+            retired: Vec::new(),
+            reload: false,
+        }
+    }
+
+    /// Reads the configuration, binds, and starts its workers.
+    fn start_next(&mut self) -> Result<(), StartError> {
+        let config =
+            self.load().map_err(|mistakes| StartError::Configuration(mistakes.render(logs::colored())))?;
+        let bound: &[Arc<Socket>] = self.current.as_ref().map_or(&[], |current| current.sockets());
+        let sockets = listener::bind_all(&config.listen, bound)
+            .map_err(|mistakes| StartError::System(mistakes.render(logs::colored())))?;
+        self.started += 1;
+        self.next = Some(Generation::start(self.started, &self.program, &config, sockets));
+        Ok(())
+    }
+
+    fn load(&mut self) -> Result<Config, Diagnostics> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let source = Source::read(&self.file, &environment)?;
+        // Even if it is full of mistakes: its next change may have mended them.
+        self.env_file.watch(source.env_file.as_ref());
+        let config = vestibule_config::load_source(&source, &gateway::kinds(), &environment)?;
+        for warning in &config.warnings {
+            let place = warning.place().map(ToString::to_string);
+            tracing::warn!(place, "{}", warning.message());
+        }
+        Ok(config)
+    }
+
+    /// Follows signals and events, until a signal says to end.
+    async fn supervise(&mut self, signals: &mut Signals) -> Result<(), StartError> {
+        let mut look = every(LOOK);
+        loop {
+            tokio::select! {
+                wanted = signals.next() => match wanted {
+                    Wanted::End => return Ok(()),
+                    Wanted::Reload => self.ask_reload("SIGHUP"),
+                },
+                _ = look.tick() => if self.env_file.has_changed() { self.ask_reload("the env_file has changed") },
+                outcome = outcome_of(&mut self.next) => self.follow(outcome)?,
+                () = one_ended(&mut self.retired) => {}
+            }
+            self.reload_if_asked();
+        }
+    }
+
+    fn ask_reload(&mut self, why: &str) {
+        tracing::info!(why, "reloading");
+        self.reload = true;
+    }
+
+    /// Begins the reload that was asked for, unless it must wait.
+    fn reload_if_asked(&mut self) {
+        if !self.reload || self.next.is_some() {
+            return;
+        }
+        if self.retired.len() >= DRAINING {
+            tracing::info!("the reload waits until one of {DRAINING} draining generations has ended");
+            return;
+        }
+        self.reload = false;
+        if let Err(error) = self.start_next() {
+            refuse(&error);
+        }
+    }
+
+    /// Lets the next generation take over, or drops it.
+    fn follow(&mut self, outcome: Outcome) -> Result<(), StartError> {
+        let Some(next) = self.next.take() else { return Ok(()) };
+        if let Outcome::Failed(error) = outcome {
+            if self.current.is_none() {
+                return Err(error);
+            }
+            refuse(&error);
+            return Ok(());
+        }
+        let old = self.current.take();
+        next.serve(old.as_ref().map_or(&[], |old| old.sockets()));
+        self.current = Some(next);
+        if let Some(mut old) = old {
+            old.retire();
+            self.retired.push(old);
+        }
+        Ok(())
+    }
+
+    /// Drains all workers and waits for their end, or for a second signal.
+    async fn stop(mut self, signals: &mut Signals) {
+        tracing::info!("stopping");
+        self.next = None;
+        let mut all: Vec<Generation> = self.retired.drain(..).chain(self.current.take()).collect();
+        all.iter_mut().for_each(Generation::stop);
+        tokio::select! {
+            () = async { while !all.is_empty() { one_ended(&mut all).await; } } => tracing::info!("stopped"),
+            // Whoever is left is killed with its generation.
+            () = signals.end() => tracing::warn!("a second signal: stopped at once"),
+        }
+    }
+}
+
+/// Logs why there is no new generation.
+fn refuse(error: &StartError) {
+    tracing::error!(reason = %error, "the reload has failed; the last good configuration serves on");
+}
+
+/// What becomes of the generation that builds; waits for ever if there is none.
+async fn outcome_of(next: &mut Option<Generation>) -> Outcome {
+    match next {
+        Some(next) => next.outcome().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until one of the generations has ended, and removes it; waits for ever if there is none.
+async fn one_ended(generations: &mut Vec<Generation>) {
+    let ended = std::future::poll_fn(|context| {
+        let ended = generations.iter_mut().position(|generation| generation.poll_ended(context).is_ready());
+        ended.map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+    });
+    let ended = ended.await;
+    generations.remove(ended);
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Reload,
+    End,
+}
+
+/// The signals of the supervisor, registered before anything starts.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn register() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wanted {
+        tokio::select! {
+            _ = self.terminate.recv() => Wanted::End,
+            _ = self.interrupt.recv() => Wanted::End,
+            _ = self.hangup.recv() => Wanted::Reload,
+        }
+    }
+
+    async fn end(&mut self) {
+        while self.next().await != Wanted::End {}
+    }
+}

@@ -1,0 +1,107 @@
+//! The workers of one configuration.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use vestibule_config::Config;
+
+use super::StartError;
+use super::slot::{Phase, Slot};
+use crate::listener::Socket;
+
+/// The workers of one configuration. Dropped, it kills those that are left.
+#[derive(Debug)]
+pub(super) struct Generation {
+    number: u64,
+    phase: watch::Sender<Phase>,
+    /// One task for each worker, with its restarts.
+    slots: JoinSet<()>,
+    started: mpsc::Receiver<Result<(), StartError>>,
+    /// How many have not said yet what became of their start.
+    building: usize,
+    sockets: Vec<Arc<Socket>>,
+}
+
+/// What became of the start.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// All workers are ready to accept.
+    Ready,
+    /// One of them did not come up.
+    Failed(StartError),
+}
+
+impl Generation {
+    /// Starts all workers.
+    pub(super) fn start(number: u64, program: &Path, config: &Config, sockets: Vec<Arc<Socket>>) -> Self {
+        let (phase, phases) = watch::channel(Phase::Build);
+        let (tell, started) = mpsc::channel(config.workers);
+        let slot = Slot {
+            program: program.to_path_buf(),
+            generation: number,
+            source: config.source.clone(),
+            drain: config.drain,
+            sockets: sockets.iter().map(Arc::downgrade).collect(),
+        };
+        let slot = Arc::new(slot);
+        let mut slots = JoinSet::new();
+        for _ in 0..config.workers {
+            slots.spawn(Arc::clone(&slot).keep(phases.clone(), tell.clone()));
+        }
+        Self { number, phase, slots, started, building: config.workers, sockets }
+    }
+
+    /// Waits until all workers are ready, or one of them is known never to be.
+    pub(super) async fn outcome(&mut self) -> Outcome {
+        while self.building > 0 {
+            match self.started.recv().await {
+                Some(Ok(())) => self.building -= 1,
+                Some(Err(error)) => return Outcome::Failed(error),
+                None => {
+                    return Outcome::Failed(StartError::System(
+                        "a worker's task has ended in a panic".into(),
+                    ));
+                }
+            }
+        }
+        Outcome::Ready
+    }
+
+    /// Lets the workers accept. `known` are the sockets that the log has told of.
+    pub(super) fn serve(&self, known: &[Arc<Socket>]) {
+        self.phase.send_replace(Phase::Serve);
+        for socket in &self.sockets {
+            if !known.iter().any(|other| Arc::ptr_eq(other, socket)) {
+                tracing::info!(address = %socket.local(), "listening");
+            }
+        }
+        tracing::info!(generation = self.number, workers = self.slots.len(), "ready");
+    }
+
+    /// Has the workers end their connections, while those of a newer generation serve.
+    pub(super) fn retire(&mut self) {
+        self.sockets.clear();
+        self.phase.send_replace(Phase::Retire);
+    }
+
+    /// Has the workers end, as nobody serves from now on.
+    pub(super) fn stop(&mut self) {
+        self.sockets.clear();
+        self.phase.send_replace(Phase::Stop);
+    }
+
+    /// The sockets that it accepts from.
+    pub(super) fn sockets(&self) -> &[Arc<Socket>] {
+        &self.sockets
+    }
+
+    /// Whether all workers have ended.
+    pub(super) fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while ready!(self.slots.poll_join_next(context)).is_some() {}
+        tracing::debug!(generation = self.number, "all workers have ended");
+        Poll::Ready(())
+    }
+}

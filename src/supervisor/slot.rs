@@ -1,0 +1,224 @@
+//! One worker and its successors: started again, after a while, whenever it crashes.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{self, Instant};
+use vestibule_config::Source;
+
+use super::StartError;
+use super::backoff::Backoff;
+use super::control::{Control, Drain, Report};
+use crate::listener::Socket;
+
+/// How long a worker may take to import and compile everything.
+const BUILD_LIMIT: Duration = Duration::from_secs(120);
+
+/// How much longer than `drain` a worker may take to leave: it cuts connections off itself.
+const LEAVE: Duration = Duration::from_secs(3);
+
+/// What a generation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It builds and does not serve yet.
+    Build,
+    /// It serves.
+    Serve,
+    /// It ends its connections while another serves.
+    Retire,
+    /// It ends.
+    Stop,
+}
+
+impl Phase {
+    /// How it ends, if it does.
+    fn drain(self) -> Option<Drain> {
+        match self {
+            Self::Build | Self::Serve => None,
+            Self::Retire => Some(Drain::Retire),
+            Self::Stop => Some(Drain::Stop),
+        }
+    }
+}
+
+/// What the workers of a generation have in common.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) program: PathBuf,
+    pub(super) generation: u64,
+    pub(super) source: Source,
+    pub(super) drain: Duration,
+    /// They are the generation's: when it has given them up, nothing is started any more.
+    pub(super) sockets: Vec<Weak<Socket>>,
+}
+
+/// A worker that has built everything.
+struct Worker {
+    child: Child,
+    control: Control,
+    pid: Option<u32>,
+    since: Instant,
+}
+
+impl Slot {
+    /// Keeps one worker running, and tells what became of its first start.
+    pub(super) async fn keep(
+        self: Arc<Self>,
+        mut phase: watch::Receiver<Phase>,
+        tell: mpsc::Sender<Result<(), StartError>>,
+    ) {
+        let started = self.start().await;
+        let (told, mut worker) = match started {
+            Ok(worker) => (Ok(()), Some(worker)),
+            Err(error) => (Err(error), None),
+        };
+        // If nobody listens any more, the generation has failed already.
+        drop(tell.send(told).await);
+        drop(tell);
+        let mut backoff = Backoff::new();
+        while let Some(running) = worker
+            && let Some(life) = self.live(running, &mut phase).await
+        {
+            worker = self.start_again(&mut backoff, life, &mut phase).await;
+        }
+    }
+
+    /// Has a worker do what the phase asks. Answers with its life if it has crashed.
+    async fn live(&self, mut worker: Worker, phase: &mut watch::Receiver<Phase>) -> Option<Duration> {
+        loop {
+            let now = *phase.borrow_and_update();
+            if now.drain().is_some() {
+                self.leave(worker, phase).await;
+                return None;
+            }
+            if now == Phase::Serve {
+                // If it fails, the worker has crashed: its end is what follows.
+                drop(worker.control.send_accept().await);
+            }
+            tokio::select! {
+                status = worker.child.wait() => {
+                    tracing::error!(worker = worker.pid, generation = self.generation, "a worker has crashed: {}", ended(&status));
+                    return Some(worker.since.elapsed());
+                }
+                changed = phase.changed() => if changed.is_err() { return None },
+            }
+        }
+    }
+
+    /// Has a worker drain, and kills it if that takes too long.
+    async fn leave(&self, mut worker: Worker, phase: &mut watch::Receiver<Phase>) {
+        let deadline = Instant::now() + self.drain + LEAVE;
+        loop {
+            let Some(drain) = phase.borrow_and_update().drain() else { return };
+            drop(worker.control.send_drain(drain).await);
+            tokio::select! {
+                status = worker.child.wait() => {
+                    if !status.as_ref().is_ok_and(ExitStatus::success) {
+                        tracing::warn!(worker = worker.pid, generation = self.generation, "a draining worker has crashed: {}", ended(&status));
+                    }
+                    return;
+                }
+                changed = phase.changed() => if changed.is_err() { return },
+                () = time::sleep_until(deadline) => {
+                    tracing::warn!(worker = worker.pid, generation = self.generation, "a worker did not leave within `drain` and is killed");
+                    drop(worker.child.kill().await);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Starts a successor, as often as it takes. `None` when the generation ends meanwhile.
+    async fn start_again(
+        &self,
+        backoff: &mut Backoff,
+        mut life: Duration,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> Option<Worker> {
+        loop {
+            let wait = backoff.after(life);
+            tracing::info!(generation = self.generation, "starting the worker again in {wait:?}");
+            let start = async {
+                time::sleep(wait).await;
+                self.start().await
+            };
+            tokio::select! {
+                started = start => match started {
+                    Ok(worker) => return Some(worker),
+                    Err(error) => tracing::error!(generation = self.generation, reason = %error, "the worker does not come up again"),
+                },
+                _ = phase.wait_for(|phase| phase.drain().is_some()) => return None,
+            }
+            life = Duration::ZERO;
+        }
+    }
+
+    /// Starts a worker and waits until it has built everything.
+    async fn start(&self) -> Result<Worker, StartError> {
+        let (mut child, mut control) = self.spawn()?;
+        let report = time::timeout(BUILD_LIMIT, self.build(&mut control)).await;
+        let failed = match report {
+            Ok(Ok(Some(Report::Ready))) => {
+                let pid = child.id();
+                return Ok(Worker { child, control, pid, since: Instant::now() });
+            }
+            Ok(Ok(Some(Report::Failed { configuration: true, reason }))) => StartError::Configuration(reason),
+            Ok(Ok(Some(Report::Failed { configuration: false, reason }))) => StartError::System(reason),
+            // The worker has closed its end: it tells by its exit what a message no longer could.
+            Ok(Ok(None) | Err(_)) => StartError::System(format!(
+                "a worker ended before it was ready: {}",
+                ended(&child.wait().await)
+            )),
+            Err(_) => StartError::System(format!(
+                "a worker was not ready within {BUILD_LIMIT:?}: an application's import may wait for something"
+            )),
+        };
+        drop(child.kill().await);
+        Err(failed)
+    }
+
+    fn spawn(&self) -> Result<(Child, Control), StartError> {
+        // Close-on-exec: no other worker may hold an end, or the end of one side would not be seen by the other.
+        let flags = SocketFlags::CLOEXEC;
+        let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+            .map_err(io::Error::from)?;
+        let child = Command::new(&self.program)
+            .args(["worker", "--generation", &self.generation.to_string()])
+            .stdin(Stdio::from(theirs))
+            .kill_on_drop(true)
+            // Ctrl-C on a terminal goes to the supervisor alone, which drains.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| {
+                StartError::System(format!(
+                    "failed to start a worker from {}: {error}",
+                    self.program.display()
+                ))
+            })?;
+        Ok((child, Control::new(ours)?))
+    }
+
+    async fn build(&self, control: &mut Control) -> io::Result<Option<Report>> {
+        for socket in &self.sockets {
+            let Some(socket) = socket.upgrade() else { return Ok(None) };
+            control.send_socket(socket.as_fd()).await?;
+        }
+        control.send_build(&self.source).await?;
+        control.next_report().await
+    }
+}
+
+/// How a process ended: `exit status: 1`, `signal: 9 (SIGKILL)`.
+fn ended(status: &io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => status.to_string(),
+        Err(error) => format!("its end is unknown: {error}"),
+    }
+}

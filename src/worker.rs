@@ -1,0 +1,177 @@
+//! A worker process: builds the gateway, says that it is ready, serves, drains, leaves.
+//!
+//! Its configuration never changes while it runs. Its stdin is the control socket of the supervisor (see
+//! [`control`](crate::supervisor::control)); when that ends, so does the worker: it never outlives its supervisor for
+//! longer than a drain.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{self, Instant};
+use vestibule_config::Source;
+
+use crate::gateway::{self, Gateway};
+use crate::listener::Listener;
+use crate::runtime::acceptor::Acceptor;
+use crate::runtime::{self, Cores, Stage};
+use crate::supervisor::control::{Control, Drain, Order, Report};
+use crate::{cli, logs};
+
+/// Runs a worker until it is told to leave.
+pub(crate) fn run() -> ExitCode {
+    match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("the worker ends: {error}");
+            ExitCode::from(cli::COULD_NOT_START)
+        }
+    }
+}
+
+async fn serve() -> io::Result<()> {
+    let signals = Signals::register()?;
+    let mut control = Control::new(take_stdin()?)?;
+    let Some((sockets, source)) = orders_to_build(&mut control).await? else { return Ok(()) };
+    let (gateway, cores) = match build(&source) {
+        Ok(built) => built,
+        Err(failed) => return control.report(&failed).await,
+    };
+    control.report(&Report::Ready).await?;
+    let limit = gateway.config().drain;
+    let mut acceptor = Acceptor::new(gateway, cores);
+    let drain = serve_until_drain(&mut acceptor, &mut control, signals, sockets).await?;
+    leave(acceptor, &mut control, drain, limit).await;
+    Ok(())
+}
+
+/// The listening sockets and then the configuration; `None` when the supervisor has gone.
+async fn orders_to_build(control: &mut Control) -> io::Result<Option<(Vec<OwnedFd>, Source)>> {
+    let mut sockets = Vec::new();
+    loop {
+        match control.order().await? {
+            Some(Order::Socket(socket)) => sockets.push(socket),
+            Some(Order::Build(source)) => return Ok(Some((sockets, source))),
+            Some(Order::Accept | Order::Drain(_)) => {
+                return Err(io::Error::other("an order came before the configuration"));
+            }
+            None => return Ok(None),
+        }
+    }
+}
+
+/// Reads the configuration and builds everything that it asks for. This takes its time on core 0, which serves nothing yet.
+fn build(source: &Source) -> Result<(Arc<Gateway>, Cores), Report> {
+    let mistaken = |mistakes: vestibule_config::Diagnostics| Report::Failed {
+        configuration: true,
+        reason: mistakes.render(logs::colored()),
+    };
+    let environment = |name: &str| std::env::var(name).ok();
+    let config = vestibule_config::load_source(source, &gateway::kinds(), &environment).map_err(mistaken)?;
+    let count = runtime::share(config.workers);
+    let gateway = Gateway::build(config, count).map_err(mistaken)?;
+    let cores = Cores::start(count).map_err(|error| Report::Failed {
+        configuration: false,
+        reason: format!("failed to start a thread for each core: {error}"),
+    })?;
+    Ok((Arc::new(gateway), cores))
+}
+
+/// Serves as ordered, until the order to end it.
+async fn serve_until_drain(
+    acceptor: &mut Acceptor,
+    control: &mut Control,
+    mut signals: Signals,
+    sockets: Vec<OwnedFd>,
+) -> io::Result<Drain> {
+    let mut sockets = Some(sockets);
+    loop {
+        let order = tokio::select! {
+            order = control.order() => order?,
+            () = signals.end() => return Ok(Drain::Retire),
+        };
+        match order {
+            Some(Order::Accept) => {
+                // A second order finds no sockets left.
+                if let Some(sockets) = sockets.take() {
+                    acceptor.accept_from(sockets.into_iter().map(Listener::new).collect::<io::Result<_>>()?);
+                }
+            }
+            Some(Order::Drain(drain)) => return Ok(drain),
+            None => return Ok(Drain::Stop),
+            Some(Order::Socket(_) | Order::Build(_)) => {
+                return Err(io::Error::other("an order came that only a new worker can follow"));
+            }
+        }
+    }
+}
+
+/// Ends all connections, by force those that last longer than `limit`.
+async fn leave(mut acceptor: Acceptor, control: &mut Control, drain: Drain, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    acceptor.enter(Stage::Retiring);
+    if drain == Drain::Retire {
+        tokio::select! {
+            () = acceptor.drained() => {}
+            () = time::sleep(idle_patience(limit)) => {}
+            () = until_stopped(control) => {}
+        }
+    }
+    acceptor.enter(Stage::Closing);
+    if time::timeout_at(deadline, acceptor.drained()).await.is_err() {
+        let connections = acceptor.open();
+        tracing::warn!(connections, "connections did not end within `drain` and are cut off");
+    }
+    acceptor.stop();
+}
+
+/// How long a retiring worker keeps idle connections for a last request: half of the drain. The front server should give
+/// up idle connections earlier than that (nginx: `keepalive_timeout` of the upstream); then none is ever closed by us.
+fn idle_patience(drain: Duration) -> Duration {
+    drain / 2
+}
+
+/// Waits for the order to stop, or for the end of the supervisor.
+async fn until_stopped(control: &mut Control) {
+    while let Ok(Some(order)) = control.order().await {
+        if matches!(order, Order::Drain(Drain::Stop)) {
+            return;
+        }
+    }
+}
+
+/// The signals of a worker. They are meant for its supervisor, but systemd, for one, sends them to all processes of a service.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Registered to be ignored: the supervisor acts on it.
+    _hangup: Signal,
+}
+
+impl Signals {
+    fn register() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Takes the control socket away from stdin, so that no application reads from it and no program inherits it.
+fn take_stdin() -> io::Result<OwnedFd> {
+    let control = io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(control)
+}

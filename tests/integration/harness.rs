@@ -1,0 +1,37 @@
+//! Small builders around real processes.
+//!
+//! * [`TestGateway`]: the binary, started from YAML in a folder of its own
+//! * [`Client`]: a connection that sends exactly what a test writes, malformed or not
+//! * [`Nginx`]: Debian's nginx, in front
+//!
+//! Nothing sleeps for a guessed time: [`eventually`] waits for a condition, with a deadline.
+
+mod client;
+mod gateway;
+mod nginx;
+
+pub(crate) use client::{Client, get};
+pub(crate) use gateway::{TestGateway, check, kill};
+pub(crate) use nginx::Nginx;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take. Only a failing test waits for so long.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Waits until `found` finds something.
+///
+/// # Panics
+///
+/// At the deadline, with `what` was waited for.
+pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

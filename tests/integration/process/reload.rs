@@ -1,0 +1,145 @@
+//! Reloads: what changes, what does not, and that nothing is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use crate::harness::{Client, Nginx, TestGateway, get};
+
+fn saying(text: &str) -> String {
+    format!("routes: [ {{ respond: {{ text: \"{text}\" }} }} ]")
+}
+
+#[test]
+fn sighup_serves_the_new_file() {
+    let mut gateway = TestGateway::from_yaml(&saying("old"));
+    gateway.reload(&saying("new"));
+    gateway.wait_ready(2);
+    assert_eq!(get(&gateway.address(), "/").text(), "new");
+}
+
+#[test]
+fn a_file_with_mistakes_changes_nothing_and_is_told() {
+    let mut gateway = TestGateway::from_yaml(&saying("old"));
+    gateway.reload("routes: [ { respnd: { text: new } } ]");
+    let told = gateway.log().wait_for_text("the reload has failed");
+    assert!(told.contains("vestibule.yaml:2:13") && told.contains("did you mean `respond`?"), "{told}");
+    assert_eq!(get(&gateway.address(), "/").text(), "old");
+    gateway.reload(&saying("mended"));
+    gateway.wait_ready(2);
+    assert_eq!(get(&gateway.address(), "/").text(), "mended");
+}
+
+#[test]
+fn a_generation_that_does_not_come_up_changes_nothing_and_is_told() {
+    let gateway = TestGateway::from_yaml(&saying("old"));
+    // It is read well, and fails when it is built.
+    gateway.reload("routes: [ { respond: { file: missing.html } } ]");
+    let told = gateway.log().wait_for_text("the reload has failed");
+    assert!(told.contains("missing.html"), "{told}");
+    assert_eq!(get(&gateway.address(), "/").text(), "old");
+}
+
+#[test]
+fn a_new_address_in_use_changes_nothing_and_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gateway = TestGateway::from_yaml(&saying("old"));
+    let taken = taken.local_addr().unwrap();
+    gateway.reload(&format!("listen: \"{taken}\"\n{}", saying("new")));
+    let told = gateway.log().wait_for_text("the reload has failed");
+    assert!(told.contains("the address is in use"), "{told}");
+    assert_eq!(get(&gateway.address(), "/").text(), "old");
+}
+
+#[test]
+fn listed_addresses_stay_new_ones_open_and_others_close() {
+    let mut gateway =
+        TestGateway::from_yaml(&format!("listen: [unix:a.sock, unix:b.sock]\n{}", saying("old")));
+    gateway.reload(&format!("listen: [unix:b.sock, unix:c.sock]\n{}", saying("new")));
+    gateway.wait_ready(2);
+    for name in ["b.sock", "c.sock"] {
+        assert_eq!(get(&format!("unix:{}", gateway.path(name).display()), "/").text(), "new");
+    }
+    assert!(!gateway.path("a.sock").exists());
+}
+
+#[test]
+fn a_changed_env_file_reroutes() {
+    let yaml = "env_file: site.env\nenv: { DEPLOY: \"${DEPLOY}\" }\nroutes:
+  - { match: { env: { DEPLOY: maintenance } }, respond: { status: 503, text: down } }
+  - respond: { text: up }";
+    let mut gateway = TestGateway::with_files(yaml, &[("site.env", "DEPLOY=production\n")]);
+    assert_eq!(get(&gateway.address(), "/").text(), "up");
+    gateway.write("site.env", "DEPLOY=maintenance\n");
+    gateway.wait_ready(2);
+    assert_eq!(get(&gateway.address(), "/").text(), "down");
+}
+
+#[test]
+fn a_kept_connection_is_answered_once_more_and_then_closed() {
+    let mut gateway = TestGateway::from_yaml(&saying("old"));
+    let mut client = gateway.connect();
+    assert_eq!(client.request("GET", "/", &[], "").unwrap().header("connection"), None);
+    gateway.reload(&saying("new"));
+    gateway.wait_ready(2);
+    let last = client.request("POST", "/", &[], "data").unwrap();
+    assert_eq!((last.status, last.header("connection")), (200, Some("close")));
+    assert_eq!(client.rest().unwrap(), b"");
+}
+
+/// How many requests were sent through nginx, and what became of those that were lost.
+#[derive(Default)]
+struct Load {
+    sent: AtomicUsize,
+    end: AtomicBool,
+}
+
+impl Load {
+    /// Sends requests one after the other, GET and POST in turn; answers with what was lost.
+    fn send(&self, address: &str) -> Vec<String> {
+        let mut lost = Vec::new();
+        let mut client = Client::connect(address).unwrap();
+        while !self.end.load(Ordering::Relaxed) {
+            let number = self.sent.fetch_add(1, Ordering::Relaxed);
+            let (method, body) = if number.is_multiple_of(2) { ("POST", "data") } else { ("GET", "") };
+            match client.request(method, "/", &[], body) {
+                Ok(answer) if answer.status == 200 && answer.text().starts_with("generation ") => {
+                    if answer.header("connection") == Some("close") {
+                        client = Client::connect(address).unwrap();
+                    }
+                }
+                other => {
+                    lost.push(format!("{method}: {other:?}"));
+                    client = Client::connect(address).unwrap();
+                }
+            }
+        }
+        lost
+    }
+}
+
+#[test]
+fn two_hundred_reloads_under_load_through_nginx_lose_no_request() {
+    let yaml =
+        |generation: u64| format!("listen: unix:http.sock\n{}", saying(&format!("generation {generation}")));
+    let mut gateway = TestGateway::from_yaml(&yaml(1));
+    let nginx = Nginx::in_front_of(&format!("unix:{}", gateway.path("http.sock").display()));
+    let load = Arc::new(Load::default());
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (load, address) = (Arc::clone(&load), nginx.address());
+            thread::spawn(move || load.send(&address))
+        })
+        .collect();
+    for generation in 2..=201 {
+        gateway.reload(&yaml(generation));
+        gateway.wait_ready(generation);
+    }
+    load.end.store(true, Ordering::Relaxed);
+    let lost: Vec<String> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+    let sent = load.sent.load(Ordering::Relaxed);
+    println!("{sent} requests during 200 reloads, {} lost", lost.len());
+    assert!(lost.is_empty(), "{} of {sent} lost: {lost:#?}\n{}", lost.len(), nginx.errors());
+    assert!(sent > 1000, "only {sent} requests: that is no load");
+    assert_eq!(get(&nginx.address(), "/").text(), "generation 201");
+}
