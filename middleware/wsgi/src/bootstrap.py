@@ -112,6 +112,13 @@ def _load_file(name, path):
     return module
 
 
+def enter_thread(name):
+    """Makes the host's thread look like an ordinary one: threads that it starts must not be daemons by inheritance."""
+    thread = threading.current_thread()
+    thread.name = name
+    thread._daemonic = False
+
+
 def leave():
     """What an interpreter does at its end, short of its destruction: threads that still run would not survive that."""
     threading._shutdown()

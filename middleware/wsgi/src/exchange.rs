@@ -144,9 +144,12 @@ fn head<'py>(py: Python<'py>, status: &Object<'py>, headers: &Object<'py>) -> Py
 }
 
 fn text<'a, 'py>(py: Python<'py>, object: &'a Object<'py>, what: &str) -> PyResult<'py, &'a str> {
-    object.text().map_err(|error| match error.is(Kind::Type) {
-        true => Exception::new(py, Kind::Type, &format!("{what} must be a str")),
-        false => error,
+    object.text().map_err(|error| {
+        if error.is(Kind::Type) {
+            Exception::new(py, Kind::Type, &format!("{what} must be a str"))
+        } else {
+            error
+        }
     })
 }
 

@@ -9,7 +9,7 @@
 //!
 //! use http_body_util::Empty;
 //! use http_environ::Environ;
-//! use tower::{Service, ServiceExt};
+//! use tower::Service;
 //! use tower_wsgi::{Application, Settings};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,7 +19,7 @@
 //! let mut request = http::Request::get("/basket").body(Empty::<bytes::Bytes>::new())?;
 //! let environ = Environ::for_target(request.uri())?;
 //! request.extensions_mut().insert(environ);
-//! let response = application.ready().await?.call(request).await?;
+//! let response = application.call(request).await?;
 //! assert_eq!(response.status(), 200);
 //!
 //! tower_wsgi::shutdown(Duration::from_secs(10));

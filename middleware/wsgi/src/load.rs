@@ -117,6 +117,7 @@ struct Process {
     /// Virtualenvs and installations whose packages can be imported.
     prefixes: HashSet<PathBuf>,
     threads: Threads,
+    is_over: bool,
 }
 
 static PROCESS: OnceLock<Mutex<Option<Process>>> = OnceLock::new();
@@ -130,6 +131,9 @@ impl Application {
             Some(process) => process,
             none => none.insert(Process::start(python.clone())?),
         };
+        if process.is_over {
+            return Err(LoadError::Over);
+        }
         process.admit(&settings, &python)?;
         process.load(settings)
     }
@@ -141,8 +145,9 @@ impl Application {
 /// The interpreter itself is left as it is, for the process to end with: threads of applications may still run.
 pub fn shutdown(deadline: Duration) -> bool {
     let until = Instant::now() + deadline;
-    let process = PROCESS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(process) = &*process else { return true };
+    let mut process = PROCESS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(process) = &mut *process else { return true };
+    process.is_over = true;
     let is_drained = process.threads.end(until);
     let bootstrap = Arc::clone(&process.bootstrap);
     let left = process.interpreter.run(Some(until.saturating_duration_since(Instant::now())), move |py| {
@@ -179,6 +184,7 @@ impl Process {
             classes: Arc::new(classes),
             prefixes,
             threads: Threads::default(),
+            is_over: false,
         })
     }
 
@@ -222,6 +228,7 @@ impl Process {
                 Ok(Host {
                     name: facts.name.as_str().into(),
                     template: template(py, bootstrap.get(py), &facts)?,
+                    enter_thread: bootstrap.get(py).method("enter_thread")?.keep(),
                     callable: callable.keep(),
                     classes,
                 })

@@ -87,9 +87,10 @@ fn write<'py>(
     let stream = stream.text()?;
     let line = String::from_utf8_lossy(line.content()?);
     let (application, request_id) = names();
-    match stream {
-        "signal" => tracing::warn!(%application, %request_id, "{line}"),
-        _ => tracing::info!(%application, %request_id, stream, "{line}"),
+    if stream == "signal" {
+        tracing::warn!(%application, %request_id, "{line}");
+    } else {
+        tracing::info!(%application, %request_id, stream, "{line}");
     }
     Ok(py.none())
 }

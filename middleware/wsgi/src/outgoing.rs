@@ -19,6 +19,8 @@ pub(crate) struct Outgoing {
     missing: Option<u64>,
     /// Bytes beyond the Content-Length.
     excess: u64,
+    /// The head was sent without a body, because of HEAD, 204 or 304.
+    is_bodiless: bool,
 }
 
 enum Phase {
@@ -59,7 +61,13 @@ pub(crate) enum Sent {
 
 impl Outgoing {
     pub(crate) fn new(reply: Reply<Outcome>, method: &Method) -> Self {
-        Self { phase: Phase::New(reply), is_head_request: method == Method::HEAD, missing: None, excess: 0 }
+        Self {
+            phase: Phase::New(reply),
+            is_head_request: method == Method::HEAD,
+            missing: None,
+            excess: 0,
+            is_bodiless: false,
+        }
     }
 
     pub(crate) fn is_started(&self) -> bool {
@@ -101,14 +109,22 @@ impl Outgoing {
         if chunk.is_empty() {
             return Ok(if self.is_unread() { Sent::Enough } else { Sent::Yes });
         }
-        if let Phase::New(_) = self.phase {
-            return Err(Fault::NotStarted);
-        }
-        if !self.has_body() {
-            self.send_head(Body::default());
-            return Ok(Sent::Enough);
-        }
         let size = chunk.len() as u64;
+        match self.phase {
+            Phase::New(_) => return Err(Fault::NotStarted),
+            Phase::Started(..) if !self.has_body() => {
+                self.is_bodiless = true;
+                self.send_head(Body::default());
+                return Ok(Sent::Enough);
+            }
+            Phase::Started(..) | Phase::Streaming(_) => {}
+            Phase::Complete | Phase::Over => {
+                if !self.is_bodiless {
+                    self.excess += size;
+                }
+                return Ok(Sent::Enough);
+            }
+        }
         if let Some(missing) = &mut self.missing {
             let allowed = size.min(*missing);
             self.excess += size - allowed;
@@ -177,8 +193,7 @@ impl Outgoing {
         match &self.phase {
             Phase::Started(_, head) => !self.is_head_request && !head.is_bodiless(),
             Phase::Streaming(_) => true,
-            Phase::Complete => !self.is_head_request,
-            Phase::New(_) | Phase::Over => false,
+            Phase::New(_) | Phase::Complete | Phase::Over => false,
         }
     }
 
@@ -202,6 +217,7 @@ impl Outgoing {
 
     fn after_chunk(&self) -> Sent {
         match &self.phase {
+            _ if self.excess > 0 => Sent::Enough,
             Phase::Streaming(sender) if sender.is_abandoned() => Sent::Enough,
             Phase::Streaming(sender) => sender.room().map_or(Sent::Yes, Sent::Wait),
             _ => Sent::Yes,

@@ -53,14 +53,14 @@ impl Plan {
             Some(length) if length > BUFFERED || parts.headers.contains_key(EXPECT) => {
                 Self::Ready(Input::streamed(body, length), Some(length))
             }
-            _ => Self::Wait(Gather::Buffer { body, pieces: VecDeque::new(), size: 0 }),
+            _ => Self::Wait(Gather::Buffer { body, pieces: VecDeque::new(), size: 0, length }),
         }
     }
 }
 
 /// A body that is being buffered, and spooled where it turns out to be long.
 pub(crate) enum Gather {
-    Buffer { body: RequestBody, pieces: VecDeque<Bytes>, size: u64 },
+    Buffer { body: RequestBody, pieces: VecDeque<Bytes>, size: u64, length: Option<u64> },
     Spool(JoinHandle<Result<(File, u64), GatherError>>),
 }
 
@@ -79,9 +79,12 @@ impl Gather {
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(Input, u64), GatherError>> {
         loop {
             match self {
-                Self::Buffer { body, pieces, size } => {
+                Self::Buffer { body, pieces, size, length } => {
                     let frame = ready!(Pin::new(&mut *body).poll_frame(context));
                     let Some(frame) = frame.transpose().map_err(GatherError::Body)? else {
+                        if length.is_some_and(|length| length != *size) {
+                            return Poll::Ready(Err(GatherError::Body(NotItsLength.into())));
+                        }
                         return Poll::Ready(Ok((Input::buffered(std::mem::take(pieces)), *size)));
                     };
                     let Ok(piece) = frame.into_data() else { continue };
@@ -106,6 +109,11 @@ impl Gather {
         }
     }
 }
+
+/// A body that ended without an error, and yet too early or too late.
+#[derive(Debug, thiserror::Error)]
+#[error("the request body does not have its Content-Length")]
+struct NotItsLength;
 
 /// Writes a body into a file that has no name.
 fn spool(mut body: Streamed, pieces: VecDeque<Bytes>) -> Result<(File, u64), GatherError> {

@@ -24,6 +24,8 @@ pub(crate) struct Host {
     pub(crate) callable: Kept,
     pub(crate) template: Template,
     pub(crate) classes: Arc<Classes>,
+    /// What each thread does first.
+    pub(crate) enter_thread: Kept,
 }
 
 /// What all applications of the interpreter share.
@@ -48,6 +50,12 @@ impl Classes {
 /// The life of a thread: it sleeps without the GIL, and serves whatever waits in one hold of it.
 pub(crate) fn run(host: &Host, queue: &Queue<Job>, mut thread: PythonThread) {
     let mut names = Names::default();
+    thread.attach(|py| {
+        let entered = py.str(&host.name).and_then(|name| host.enter_thread.get(py).call([&name]));
+        if let Err(error) = entered {
+            tracing::warn!(application = %host.name, "a thread keeps its odd name\n{}", error.traceback());
+        }
+    });
     while queue.wait() {
         thread.attach(|py| {
             while let Some((job, _waited)) = queue.next() {
@@ -102,7 +110,7 @@ impl Host {
         leave_if_forked();
         let broken = input.as_instance().finish();
         if let Err(failure) = result {
-            self.report(&failure);
+            report(&failure);
             exchange.with(|outgoing| self.fail(outgoing, failure, broken));
         }
         exchange.with(Outgoing::close);
@@ -133,17 +141,6 @@ impl Host {
         Ok(())
     }
 
-    /// The one place where an application's failure is logged.
-    fn report(&self, failure: &Failure<'_>) {
-        let (application, request_id) = log::names();
-        match failure {
-            Failure::Raised(exception) => {
-                tracing::error!(%application, %request_id, "the application raised\n{}", exception.traceback());
-            }
-            Failure::Fault(fault) => tracing::error!(%application, %request_id, "{fault}"),
-        }
-    }
-
     fn fail(&self, outgoing: &mut Outgoing, failure: Failure<'_>, broken: Option<BoxError>) {
         match (failure, broken) {
             // Already dealt with: the answer has its right length, or its connection was aborted.
@@ -152,6 +149,17 @@ impl Host {
             (Failure::Raised(_), Some(cause)) => outgoing.fail(GatherError::Body(cause).into()),
             _ => outgoing.fail(WsgiError::ApplicationFailed(Arc::clone(&self.name))),
         }
+    }
+}
+
+/// The one place where an application's failure is logged.
+fn report(failure: &Failure<'_>) {
+    let (application, request_id) = log::names();
+    match failure {
+        Failure::Raised(exception) => {
+            tracing::error!(%application, %request_id, "the application raised\n{}", exception.traceback());
+        }
+        Failure::Fault(fault) => tracing::error!(%application, %request_id, "{fault}"),
     }
 }
 

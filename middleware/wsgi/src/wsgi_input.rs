@@ -111,6 +111,7 @@ fn readlines<'py>(
 }
 
 /// Files have it; the body itself is the server's to end.
+#[expect(clippy::unnecessary_wraps, reason = "the form of a method")]
 fn close<'py>(py: Python<'py>, _: This<'_, 'py>, _: Arguments<'_, 'py>) -> PyResult<'py, Object<'py>> {
     Ok(py.none())
 }
@@ -121,7 +122,7 @@ fn limit<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<'py, 
     Ok(usize::try_from(size).unwrap_or(usize::MAX))
 }
 
-fn bytes<'py>(py: Python<'py>, pieces: Result<Vec<Bytes>, Broken>) -> PyResult<'py, Object<'py>> {
+fn bytes(py: Python<'_>, pieces: Result<Vec<Bytes>, Broken>) -> PyResult<'_, Object<'_>> {
     let pieces = pieces.map_err(|error| Exception::new(py, Kind::Os, &error.to_string()))?;
     let size = pieces.iter().map(Bytes::len).sum();
     py.joined(pieces.iter().map(Bytes::as_ref), size)

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::mem::{align_of, size_of};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
 use super::exception::{Exception, Kind, PyResult};
@@ -195,7 +195,7 @@ impl<T> Clone for Instance<'_, '_, T> {
 
 impl<T> Copy for Instance<'_, '_, T> {}
 
-impl<'a, 'py, T> Instance<'a, 'py, T> {
+impl<'a, T> Instance<'a, '_, T> {
     /// The value inside.
     pub(crate) fn value(&self) -> &'a T {
         // SAFETY: only `Type::instance` and checked `self` arguments make an Instance, so a T is behind the header;
@@ -246,21 +246,21 @@ where
         + Copy,
 {
     // SAFETY: Python calls with the GIL held, with live objects that it keeps for the call. F has no size (checked
-    // where a Method is made), so that there is nothing to initialise.
+    // where a Method is made), so that nothing is read.
     unsafe {
         let py = Python::assume();
         guarded(py, ptr::null_mut(), || {
-            let function: F = std::mem::MaybeUninit::uninit().assume_init();
+            let function = NonNull::<F>::dangling().read();
             let this = Object::borrowed(this);
-            let names = if names.is_null() { None } else { Some(Object::borrowed(names)) };
+            let keywords = if names.is_null() { None } else { Some(Object::borrowed(names)) };
             let positional = count.cast_unsigned();
-            let named = names.as_ref().map_or(Ok(0), Object::tuple_len)?;
+            let extra = keywords.as_ref().map_or(Ok(0), Object::tuple_len)?;
             let all: &[Object<'_>] = if arguments.is_null() {
                 &[]
             } else {
-                std::slice::from_raw_parts(arguments.cast(), positional + named)
+                std::slice::from_raw_parts(arguments.cast(), positional + extra)
             };
-            let arguments = Arguments { all, positional, names };
+            let arguments = Arguments { all, positional, names: keywords };
             function(py, Instance { object: &this, holds: PhantomData }, arguments).map(Object::into_pointer)
         })
     }

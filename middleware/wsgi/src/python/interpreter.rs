@@ -140,6 +140,7 @@ impl Drop for Release {
 
 impl Python<'_> {
     /// Gives the GIL back for the time of `wait`, which blocks. `Send` keeps objects of Python out of it.
+    #[expect(clippy::unused_self, reason = "it is the proof that there is something to give back")]
     pub(crate) fn released<R>(self, wait: impl FnOnce() -> R + Send) -> R {
         struct Again(*mut PyThreadState);
         impl Drop for Again {

@@ -30,6 +30,7 @@ pub(super) struct PyInterpreterState {
 
 /// `PyMethodDef`
 #[repr(C)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as CPython names them")]
 pub(super) struct PyMethodDef {
     pub(super) ml_name: *const c_char,
     pub(super) ml_meth: *mut c_void,

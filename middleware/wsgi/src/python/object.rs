@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use super::exception::{Exception, Kind, PyResult};
-use super::library::{FILE_INPUT, PyObject, Table, table};
+use super::library::{FILE_INPUT, PyObject, table};
 
 /// The proof that this thread holds the GIL, for as long as `'py` lasts.
 #[derive(Clone, Copy)]
@@ -39,31 +39,27 @@ impl<'py> Python<'py> {
         Self(PhantomData)
     }
 
-    pub(super) fn table(self) -> &'static Table {
-        table()
-    }
-
+    #[expect(clippy::unused_self, reason = "it is the proof that the GIL is held")]
     pub(crate) fn none(self) -> Object<'py> {
         // SAFETY: None is an object that lives for ever.
-        unsafe { Object::borrowed(self.table()._Py_NoneStruct) }
+        unsafe { Object::borrowed(table()._Py_NoneStruct) }
     }
 
     pub(crate) fn bool(self, value: bool) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held.
-        unsafe { Object::owned(self, (self.table().PyBool_FromLong)(value.into())) }
+        unsafe { Object::owned(self, (table().PyBool_FromLong)(value.into())) }
     }
 
     pub(crate) fn int(self, value: isize) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held.
-        unsafe { Object::owned(self, (self.table().PyLong_FromSsize_t)(value)) }
+        unsafe { Object::owned(self, (table().PyLong_FromSsize_t)(value)) }
     }
 
     /// A `str` of bytes that are characters of latin-1: PEP 3333's native strings.
     pub(crate) fn latin1(self, text: &[u8]) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held; the bytes are read before the function returns.
         unsafe {
-            let object =
-                (self.table().PyUnicode_DecodeLatin1)(text.as_ptr().cast(), length(text), ptr::null());
+            let object = (table().PyUnicode_DecodeLatin1)(text.as_ptr().cast(), length(text), ptr::null());
             Object::owned(self, object)
         }
     }
@@ -72,8 +68,7 @@ impl<'py> Python<'py> {
         // SAFETY: the GIL is held; the bytes are read before the function returns.
         unsafe {
             let bytes = text.as_bytes();
-            let object =
-                (self.table().PyUnicode_DecodeUTF8)(bytes.as_ptr().cast(), length(bytes), ptr::null());
+            let object = (table().PyUnicode_DecodeUTF8)(bytes.as_ptr().cast(), length(bytes), ptr::null());
             Object::owned(self, object)
         }
     }
@@ -82,7 +77,7 @@ impl<'py> Python<'py> {
     pub(crate) fn interned(self, text: &str) -> PyResult<'py, Object<'py>> {
         let text = self.c_string(text)?;
         // SAFETY: the GIL is held; the text ends with a NUL.
-        unsafe { Object::owned(self, (self.table().PyUnicode_InternFromString)(text.as_ptr())) }
+        unsafe { Object::owned(self, (table().PyUnicode_InternFromString)(text.as_ptr())) }
     }
 
     /// A `bytes` of `total` bytes, filled from pieces without a copy in between.
@@ -93,8 +88,7 @@ impl<'py> Python<'py> {
     ) -> PyResult<'py, Object<'py>> {
         let size = total.cast_signed();
         // SAFETY: the GIL is held; a null source leaves the bytes uninitialised.
-        let object =
-            unsafe { Object::owned(self, (self.table().PyBytes_FromStringAndSize)(ptr::null(), size))? };
+        let object = unsafe { Object::owned(self, (table().PyBytes_FromStringAndSize)(ptr::null(), size))? };
         let (mut at, mut left) = (object.bytes_start()?.cast_mut(), total);
         for piece in pieces {
             let piece = &piece[..piece.len().min(left)];
@@ -112,26 +106,26 @@ impl<'py> Python<'py> {
 
     pub(crate) fn dict(self) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held.
-        unsafe { Object::owned(self, (self.table().PyDict_New)()) }
+        unsafe { Object::owned(self, (table().PyDict_New)()) }
     }
 
     pub(crate) fn list(self) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held.
-        unsafe { Object::owned(self, (self.table().PyList_New)(0)) }
+        unsafe { Object::owned(self, (table().PyList_New)(0)) }
     }
 
     pub(crate) fn import(self, name: &CStr) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held; the name ends with a NUL.
-        unsafe { Object::owned(self, (self.table().PyImport_ImportModule)(name.as_ptr())) }
+        unsafe { Object::owned(self, (table().PyImport_ImportModule)(name.as_ptr())) }
     }
 
     /// Runs a source as a module of its own, which `sys.modules` then holds.
     pub(crate) fn module(self, name: &CStr, source: &CStr) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held; all texts end with a NUL.
         unsafe {
-            let code = (self.table().Py_CompileString)(source.as_ptr(), name.as_ptr(), FILE_INPUT);
+            let code = (table().Py_CompileString)(source.as_ptr(), name.as_ptr(), FILE_INPUT);
             let code = Object::owned(self, code)?;
-            Object::owned(self, (self.table().PyImport_ExecCodeModule)(name.as_ptr(), code.pointer()))
+            Object::owned(self, (table().PyImport_ExecCodeModule)(name.as_ptr(), code.pointer()))
         }
     }
 
@@ -173,6 +167,7 @@ impl<'py> Object<'py> {
     }
 
     /// An object exists only while the GIL is held.
+    #[expect(clippy::unused_self, reason = "the object is the proof")]
     pub(crate) fn py(&self) -> Python<'py> {
         Python(PhantomData)
     }

@@ -1,0 +1,267 @@
+"""Applications that answer in every way that PEP 3333 allows, and are checked by wsgiref.validate where it is not stricter."""
+
+import io
+import sys
+import threading
+from wsgiref.validate import validator
+
+
+def plain(start_response, *headers):
+    return start_response("200 OK", [("Content-Type", "text/plain"), *headers])
+
+
+@validator
+def hello(environ, start_response):
+    plain(start_response)
+    return [b"Hello"]
+
+
+def one_chunk(environ, start_response):
+    plain(start_response)
+    return [b"Hello"]
+
+
+@validator
+def generator(environ, start_response):
+    plain(start_response)
+
+    def chunks():
+        yield b"one "
+        yield b""
+        yield b"two"
+
+    return chunks()
+
+
+def starts_late(environ, start_response):
+    """`start_response` in the first iteration."""
+    yield b""
+    plain(start_response)
+    yield b"late"
+
+
+def fails_late(environ, start_response):
+    plain(start_response)
+    yield b""
+    raise ValueError("before the first chunk")
+
+
+def fails_midway(environ, start_response):
+    plain(start_response)
+    yield b"first"
+    raise ValueError("in mid-stream")
+
+
+def fails(environ, start_response):
+    raise ValueError("at once, \udce9\N{EURO SIGN}")
+
+
+def exits(environ, start_response):
+    sys.exit(3)
+
+
+def recurses(environ, start_response):
+    return recurses(environ, start_response)
+
+
+def never_starts(environ, start_response):
+    return [b"no status"]
+
+
+def never_starts_empty(environ, start_response):
+    return []
+
+
+def returns_none(environ, start_response):
+    plain(start_response)
+
+
+def yields_text(environ, start_response):
+    plain(start_response)
+    return ["text"]
+
+
+def starts_twice(environ, start_response):
+    plain(start_response)
+    try:
+        plain(start_response)
+    except AssertionError as error:
+        return [str(error).encode()]
+    return [b"nothing was raised"]
+
+
+def replaces(environ, start_response):
+    plain(start_response, ("X-First", "1"))
+    try:
+        raise KeyError("lost")
+    except KeyError:
+        start_response("503 Busy", [("X-Second", "2")], exc_info=sys.exc_info())
+    return [b"replaced"]
+
+
+def replaces_too_late(environ, start_response):
+    plain(start_response)("sent".encode())
+    try:
+        raise KeyError("lost")
+    except KeyError:
+        try:
+            start_response("500 Oops", [], sys.exc_info())
+        except KeyError as error:
+            return [f", {error!r} was raised again".encode()]
+    return [b"nothing was raised"]
+
+
+@validator
+def writes(environ, start_response):
+    write = plain(start_response)
+    write(b"written, ")
+    write(b"")
+    return [b"yielded"]
+
+
+@validator
+def no_content(environ, start_response):
+    start_response("204 No Content", [])
+    return []
+
+
+def not_modified(environ, start_response):
+    start_response("304 Not Modified", [("ETag", '"a"'), ("Content-Length", "5")])
+    return [b"12345"]
+
+
+def bodiless_with_body(environ, start_response):
+    start_response("204 No Content", [("Content-Length", "4")])
+    return [b"body"]
+
+
+def informational(environ, start_response):
+    start_response("103 Early Hints", [])
+    return []
+
+
+def reason(environ, start_response):
+    start_response("200 Caf\xe9 open", [("X-Latin", "\xe9t\xe9"), ("Set-Cookie", "b=1"), ("Set-Cookie", "a=2")])
+    return []
+
+
+def hop_by_hop(environ, start_response):
+    plain(start_response, ("Connection", "close"), ("Transfer-Encoding", "chunked"))
+    return [b"body"]
+
+
+def splits_header(environ, start_response):
+    plain(start_response, ("X-Bad", "a\r\nX-Injected: 1"))
+    return [b"body"]
+
+
+def too_long(environ, start_response):
+    plain(start_response, ("Content-Length", "3"))
+    return [b"ab", b"cdef"]
+
+
+def too_short(environ, start_response):
+    plain(start_response, ("Content-Length", "9"))
+    return [b"abc"]
+
+
+class Closing:
+    """An iterable that counts its closings and tells the threads it was used on."""
+
+    closed = []
+    changed = threading.Condition()
+
+    def __init__(self, name, chunks):
+        self.name = name
+        self.chunks = iter(chunks)
+        self.thread = threading.get_ident()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        assert threading.get_ident() == self.thread
+        return next(self.chunks)
+
+    def close(self):
+        assert threading.get_ident() == self.thread
+        with self.changed:
+            self.closed.append(self.name)
+            self.changed.notify_all()
+
+
+def closing(environ, start_response):
+    name = environ["QUERY_STRING"]
+    if name.startswith("?"):
+        # Waits until the others are closed, then tells how often each one was.
+        with Closing.changed:
+            Closing.changed.wait_for(lambda: name[1:] in Closing.closed, 20)
+        plain(start_response)
+        return [str(Closing.closed.count(name[1:])).encode()]
+    write = plain(start_response)
+    if name == "write":
+        write(b"written")
+    return Closing(name, CHUNKS[name]())
+
+
+def forever():
+    while True:
+        yield b"x" * 10_000
+
+
+def empty_forever():
+    yield b"x"
+    while True:
+        yield b""
+
+
+def broken():
+    yield b"one"
+    raise ValueError("broken")
+
+
+CHUNKS = {
+    "end": lambda: [b"a", b"b"],
+    "write": lambda: [b"a"],
+    "head": lambda: [b"a", b"b"],
+    "error": broken,
+    "gone": forever,
+    "gone-empty": empty_forever,
+}
+
+
+def fails_to_close(environ, start_response):
+    plain(start_response, ("Content-Length", "2"))
+
+    class Iterable(list):
+        def close(self):
+            raise ValueError("in close()")
+
+    return Iterable([b"ok"])
+
+
+@validator
+def file(environ, start_response):
+    plain(start_response)
+    return environ["wsgi.file_wrapper"](io.BytesIO(b"line\n" * 5000), 1000)
+
+
+def large(environ, start_response):
+    """More than may wait for a slow client."""
+    plain(start_response)
+    for _ in range(64):
+        yield b"x" * 16384
+
+
+def keeps_start_response(environ, start_response, kept=[]):
+    if kept:
+        message = "nothing was raised"
+        try:
+            kept[0]("200 OK", [])
+        except RuntimeError as error:
+            message = str(error)
+        plain(start_response)
+        return [message.encode()]
+    kept.append(start_response)
+    plain(start_response)
+    return [b"kept"]

@@ -1,0 +1,35 @@
+"""Applications that look at their environ."""
+
+import json
+import os
+import threading
+from wsgiref.validate import validator
+
+KEPT = []
+
+
+@validator
+def everything(environ, start_response):
+    """All that can be told as text."""
+    KEPT.append(environ)
+    told = {name: value for name, value in environ.items() if isinstance(value, (str, bool, tuple))}
+    told["type"] = type(environ).__name__
+    told["before"] = len(KEPT) > 1 and KEPT[-2]["PATH_INFO"]
+    told["leaked"] = [name for name in os.environ if name in environ]
+    body = json.dumps(told).encode("ascii")
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def logs(environ, start_response):
+    errors = environ["wsgi.errors"]
+    errors.write("half a ")
+    errors.writelines(["line\n", "any text \udce9 \N{EURO SIGN}\n"])
+    print("printed")
+    print("without an end", end="", file=errors)
+    errors.flush()
+    thread = threading.Thread(target=print, args=("from a thread of its own",))
+    thread.start()
+    thread.join()
+    start_response("204 No Content", [])
+    return []

@@ -1,0 +1,177 @@
+//! What an application is told about its request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::Request;
+use http_environ::{Environ, Scheme, Server};
+
+use crate::harness::{Answer, TestBody, call, load, read, settings, wait_for_log};
+
+/// The environ as the application sees it: names and values as JSON writes them.
+struct Told(HashMap<String, String>);
+
+impl Told {
+    fn of(answer: &Answer) -> Self {
+        // A flat object of strings, numbers and lists, as `environs:everything` makes it.
+        let text = answer.text().trim_matches(['{', '}']);
+        let mut told = HashMap::new();
+        for pair in text.split(", \"") {
+            if let Some((name, value)) = pair.trim_start_matches('"').split_once("\": ") {
+                told.insert(name.to_owned(), value.trim_matches('"').to_owned());
+            }
+        }
+        Self(told)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+fn request(target: &str, headers: &[(&str, &str)], environ: impl FnOnce(&mut Environ)) -> Request<TestBody> {
+    let mut request = Request::get(target);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut request = request.body(TestBody::default()).unwrap();
+    let mut known = Environ::for_target(request.uri()).unwrap();
+    environ(&mut known);
+    request.extensions_mut().insert(known);
+    request
+}
+
+async fn told(request: Request<TestBody>) -> Told {
+    Told::of(&read(call(&load("environs:everything"), request).await.unwrap()).await)
+}
+
+#[tokio::test]
+async fn the_variables_of_cgi_and_wsgi_are_there() {
+    let told = told(request("/caf%C3%A9//x;y?a=%20", &[("host", "example.com:8000")], |_| {})).await;
+    for (name, value) in [
+        ("REQUEST_METHOD", "GET"),
+        ("SCRIPT_NAME", ""),
+        ("PATH_INFO", "/caf\\u00c3\\u00a9//x;y"),
+        ("QUERY_STRING", "a=%20"),
+        ("REQUEST_URI", "/caf%C3%A9//x;y?a=%20"),
+        ("RAW_URI", "/caf%C3%A9//x;y?a=%20"),
+        ("SERVER_NAME", "example.com"),
+        ("SERVER_PORT", "8000"),
+        ("SERVER_PROTOCOL", "HTTP/1.1"),
+        ("GATEWAY_INTERFACE", "CGI/1.1"),
+        ("REMOTE_ADDR", ""),
+        ("HTTP_HOST", "example.com:8000"),
+        ("wsgi.url_scheme", "http"),
+        ("wsgi.version", "[1, 0]"),
+        ("wsgi.input_terminated", "true"),
+        ("wsgi.multithread", "true"),
+        ("wsgi.multiprocess", "false"),
+        ("wsgi.run_once", "false"),
+        ("type", "dict"),
+        ("leaked", "[]"),
+    ] {
+        assert_eq!(told.get(name), Some(value), "{name}");
+    }
+    for name in ["CONTENT_LENGTH", "CONTENT_TYPE", "HTTPS", "HTTP_CONTENT_TYPE"] {
+        assert_eq!(told.get(name), None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_mount_and_the_front_servers_prefix_are_the_script_name() {
+    let told = told(request("/shop/a", &[], |environ| {
+        environ.prefix = b"/outer".as_slice().into();
+        assert!(environ.path_mut().mount("/shop"));
+    }))
+    .await;
+    assert_eq!((told.get("SCRIPT_NAME"), told.get("PATH_INFO")), (Some("/outer/shop"), Some("/a")));
+}
+
+#[tokio::test]
+async fn who_asks_and_how_is_told_as_the_front_knows_it() {
+    let told = told(request("/", &[], |environ| {
+        environ.scheme = Scheme::Https;
+        environ.remote_addr = Some("2001:db8::1".parse().unwrap());
+        environ.remote_port = Some(5);
+        environ.server = Arc::new(Server { name: "inside".into(), software: "test/1", ..Server::default() });
+        environ.set(&"DEPLOY".into(), b"live \xe9".as_slice());
+    }))
+    .await;
+    for (name, value) in [
+        ("wsgi.url_scheme", "https"),
+        ("REQUEST_SCHEME", "https"),
+        ("HTTPS", "on"),
+        ("REMOTE_ADDR", "2001:db8::1"),
+        ("REMOTE_PORT", "5"),
+        ("SERVER_NAME", "inside"),
+        ("SERVER_PORT", "443"),
+        ("SERVER_SOFTWARE", "test/1"),
+        ("DEPLOY", "live \\u00e9"),
+    ] {
+        assert_eq!(told.get(name), Some(value), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn headers_that_come_twice_are_joined_and_those_that_lie_are_dropped() {
+    let headers = [
+        ("x-a", "1"),
+        ("cookie", "a=1"),
+        ("x-a", "2"),
+        ("cookie", "b=2"),
+        ("content-type", "text/plain"),
+        ("proxy", "evil"),
+        ("x_b", "evil"),
+        ("x-b", "good"),
+    ];
+    let told = told(request("/", &headers, |_| {})).await;
+    for (name, value) in [
+        ("HTTP_X_A", Some("1,2")),
+        ("HTTP_COOKIE", Some("a=1; b=2")),
+        ("CONTENT_TYPE", Some("text/plain")),
+        ("HTTP_X_B", Some("good")),
+        ("HTTP_PROXY", None),
+        ("HTTP_CONTENT_TYPE", None),
+    ] {
+        assert_eq!(told.get(name), value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_environ_outlives_its_request_unchanged() {
+    let application = load("environs:everything");
+    read(call(&application, request("/first", &[], |_| {})).await.unwrap()).await;
+    let second = read(call(&application, request("/second", &[], |_| {})).await.unwrap()).await;
+    let told = Told::of(&second);
+    // Other tests use the same module: what stood there before is some path, and never this one's.
+    assert_ne!(told.get("before"), Some("/second"));
+    assert_eq!(told.get("PATH_INFO"), Some("/second"));
+}
+
+#[tokio::test]
+async fn one_thread_and_other_processes_are_told_truly() {
+    let mut settings = settings("environs:everything");
+    (settings.threads, settings.multiprocess) = (1, true);
+    settings.variables = vec![("SITE".into(), "one".into())];
+    let application = tower_wsgi::Application::load(settings).unwrap();
+    let told = Told::of(&read(call(&application, request("/", &[], |_| {})).await.unwrap()).await);
+    assert_eq!(
+        (told.get("wsgi.multithread"), told.get("wsgi.multiprocess"), told.get("SITE")),
+        (Some("false"), Some("true"), Some("one"))
+    );
+}
+
+#[tokio::test]
+async fn what_an_application_prints_reaches_the_log_with_its_request() {
+    let request = request("/", &[], |environ| environ.set_request_id("req-prints".into()));
+    call(&load("environs:logs"), request).await.unwrap();
+    for words in [
+        ["req-prints", "environs:logs", "half a line"],
+        ["req-prints", "any text \\\\udce9 \u{20ac}", "wsgi.errors"],
+        ["req-prints", "printed", "stdout"],
+        ["req-prints", "without an end", "wsgi.errors"],
+        ["from a thread of its own", "stdout", "-"],
+    ] {
+        wait_for_log(&words);
+    }
+}

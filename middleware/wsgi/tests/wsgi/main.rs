@@ -1,0 +1,9 @@
+//! The host with a real interpreter, one behaviour a test. Rows of the list of what a WSGI server must get right are
+//! told by the names.
+
+mod answers;
+mod environ;
+mod harness;
+mod input;
+mod process;
+mod queue;

@@ -1,0 +1,121 @@
+//! Importing applications, and what they do to the process they share.
+
+use std::path::{Path, PathBuf};
+
+use http::Request;
+use tower_wsgi::{Application, LoadError, Settings, discover};
+
+use crate::harness::{TestBody, call, get, load, load_error, read, settings, wait_for_log};
+
+#[test]
+fn an_import_error_is_told_with_name_and_traceback() {
+    let error = load_error("broken:app").to_string();
+    for words in ["broken:app", "Traceback", "broken.py", "No module named 'a_module_that_nobody_has'"] {
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn leaving_or_having_nothing_to_call_is_an_import_error() {
+    for (app, words) in [
+        ("leaves:app", "SystemExit: no"),
+        ("processes:nothing", "has no attribute 'nothing'"),
+        ("processes:not_callable", "is not callable"),
+        ("nowhere/at_all.py", "No such file"),
+        ("", "Empty module name"),
+    ] {
+        let error = load_error(app).to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn factories_and_dotted_attributes_are_found() {
+    assert_eq!(get("processes:make()").await.text(), "made");
+    assert_eq!(get("processes:Site.made").await.text(), "by a class");
+}
+
+#[tokio::test]
+async fn a_file_is_a_module_of_its_own() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps/single.py");
+    for (app, name) in [(file.display().to_string(), "one"), (format!("{}:app", file.display()), "two")] {
+        let application = Application::load(Settings { name: name.into(), ..settings(&app) }).unwrap();
+        let answer =
+            read(call(&application, Request::get("/").body(TestBody::default()).unwrap()).await.unwrap())
+                .await;
+        assert_eq!(answer.text(), format!("wsgi_{name}"));
+    }
+}
+
+#[tokio::test]
+async fn handlers_of_signals_are_refused_and_told() {
+    let text = get("processes:handlers").await.text().to_owned();
+    assert!(!text.contains("default_int_handler") && !text.contains("lambda"), "{text}");
+    wait_for_log(&["WARN", "a handler of SIGTERM was refused", "processes.py"]);
+}
+
+#[tokio::test]
+async fn a_forked_child_that_comes_back_leaves() {
+    assert_eq!(get("processes:forks").await.text(), "the child left with 1");
+}
+
+#[tokio::test]
+async fn requests_do_not_run_on_the_main_thread() {
+    assert_eq!(get("processes:names_thread").await.text(), "False");
+}
+
+#[test]
+fn another_version_of_python_is_refused_with_both_names() {
+    load("answers:hello");
+    let running = discover(settings("").python.as_deref()).unwrap();
+    let other = other_interpreter(&running.prefix);
+    let error = Application::load(Settings { python: Some(other), ..settings("answers:hello") }).unwrap_err();
+    assert!(matches!(error, LoadError::OtherVersion { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("wants Python 3.99.0") && text.contains(&running.version_text()), "{text}");
+}
+
+#[tokio::test]
+async fn the_packages_of_a_second_virtualenv_can_be_imported() {
+    load("answers:hello");
+    let running = discover(settings("").python.as_deref()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let made = std::process::Command::new(&running.executable)
+        .args(["-m", "venv", "--without-pip"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{} -m venv: {}",
+        running.executable.display(),
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let second = discover(Some(folder.path())).unwrap();
+    assert_eq!(second.prefix, std::fs::canonicalize(folder.path()).unwrap());
+    let module =
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'second']\n";
+    std::fs::write(second.packages[0].join("only_in_second.py"), module).unwrap();
+    let wanted = settings("only_in_second:app");
+    let application = Application::load(Settings { python: Some(folder.path().into()), ..wanted }).unwrap();
+    let answer = call(&application, Request::get("/").body(TestBody::default()).unwrap()).await.unwrap();
+    assert_eq!(read(answer).await.text(), "second");
+}
+
+/// Something that says that it is another Python, with a library that is there.
+fn other_interpreter(prefix: &Path) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap().keep();
+    std::fs::write(folder.join("libpython3.99.so.1.0"), "").unwrap();
+    let python = folder.join("python3");
+    let answers = format!(
+        "#!/bin/sh\ncat <<END\nimplementation=cpython\nversion=3.99.0\nexecutable={}\nprefix={}\nfolder={}\n\
+         library=libpython3.99.so.1.0\nEND\n",
+        python.display(),
+        prefix.join("other").display(),
+        folder.display()
+    );
+    std::fs::write(&python, answers).unwrap();
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    python
+}
