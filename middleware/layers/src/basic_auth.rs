@@ -211,9 +211,8 @@ mod tests {
 
     #[test]
     fn weak_costly_or_broken_hashes_are_mistakes_with_the_line_of_the_file() {
-        let folder = std::env::temp_dir().join(format!("basic_auth-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("staff.htpasswd");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("staff.htpasswd");
         let yaml = format!("basic_auth: {{ file: \"{}\" }}", file.display());
         let hash = bcrypt::hash("x", 4).unwrap();
         for (line, part) in [
@@ -227,7 +226,9 @@ mod tests {
         }
         std::fs::write(&file, format!("# staff\n\nbob:{hash}\n")).unwrap();
         assert!(build(&yaml).is_ok());
-        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::write(&file, "# staff\n").unwrap();
+        assert!(mistakes(&yaml).contains("names no user"));
+        std::fs::remove_file(&file).unwrap();
         assert!(mistakes(&yaml).contains("cannot read"));
     }
 

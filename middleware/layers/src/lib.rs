@@ -4,6 +4,7 @@
 //! * [`service`]: requests, answers, the boxed infallible service and the layer around it
 //! * [`rescue`](mod@rescue): cause → answer, for whoever fails
 //! * [`KINDS`]: the list of layers
+//! * `setting`, `header_edits`, `transcode`, `verdict`: what several layers share; no layer uses another
 //!
 //! A new layer is one new file, which holds its settings and its `KIND`, and one row in [`KINDS`].
 //!
@@ -72,23 +73,23 @@ pub struct LayerKind {
     pub build: fn(&Settings) -> Result<BoxLayer, Diagnostic>,
 }
 
-/// Every kind of layer.
+/// Every kind of layer, in the order of a stack.
 pub static KINDS: &[&LayerKind] = &[
     &access_log::KIND,
     &request_id::KIND,
-    &set_env::KIND,
-    &request_headers::KIND,
     &response_headers::KIND,
-    &rewrite::KIND,
-    &timeout::KIND,
     &cors::KIND,
+    &compress::KIND,
     &allow::KIND,
     &basic_auth::KIND,
-    &compress::KIND,
-    &xslt::KIND,
+    &set_env::KIND,
+    &request_headers::KIND,
+    &rewrite::KIND,
     &decompress::KIND,
     &body_limit::KIND,
+    &timeout::KIND,
     &concurrency_limit::KIND,
+    &xslt::KIND,
 ];
 
 #[cfg(test)]

@@ -241,6 +241,16 @@ mod tests {
     }
 
     #[test]
+    fn an_encoded_path_decodes_to_itself() {
+        for byte in 1..=u8::MAX {
+            for path in [vec![b'/', byte, b'x'], vec![b'/', b'%', byte, b'F'], vec![b'/', byte, b'2', b'F']] {
+                let parsed = http_environ::RequestPath::parse(&encode_path(&path)).unwrap();
+                assert_eq!(parsed.decoded(), path, "{}", path.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
     fn mistakes_are_told_all_at_once() {
         let text = mistakes("rewrite: { match: \"(\", to: \"new?x=1\", query: \"{\" }");
         for part in

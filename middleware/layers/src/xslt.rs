@@ -117,17 +117,13 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
 
 /// The mistakes of a sheet, at the setting that names it; each with file, line and column of its own.
 fn diagnostic(error: &XsltError, sheets: &[Spanned<PathBuf>]) -> Diagnostic {
-    let text = chain(error).replace('\n', "\n  ");
+    let text = crate::rescue::chain(error).replace('\n', "\n  ");
     let named = sheets.iter().find(|sheet| text.contains(&*sheet.value.to_string_lossy())).or(sheets.first());
     let diagnostic = Diagnostic::error(format!("failed to {text}"));
     match named {
         Some(sheet) => diagnostic.at(&sheet.place),
         None => diagnostic,
     }
-}
-
-fn chain(error: &XsltError) -> String {
-    crate::rescue::chain(error)
 }
 
 /// [`XsltLayer`] with the bodies of this crate, its failures answered by [`rescue`].

@@ -23,7 +23,7 @@ const REMEMBERED_MOST: usize = 1024;
 /// Who may enter, with what.
 pub(super) struct Passwords {
     hashes: HashMap<String, String>,
-    /// Checked where a name is unknown, so that the time tells nothing.
+    /// The costliest hash: checked where a name is unknown, so that the time tells nothing.
     decoy: String,
     salt: [u8; 32],
     /// Salted digests of right names and passwords, and until when they are remembered.
@@ -43,12 +43,19 @@ impl Passwords {
             hashes.insert(name.value.clone(), usable(hash).map_err(|what| mistake(&what, &hash.place))?);
         }
         if let Some(file) = file {
-            hashes.extend(from_file(file)?);
+            for (name, hash) in from_file(file)? {
+                // Of a name that stands there twice the first line counts, as for Apache.
+                hashes.entry(name).or_insert(hash);
+            }
+            if hashes.is_empty() {
+                return Err(mistake("nobody could enter: the file names no user", &file.place));
+            }
         }
         let mut salt = [0; 32];
         getrandom::fill(&mut salt).map_err(|error| Diagnostic::error(format!("no random bytes: {error}")))?;
         Ok(Self {
-            decoy: hashes.values().next().cloned().unwrap_or_default(),
+            // The cost stands in the hash: `$2y$05$…`.
+            decoy: hashes.values().max_by(|a, b| a.get(3..6).cmp(&b.get(3..6))).cloned().unwrap_or_default(),
             hashes,
             salt,
             right: Mutex::default(),
