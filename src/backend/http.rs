@@ -138,16 +138,7 @@ fn build(settings: &Settings, cores: usize) -> BoxService {
         },
         host: settings.host.clone(),
     });
-    BoxService::from_fn(move |request| {
-        let upstream = Arc::clone(&upstream);
-        async move {
-            let id = View::of(&request).environ().request_id.clone();
-            match upstream.forward(request).await {
-                Ok(answer) => answer,
-                Err(failure) => rescue(&id, failure.cause(), &failure),
-            }
-        }
-    })
+    BoxService::from_fn(move |request| Arc::clone(&upstream).answer(request))
 }
 
 /// The servers and what leads to them.
@@ -160,12 +151,17 @@ struct Upstream {
 }
 
 impl Upstream {
+    async fn answer(self: Arc<Self>, request: Request) -> Response {
+        let id = View::of(&request).environ().request_id.clone();
+        self.forward(request).await.unwrap_or_else(|failure| rescue(&id, failure.cause(), &failure))
+    }
+
     /// Sends a request to the first server that takes it.
     ///
     /// Another is tried only where nothing of the request was sent: where no connection could be opened, and where a
     /// connection had ended before the request was written (hyper then hands the request back).
-    async fn forward(&self, request: Request) -> Result<Response, Failure> {
-        let mut request = headers::outgoing(request)?;
+    async fn forward(&self, mut request: Request) -> Result<Response, Failure> {
+        headers::prepare(&mut request)?;
         let mut tried = Vec::new();
         let mut failure = Failure::NoServer;
         while let Some((at, kept)) = self.pool.checkout(&tried) {
@@ -173,7 +169,8 @@ impl Upstream {
             let is_kept = kept.is_some();
             let connection = match kept {
                 Some(connection) => Ok(connection),
-                None => server.connect(self.connect_timeout, self.limits).await,
+                // Boxed, so that requests that need no new connection do not carry the room for opening one.
+                None => Box::pin(server.connect(self.connect_timeout, self.limits)).await,
             };
             let mut connection = match connection {
                 Ok(connection) => connection,
@@ -187,15 +184,15 @@ impl Upstream {
             self.host.set(request.headers_mut(), server);
             match connection.send(request).await {
                 Ok(answer) => {
-                    let answer = headers::incoming(answer, server)?;
+                    let answer = headers::pass_on(answer, server)?;
                     self.pool.put(at, connection);
                     return Ok(answer);
                 }
-                Err(unsent) => {
-                    failure = Failure::Exchange { server: server.to_string(), source: unsent.error };
-                    let Some(back) = unsent.request else { return Err(failure) };
-                    request = back;
-                    // A kept connection may have ended meanwhile: that says nothing about its server.
+                Err(unanswered) => {
+                    failure = Failure::Exchange { server: server.to_string(), source: unanswered.error };
+                    let Some(unsent) = unanswered.request else { return Err(failure) };
+                    request = unsent;
+                    // That a kept connection has ended meanwhile says nothing about its server.
                     if !is_kept {
                         tried.push(at);
                     }

@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -54,17 +54,23 @@ pub(super) struct Deadline<S> {
     since: Option<Instant>,
     /// Never farther away than the shorter limit: then a new phase needs no reset of the timer.
     timer: Pin<Box<Sleep>>,
+    /// Whom the timer wakes: asking it again costs more than comparing.
+    wakes: Option<Waker>,
 }
 
 impl<S> Deadline<S> {
     pub(super) fn new(stream: S, phase: Phase, timeout: Duration, idle_timeout: Duration) -> Self {
         let timer = Box::pin(tokio::time::sleep(timeout.min(idle_timeout)));
-        Self { stream, phase, timeout, idle_timeout, since: None, timer }
+        Self { stream, phase, timeout, idle_timeout, since: None, timer, wakes: None }
     }
 
     /// Registers the waiting read with the timer, or ends it.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut since = *self.since.get_or_insert_with(Instant::now);
+        let is_registered = self.wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if is_registered && !self.timer.is_elapsed() {
+            return Poll::Pending;
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             let limit = match self.phase.0.load(Relaxed) {
@@ -83,6 +89,7 @@ impl<S> Deadline<S> {
             }
             self.timer.as_mut().reset(end.min(now + self.timeout.min(self.idle_timeout)));
         }
+        self.wakes = Some(cx.waker().clone());
         Poll::Pending
     }
 

@@ -3,12 +3,9 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
-    UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
 use http::uri::InvalidUri;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
 use http_environ::{Scheme, View};
 use hyper::body::Incoming;
 use vestibule_layers::{Body, Request, Response};
@@ -20,8 +17,6 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// The Host that an upstream sees.
 #[derive(Clone, Debug)]
@@ -44,90 +39,92 @@ impl Host {
 }
 
 /// Makes a request the upstream's: its target, its version, and the headers that are not for the next hop only.
-pub(super) fn outgoing(request: Request) -> Result<Request, Failure> {
-    let (mut parts, body) = request.into_parts();
-    if let Some(authority) = parts.uri.authority().and_then(|authority| authority.as_str().parse().ok()) {
-        // RFC 9112 section 3.2.2: the target in absolute form counts, not Host.
-        parts.headers.insert(HOST, authority);
-    }
-    let view = View::of_parts(&parts);
+pub(super) fn prepare(request: &mut Request) -> Result<(), Failure> {
+    let view = View::of(request);
     let target = target(&view).map_err(Failure::Target)?;
     let forwarded = Forwarded::of(&view);
-
-    let headers = &mut parts.headers;
-    if headers.contains_key(TRANSFER_ENCODING) {
-        // The body is framed anew; of both, RFC 9112 section 6.3 lets only this one count.
-        headers.remove(CONTENT_LENGTH);
+    if let Some(target) = target {
+        *request.uri_mut() = target;
     }
+    *request.version_mut() = Version::HTTP_11;
+    let headers = request.headers_mut();
     remove_hop_by_hop(headers);
-    // hyper's server has answered it, or will when the body is read.
+    // hyper's server answers it when the body is read.
     headers.remove(EXPECT);
     forwarded.write(headers);
-    if let Some(target) = target {
-        parts.uri = target;
-    }
-    parts.version = Version::HTTP_11;
-    parts.extensions = Extensions::new();
-    Ok(Request::from_parts(parts, body))
+    Ok(())
 }
 
 /// Makes an upstream's answer the client's.
-pub(super) fn incoming(answer: http::Response<Incoming>, server: &Server) -> Result<Response, Failure> {
-    let (mut parts, body) = answer.into_parts();
-    let headers = &mut parts.headers;
-    let nonsense = |what| Err(Failure::Nonsense { server: server.to_string(), what });
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return nonsense("it switches to a protocol that nobody asked for");
+pub(super) fn pass_on(mut answer: http::Response<Incoming>, server: &Server) -> Result<Response, Failure> {
+    if let Some(what) = nonsense(&answer) {
+        return Err(Failure::Nonsense { server: server.to_string(), what });
     }
-    if let Some(encoding) = headers.get(TRANSFER_ENCODING) {
-        if !encoding.as_bytes().eq_ignore_ascii_case(b"chunked")
-            || headers.get_all(TRANSFER_ENCODING).iter().count() > 1
-        {
-            return nonsense("its transfer encoding is not `chunked`");
-        }
-        if headers.contains_key(CONTENT_LENGTH) {
-            return nonsense("it has a length and is chunked, too");
-        }
-    }
-    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
-        return nonsense("it has two lengths");
-    }
-    remove_hop_by_hop(headers);
+    remove_hop_by_hop(answer.headers_mut());
     // The front's own; that of an old server would end the client's connection.
-    parts.version = Version::HTTP_11;
-    Ok(Response::from_parts(parts, Body::from(body)))
+    *answer.version_mut() = Version::HTTP_11;
+    Ok(answer.map(Body::from))
+}
+
+/// What hyper accepts, though the next one in line might read it otherwise.
+fn nonsense(answer: &http::Response<Incoming>) -> Option<&'static str> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Some("it switches to a protocol that nobody asked for");
+    }
+    let mut lengths = answer.headers().get_all(CONTENT_LENGTH).iter();
+    let length = lengths.next();
+    if lengths.next().is_some() {
+        return Some("it has two lengths");
+    }
+    let mut codings = answer.headers().get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => None,
+        (Some(_), _) if length.is_some() => Some("it has a length and is chunked, too"),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => None,
+        _ => Some("its transfer coding is not `chunked`"),
+    }
 }
 
 /// RFC 9110 section 7.6.1: what is meant for the next hop only, and what `Connection` names.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    const ALWAYS: [HeaderName; 7] = [
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        CONNECTION,
-    ];
-    if headers.contains_key(CONNECTION) {
-        for name in named_by_connection(headers) {
-            headers.remove(name);
+    let found: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    for name in found {
+        match name {
+            CONNECTION => {
+                for named in named_by_connection(headers) {
+                    headers.remove(named);
+                }
+            }
+            TE if headers[TE].as_bytes().eq_ignore_ascii_case(b"trailers") => continue,
+            _ => {}
         }
-    }
-    if headers.get(TE).is_some_and(|codings| !codings.as_bytes().eq_ignore_ascii_case(b"trailers")) {
-        headers.remove(TE);
-    }
-    for name in ALWAYS {
         headers.remove(name);
     }
 }
 
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    // A `match` on the text asks for the length first: cheaper than a look-up of each.
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// The headers that `Connection` names, but for those that are looked at on their own.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    // `TE: trailers` passes, `close` and `keep-alive` are no headers.
-    let values =
-        headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let names = values.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
-    names.filter(|name| *name != TE && *name != HOST && name != "close").collect()
+    let values = headers.get_all(CONNECTION).iter();
+    let words = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let names = words
+        .filter(|word| !word.eq_ignore_ascii_case(b"close") && !word.eq_ignore_ascii_case(b"keep-alive"));
+    let names = names.filter_map(|word| HeaderName::from_bytes(word).ok());
+    names.filter(|name| *name != HOST && *name != CONTENT_LENGTH && !is_hop_by_hop(name)).collect()
 }
 
 /// The target in origin form, under a mount only what is below it; `None` where that is what was sent.
@@ -158,14 +155,12 @@ impl Forwarded {
         let (environ, headers) = (view.environ(), view.headers());
         // A chain that is there was believed, and the client's address is in it.
         let unknown = environ.remote_addr.filter(|_| !headers.contains_key(X_FORWARDED_FOR));
-        let prefix = [&environ.prefix, environ.path().raw_script_name()].concat();
+        let prefix = prefix(&environ.prefix, environ.path().raw_script_name());
         Self {
             client: unknown.and_then(address),
             scheme: environ.scheme,
             host: headers.get(HOST).filter(|_| !headers.contains_key(X_FORWARDED_HOST)).cloned(),
-            prefix: HeaderValue::from_maybe_shared(Bytes::from(prefix))
-                .ok()
-                .filter(|prefix| !prefix.is_empty()),
+            prefix,
         }
     }
 
@@ -186,4 +181,21 @@ impl Forwarded {
 
 fn address(address: IpAddr) -> Option<HeaderValue> {
     HeaderValue::try_from(address.to_string()).ok()
+}
+
+/// The front server's prefix, which is decoded, and the mounts, which are as they were sent.
+fn prefix(front: &[u8], mounts: &[u8]) -> Option<HeaderValue> {
+    if front.is_empty() && mounts.is_empty() {
+        return None;
+    }
+    let mut prefix = Vec::with_capacity(front.len() + mounts.len());
+    for &byte in front {
+        if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte) {
+            prefix.push(byte);
+        } else {
+            prefix.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    prefix.extend_from_slice(mounts);
+    HeaderValue::from_maybe_shared(Bytes::from(prefix)).ok()
 }

@@ -1,0 +1,242 @@
+//! What a client gets where the server fails, and that the next request is none the worse for it.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use super::script::{Peer, Server};
+use super::*;
+
+/// The address of a port that nobody listens on.
+fn refusing() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// The answer to a request whose server plays the script; that to the next one must be "fine".
+async fn after(settings: &str, script: impl FnOnce(&mut Peer) + Send + 'static) -> Answered {
+    let server = Server::once(script);
+    let asked = forwarding(&[&server.address], settings);
+    let answer = asked.ask(get("/")).await;
+    assert_eq!(asked.ask(get("/")).await.whole(), "fine");
+    assert_eq!(server.accepted(), 2, "the connection that failed is not used again");
+    answer
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_is_bad() {
+    let asked = forwarding(&[&refusing(), &refusing()], "");
+    assert_eq!(asked.ask(get("/")).await.status, 502);
+    let asked = forwarding(&["unix:/nowhere/at/all.sock"], "");
+    assert_eq!(asked.ask(get("/")).await.status, 502);
+}
+
+#[tokio::test]
+async fn another_server_takes_what_one_refused() {
+    let server = Server::playing(vec![Box::new(|peer| {
+        peer.head();
+        let body = peer.exactly(4);
+        peer.write(&format!("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{body}"));
+    })]);
+    let asked = forwarding(&[&refusing(), &server.address], "");
+    assert_eq!(asked.ask(post(Body::from("once"))).await.whole(), "once");
+}
+
+#[tokio::test]
+async fn a_server_that_refused_is_passed_over_for_a_while() {
+    let first = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = first.local_addr().unwrap().to_string();
+    drop(first);
+    let other = Server::playing(vec![Box::new(Peer::fine)]);
+    let asked = forwarding(&[&address, &other.address], "");
+    assert_eq!(asked.ask(get("/")).await.whole(), "fine");
+    // It is back, but nobody asks it yet.
+    let back = TcpListener::bind(&address).unwrap();
+    back.set_nonblocking(true).unwrap();
+    for _ in 0..4 {
+        assert_eq!(asked.ask(get("/")).await.whole(), "fine");
+    }
+    assert!(back.accept().is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_too_slow() {
+    assert_eq!(after("timeout: 100ms", Peer::until_closed).await.status, 504);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_in_its_head_is_too_slow() {
+    let answer = after("timeout: 100ms", |peer| {
+        peer.write("HTTP/1.1 200 OK\r\nContent-");
+        peer.until_closed();
+    });
+    assert_eq!(answer.await.status, 504);
+}
+
+#[tokio::test]
+async fn a_head_that_breaks_off_is_bad() {
+    assert_eq!(after("", |peer| drop(peer.head())).await.status, 502);
+    assert_eq!(after("", |peer| peer.reset_after("")).await.status, 502);
+    assert_eq!(after("", |peer| peer.reset_after("HTTP/1.1 200 OK\r\nConte")).await.status, 502);
+}
+
+#[tokio::test]
+async fn nonsense_is_bad() {
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(101));
+    let huge = format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "x".repeat(70_000));
+    for head in [
+        "220 smtp.example ESMTP\r\n\r\n",
+        "HTTP/1.1 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        &many,
+        &huge,
+    ] {
+        let text = head.to_owned();
+        let answer = after("", move |peer| {
+            peer.head();
+            peer.write(&text);
+            peer.until_closed();
+        });
+        assert_eq!(answer.await.status, 502, "{}", &head[..head.len().min(80)]);
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_body_never_looks_whole() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nsho",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+    ] {
+        let broken = after("", move |peer| {
+            peer.head();
+            peer.write(answer);
+        });
+        let broken = broken.await;
+        assert_eq!(broken.status, 200);
+        assert!(broken.text.is_err(), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_in_the_body_never_looks_like_its_end() {
+    let answer = after("", |peer| peer.reset_after("HTTP/1.0 200 OK\r\n\r\nthe end is not known")).await;
+    assert!(answer.status == 502 || answer.text.is_err());
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_is_broken_off() {
+    let answer = after("timeout: 100ms", |peer| {
+        peer.head();
+        peer.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+        peer.until_closed();
+    });
+    assert!(answer.await.text.is_err());
+}
+
+#[tokio::test]
+async fn a_request_that_was_sent_is_never_sent_again() {
+    let server = Server::once(|peer| {
+        assert!(peer.head().starts_with("POST"));
+        assert_eq!(peer.exactly(4), "once");
+    });
+    let asked = forwarding(&[&server.address, &server.address], "");
+    assert_eq!(asked.ask(post(Body::from("once"))).await.status, 502);
+    assert_eq!(server.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_was_closed_is_not_used() {
+    let server = Server::once(|peer| {
+        peer.head();
+        peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+    let asked = forwarding(&[&server.address], "");
+    let mut body = asked.answer(get("/")).await.into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "ok");
+    assert!(body.frame().await.is_none());
+    // The end of the connection is seen when the sockets are looked at.
+    let until_seen = async {
+        while server.accepted() < 2 {
+            tokio::task::yield_now().await;
+            if asked.ask(post(Body::Empty)).await.status == 200 {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, until_seen).await.unwrap();
+    assert_eq!(asked.ask(get("/")).await.whole(), "fine");
+}
+
+#[tokio::test]
+async fn what_follows_an_answer_unasked_ends_the_connection() {
+    let answer = after("", |peer| {
+        peer.head();
+        peer.write("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+        peer.until_closed();
+    });
+    assert_eq!(answer.await.status, 204);
+}
+
+#[tokio::test]
+async fn a_client_that_uploads_slowly_is_not_the_servers_fault() {
+    let server = Server::playing(vec![Box::new(|peer| {
+        peer.head();
+        peer.exactly("4\r\nslow\r\n0\r\n\r\n".len());
+        peer.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
+    })]);
+    let asked = forwarding(&[&server.address], "timeout: 50ms");
+    let (sender, body) = pieces();
+    let mut answer = Box::pin(asked.ask(post(body)));
+    let waited = tokio::time::timeout(Duration::from_millis(300), &mut answer).await;
+    assert!(waited.is_err(), "no answer while the client thinks");
+    sender.send("slow").await.unwrap();
+    drop(sender);
+    assert_eq!(answer.await.whole(), "done");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_is_not_the_servers_fault() {
+    let server = Server::playing(vec![Box::new(|peer| {
+        peer.head();
+        peer.write(&format!("HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n{}", "x".repeat(8_000_000)));
+        peer.until_closed();
+    })]);
+    let asked = forwarding(&[&server.address], "timeout: 50ms");
+    let body = asked.answer(get("/")).await.into_body();
+    assert!(tokio::time::timeout(Duration::from_millis(300), std::future::pending::<()>()).await.is_err());
+    assert_eq!(text(body).await.unwrap().len(), 8_000_000);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_on_the_way_in_is_the_clients_fault() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the body broke off")]
+    struct Broken;
+    struct Breaking;
+    impl http_body::Body for Breaking {
+        type Data = Bytes;
+        type Error = Broken;
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+            Poll::Ready(Some(Err(Broken)))
+        }
+    }
+    let server = Server::once(Peer::until_closed);
+    let asked = forwarding(&[&server.address], "");
+    assert_eq!(asked.ask(post(Body::boxed(Breaking))).await.status, 400);
+    let limited = http_body_util::Limited::new(http_body_util::Full::new(Bytes::from_static(b"long")), 3);
+    let server = Server::once(Peer::until_closed);
+    let asked = forwarding(&[&server.address], "");
+    assert_eq!(asked.ask(post(Body::boxed(limited))).await.status, 413);
+    assert_eq!(asked.ask(get("/")).await.whole(), "fine");
+}
