@@ -1,0 +1,1 @@
+"""A notice board in Django: notices in SQLite, anyone may pin one, the admin tidies up."""

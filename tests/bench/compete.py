@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""Runs contestants side by side on the same work and prints what each request cost them.
+
+FILE.json: {"cpu": 0, "load_cpu": 1, "support": [shell, ...], "contestants": [...], "workloads": [...]}
+  support:    servers that run beside all contestants, on the load's processor
+  contestant: name, port, start (shell), and maybe env, cwd, skip: [workload, ...]
+  workload:   name, path, and maybe connections (32), wrk: [extra arguments], expect: text in the body of a plain GET
+
+What counts is CPU microseconds per request, user and system, of all processes of the server (from /proc), as a ratio
+within one run: the server is pinned to one processor and the load to another, the contestants take turns round by
+round, so that a change of the machine's speed meets all of them, and the median of the rounds counts. Requests per
+second and latencies depend on what else the machine does.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+FINISH_IN_ORDER, FINISH_AT_ALL = 5, 2  # seconds
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the loopback interface, whatever the proxy
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("file")
+    options.add_argument("--only", help="names of contestants, separated by commas")
+    options.add_argument("--workloads", help="names of workloads, separated by commas")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--seconds", type=int, default=3, help="of load for each contestant, workload and round")
+    options.add_argument("--json", help="a file for the medians")
+    options = options.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers are stopped then, too
+
+    with open(options.file, encoding="utf-8") as file:
+        plan = json.loads(os.path.expandvars(file.read()))
+    plan["contestants"] = chosen(plan["contestants"], options.only)
+    plan["workloads"] = chosen(plan["workloads"], options.workloads)
+
+    support = [Server(command, plan["load_cpu"], "support") for command in plan.get("support", [])]
+    try:
+        results = compete(plan, options.rounds, options.seconds)
+    finally:
+        for server in support:
+            server.stop()
+    for workload in plan["workloads"]:
+        print_table(workload, results)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({f"{w}/{c}": summary(runs) for (w, c), runs in results.items()}, file, indent=1)
+
+
+def chosen(things, names):
+    return [thing for thing in things if not names or thing["name"] in names.split(",")]
+
+
+def compete(plan, rounds, seconds):
+    """All runs, by names of workload and contestant."""
+    results = {(w["name"], c["name"]): [] for w in plan["workloads"] for c in plan["contestants"]}
+    for number in range(1, rounds + 1):
+        for contestant in plan["contestants"]:
+            for workload, result in take_turn(contestant, plan, seconds):
+                results[workload, contestant["name"]].append(result)
+            print(f"round {number}: {contestant['name']} done", file=sys.stderr)
+    return results
+
+
+def take_turn(contestant, plan, seconds):
+    """Starts a contestant, and gives each workload's name with its figures."""
+    server = Server(
+        contestant["start"], plan["cpu"], contestant["name"], contestant.get("env", {}), contestant.get("cwd")
+    )
+    base = f"http://127.0.0.1:{contestant['port']}"
+    try:
+        for workload in plan["workloads"]:
+            if workload["name"] in contestant.get("skip", []):
+                continue
+            url = base + workload["path"]
+            problem = wait_for_answer(server, url, workload)
+            yield workload["name"], {"problem": problem} if problem else load(server, url, workload, plan, seconds)
+    finally:
+        server.stop()
+
+
+def wait_for_answer(server, url, workload):
+    """Waits until the expected answer comes; what came instead, if it does not."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            with OPENER.open(url, timeout=5) as response:
+                body = response.read()
+            problem = None if workload.get("expect", "").encode() in body else f"unexpected body {body[:60]!r}"
+        except (OSError, urllib.error.URLError) as error:
+            problem = repr(error)
+        if problem is None or time.monotonic() > deadline:
+            return problem
+        if server.process.poll() is not None:
+            return f"it has ended: see {server.log}"
+        time.sleep(0.1)
+
+
+def load(server, url, workload, plan, seconds):
+    wrk = ["taskset", "-c", str(plan["load_cpu"]), "wrk", "-t1", f"-c{workload.get('connections', 32)}", "--latency"]
+    extra = [*workload.get("wrk", []), url]
+    subprocess.run([*wrk, "-d1s", *extra], stdout=subprocess.DEVNULL, check=True)  # to warm up
+    before = server.cpu_seconds()
+    report = subprocess.run([*wrk, f"-d{seconds}s", *extra], stdout=subprocess.PIPE, text=True, check=True).stdout
+    used = server.cpu_seconds() - before
+
+    requests = int(found(r"(\d+) requests in", report) or 0)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", report)
+    return {
+        "problem": None if requests else "no requests",
+        "cpu_us": used / max(requests, 1) * 1e6,
+        "per_second": float(found(r"Requests/sec:\s+([\d.]+)", report) or 0),
+        "p99_ms": float(p99[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[p99[2]] if p99 else 0,
+        "memory_mib": server.memory_mib(),
+        "not_2xx": int(found(r"Non-2xx or 3xx responses: (\d+)", report) or 0),
+        "socket_errors": found(r"Socket errors: (.*)", report) or "",
+    }
+
+
+def found(pattern, text):
+    match = re.search(pattern, text)
+    return match and match[1]
+
+
+def summary(runs):
+    """The median of each figure over the runs that worked; None if none did."""
+    good = [run for run in runs if not run["problem"]]
+    if not good:
+        return None
+    medians = {k: statistics.median(run[k] for run in good) for k in ("cpu_us", "per_second", "p99_ms", "memory_mib")}
+    return medians | {"not_2xx": sum(run["not_2xx"] for run in good), "socket_errors": good[-1]["socket_errors"]}
+
+
+def print_table(workload, results):
+    runs = {contestant: runs for (name, contestant), runs in results.items() if name == workload["name"] and runs}
+    rows = {contestant: summary(runs) for contestant, runs in runs.items()}
+    best = min((row["cpu_us"] for row in rows.values() if row), default=0)
+    print(f"\n## {workload['name']}  ({workload['path']}, {workload.get('connections', 32)} connections)")
+    print(f"{'contestant':<18}{'CPU us/req':>11}{'vs best':>9}{'req/s':>9}{'p99 ms':>9}{'PSS MiB':>9}  errors")
+    for contestant, row in sorted(rows.items(), key=lambda item: item[1]["cpu_us"] if item[1] else float("inf")):
+        if row is None:
+            print(f"{contestant:<18}{'-':>11}  {runs[contestant][0]['problem']}")
+            continue
+        errors = (f"{row['not_2xx']} not 2xx " if row["not_2xx"] else "") + row["socket_errors"]
+        print(
+            f"{contestant:<18}{row['cpu_us']:>11.1f}{row['cpu_us'] / best:>9.2f}{row['per_second']:>9.0f}"
+            f"{row['p99_ms']:>9.2f}{row['memory_mib']:>9.1f}  {errors}"
+        )
+
+
+class Server:
+    """A command with all its processes: a session of its own, pinned to one processor."""
+
+    def __init__(self, command, cpu, name, env=None, cwd=None):
+        self.log = f"{os.environ['LOGS']}/{name}.log"
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                ["taskset", "-c", str(cpu), "sh", "-c", f"exec {command}"],
+                env=os.environ | (env or {}), cwd=cwd, stdout=log, stderr=log, start_new_session=True,
+            )
+
+    def pids(self):
+        return [pid for pid in filter(str.isdigit, os.listdir("/proc")) if stat(pid)[3:4] == [str(self.process.pid)]]
+
+    def cpu_seconds(self):
+        """User and system time of all its processes, and of their children that have ended."""
+        return sum(int(ticks) for pid in self.pids() for ticks in stat(pid)[11:15]) / TICKS_PER_SECOND
+
+    def memory_mib(self):
+        """What would be free without it: the proportional set size."""
+        total = 0
+        for pid in self.pids():
+            try:
+                with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                    total += int(found(r"\nPss:\s+(\d+)", file.read()) or 0)
+            except OSError:
+                pass  # it has ended
+        return total / 1024
+
+    def stop(self):
+        for number, patience in ((signal.SIGTERM, FINISH_IN_ORDER), (signal.SIGKILL, FINISH_AT_ALL)):
+            for pid in self.pids():
+                try:
+                    os.kill(int(pid), number)
+                except ProcessLookupError:
+                    pass
+            deadline = time.monotonic() + patience
+            while time.monotonic() < deadline and (self.process.poll() is None or self.pids()):
+                time.sleep(0.05)
+            if not self.pids():
+                break
+        self.process.wait(timeout=FINISH_AT_ALL)
+
+
+def stat(pid):
+    """The fields of /proc/PID/stat from the third on; none if it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return []
+
+
+if __name__ == "__main__":
+    main()
