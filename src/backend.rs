@@ -10,6 +10,8 @@ mod respond;
 mod static_files;
 mod wsgi;
 
+use std::time::Duration;
+
 use vestibule_config::{Config, Diagnostic, Kind, Settings};
 use vestibule_layers::BoxService;
 
@@ -34,3 +36,9 @@ pub struct Context<'a> {
 /// Every kind of backend.
 pub static KINDS: &[&BackendKind] =
     &[&wsgi::KIND, &static_files::KIND, &http::KIND, &respond::KIND, &redirect::KIND];
+
+/// Ends what backends have started in this process (Python with its threads and `atexit` functions), once no request is left.
+/// False where `deadline` was not enough. Blocks.
+pub(crate) fn shutdown(deadline: Duration) -> bool {
+    tower_wsgi::shutdown(deadline)
+}

@@ -1,7 +1,7 @@
 //! (1) Listening sockets: bound by the supervisor, handed to the workers, who accept from them.
 //!
 //! A TCP address takes part in nothing unusual; `[::]` is IPv6 alone, as in nginx: list `0.0.0.0` beside it for both.
-//! For unix sockets see [`unix`].
+//! For unix sockets see `listener/unix.rs`.
 
 mod owner;
 mod unix;

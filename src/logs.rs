@@ -31,15 +31,18 @@ pub(crate) enum Process {
 /// Starts the log. What is still to be written is written when the answer is dropped.
 pub(crate) fn start(process: Process) -> Flush {
     let (lines, flush) = writer::start();
+    let (filter, mistake) = filter();
     // An error inside of the log has nowhere to go: by default it is printed to the very stderr that is broken.
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter()).with_writer(lines).log_internal_errors(false);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).log_internal_errors(false);
     if io::stderr().is_terminal() {
         log.event_format(Human::new(process)).init();
     } else {
         log.fmt_fields(tracing_subscriber::fmt::format::JsonFields::new())
             .event_format(Json::new(process))
             .init();
+    }
+    if let Some(mistake) = mistake {
+        tracing::warn!("{mistake}");
     }
     flush
 }
@@ -49,7 +52,14 @@ pub(crate) fn colored() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn filter() -> EnvFilter {
-    let wanted = ["VESTIBULE_LOG", "RUST_LOG"].into_iter().find_map(|name| std::env::var(name).ok());
-    wanted.and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new("info"))
+/// What is wanted of the log, and what was wrong with the wish.
+fn filter() -> (EnvFilter, Option<String>) {
+    let wanted = |name| std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| (name, text));
+    let Some((name, text)) = ["VESTIBULE_LOG", "RUST_LOG"].into_iter().find_map(wanted) else {
+        return (EnvFilter::new("info"), None);
+    };
+    match EnvFilter::try_new(&text) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new("info"), Some(format!("{name}={text} is not understood: {error}"))),
+    }
 }

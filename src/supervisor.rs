@@ -5,7 +5,7 @@
 //! accept, and the old ones drain. A generation that does not come up is dropped, with the reason in the log. Nothing is lost
 //! meanwhile: all share the listening sockets with their queues.
 //!
-//! At most [`DRAINING`] generations drain at a time: a further reload waits until one has ended, at the latest after
+//! At most `DRAINING` generations drain at a time: a further reload waits until one has ended, at the latest after
 //! `drain`. (Killing the oldest instead would cut off what it still serves.) SIGTERM or SIGINT drain and end; a
 //! second one ends at once.
 

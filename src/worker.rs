@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{self, Instant};
 use vestibule_config::Source;
@@ -20,7 +21,10 @@ use crate::listener::Listener;
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::{self, Cores, Stage};
 use crate::supervisor::control::{Control, Drain, Order, Report};
-use crate::{cli, logs};
+use crate::{backend, cli, logs};
+
+/// How long applications may take to end after the `drain` is over; the supervisor kills a worker somewhat later.
+pub(crate) const APPLICATIONS_END: Duration = Duration::from_secs(3);
 
 /// Runs a worker until it is told to leave.
 pub(crate) fn run() -> ExitCode {
@@ -34,6 +38,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 async fn serve() -> io::Result<()> {
+    allow_many_files();
     let signals = Signals::register()?;
     let mut control = Control::new(take_stdin()?)?;
     let Some((sockets, source)) = orders_to_build(&mut control).await? else { return Ok(()) };
@@ -47,6 +52,15 @@ async fn serve() -> io::Result<()> {
     let drain = serve_until_drain(&mut acceptor, &mut control, signals, sockets).await?;
     leave(acceptor, &mut control, drain, limit).await;
     Ok(())
+}
+
+/// Raises the limit of open files as far as this process may: the default of 1,024 stems from `select`, and each connection
+/// is a file.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!("failed to raise the limit of open files: {error}");
+    }
 }
 
 /// The listening sockets and then the configuration; `None` when the supervisor has gone.
@@ -127,6 +141,10 @@ async fn leave(mut acceptor: Acceptor, control: &mut Control, drain: Drain, limi
         tracing::warn!(connections, "connections did not end within `drain` and are cut off");
     }
     acceptor.stop();
+    let left = deadline.saturating_duration_since(Instant::now());
+    if !backend::shutdown(left + APPLICATIONS_END) {
+        tracing::warn!("applications did not end in time and are cut off");
+    }
 }
 
 /// How long a retiring worker keeps idle connections for a last request: half of the drain. The front server should give

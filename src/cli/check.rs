@@ -7,7 +7,8 @@ use vestibule_config::{Config, Route, Target};
 
 use super::{load, mistaken, show, tell};
 use crate::gateway::Gateway;
-use crate::{logs, runtime};
+use crate::worker::APPLICATIONS_END;
+use crate::{backend, logs, runtime};
 
 /// Reads the file, and builds all of it.
 pub(super) fn run(file: &Path) -> ExitCode {
@@ -21,7 +22,12 @@ pub(super) fn run(file: &Path) -> ExitCode {
     let summary = summary(&config);
     let built = runtime::of_one_core().map(|runtime| runtime.block_on(async { Gateway::build(config, 1) }));
     match built {
-        Ok(Ok(_)) => show(&format!("{} is fine: {summary}\n", file.display())),
+        Ok(Ok(gateway)) => {
+            drop(gateway);
+            // Whatever an import has started: the file is fine all the same if it does not end.
+            backend::shutdown(APPLICATIONS_END);
+            show(&format!("{} is fine: {summary}\n", file.display()))
+        }
         Ok(Err(mistakes)) => mistaken(&mistakes),
         Err(error) => {
             tell(&format!("failed to start: {error}"));

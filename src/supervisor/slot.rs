@@ -17,12 +17,13 @@ use super::StartError;
 use super::backoff::Backoff;
 use super::control::{Control, Drain, Report};
 use crate::listener::Socket;
+use crate::worker::APPLICATIONS_END;
 
 /// How long a worker may take to import and compile everything.
 const BUILD_LIMIT: Duration = Duration::from_secs(120);
 
-/// How much longer than `drain` a worker may take to leave: it cuts connections off itself.
-const LEAVE: Duration = Duration::from_secs(3);
+/// How much longer than `drain` a worker may take to leave: it cuts connections off itself, and then ends applications.
+const LEAVE: Duration = APPLICATIONS_END.saturating_add(Duration::from_secs(2));
 
 /// What a generation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +105,12 @@ impl Slot {
             }
             tokio::select! {
                 status = worker.child.wait() => {
-                    tracing::error!(worker = worker.pid, generation = self.generation, "a worker has crashed: {}", ended(&status));
+                    let (pid, generation) = (worker.pid, self.generation);
+                    if status.as_ref().is_ok_and(ExitStatus::success) {
+                        tracing::warn!(worker = pid, generation, "a worker has left unasked");
+                    } else {
+                        tracing::error!(worker = pid, generation, "a worker has crashed: {}", ended(&status));
+                    }
                     return Some(worker.since.elapsed());
                 }
                 changed = phase.changed() => if changed.is_err() { return None },
@@ -121,13 +127,15 @@ impl Slot {
             tokio::select! {
                 status = worker.child.wait() => {
                     if !status.as_ref().is_ok_and(ExitStatus::success) {
-                        tracing::warn!(worker = worker.pid, generation = self.generation, "a draining worker has crashed: {}", ended(&status));
+                        let (pid, generation) = (worker.pid, self.generation);
+                        tracing::warn!(worker = pid, generation, "a draining worker has crashed: {}", ended(&status));
                     }
                     return;
                 }
                 changed = phase.changed() => if changed.is_err() { return },
                 () = time::sleep_until(deadline) => {
-                    tracing::warn!(worker = worker.pid, generation = self.generation, "a worker did not leave within `drain` and is killed");
+                    let (pid, generation) = (worker.pid, self.generation);
+                    tracing::warn!(worker = pid, generation, "a worker did not leave within `drain` and is killed");
                     drop(worker.child.kill().await);
                     return;
                 }
@@ -152,7 +160,10 @@ impl Slot {
             tokio::select! {
                 started = start => match started {
                     Ok(worker) => return Some(worker),
-                    Err(error) => tracing::error!(generation = self.generation, reason = %error, "the worker does not come up again"),
+                    Err(error) => {
+                        let generation = self.generation;
+                        tracing::error!(generation, reason = %error, "the worker does not come up again");
+                    }
                 },
                 _ = phase.wait_for(|phase| phase.drain().is_some()) => return None,
             }
