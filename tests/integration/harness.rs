@@ -35,3 +35,8 @@ pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) ->
         thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Waits until a GET of `/` is answered with a text: just after a reload, an old worker may still answer.
+pub(crate) fn eventually_says(address: &str, text: &str) {
+    eventually(&format!("`{text}` from {address}"), || (get(address, "/").text() == text).then_some(()));
+}

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use crate::harness::{Client, TestGateway, eventually, get, kill};
+use crate::harness::{Client, TestGateway, eventually, eventually_says, get, kill};
 
 const HELLO: &str = "routes: [ { respond: { text: hello } } ]";
 
@@ -11,9 +11,9 @@ fn a_crashed_worker_is_started_again() {
     let gateway = TestGateway::from_yaml(HELLO);
     let [worker] = gateway.workers()[..] else { panic!("one worker, by default") };
     kill("KILL", worker);
+    gateway.log().wait_for_text("a worker has crashed: signal: 9");
     // The socket is the supervisor's: a client waits, and nobody is refused.
     assert_eq!(get(&gateway.address(), "/").text(), "hello");
-    gateway.log().wait_for_text("a worker has crashed: signal: 9");
     assert_ne!(gateway.workers(), [worker]);
 }
 
@@ -38,22 +38,27 @@ fn workers_leave_when_their_supervisor_is_killed() {
 }
 
 /// More than the buffers of a connection hold: the answer is in flight until the client reads on.
-const LARGE: usize = 32 * 1024 * 1024;
+pub(super) const LARGE: usize = 32 * 1024 * 1024;
 
-/// A gateway, and a client that has read the head of an answer and no more.
-fn answer_in_flight(yaml: &str) -> (TestGateway, Client) {
-    let yaml = format!("{yaml}\nroutes: [ {{ respond: {{ file: large }} }} ]");
-    let gateway = TestGateway::with_files(&yaml, &[("large", &"x".repeat(LARGE))]);
+/// A client that has read the head of an answer, and no more; with that head.
+pub(super) fn answer_in_flight(gateway: &TestGateway) -> (Client, String) {
     let mut client = gateway.connect();
     client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     let head = client.until(b"\r\n\r\n").unwrap();
     assert!(head.starts_with(b"HTTP/1.1 200"));
+    (client, String::from_utf8(head).unwrap())
+}
+
+fn large(yaml: &str) -> (TestGateway, Client) {
+    let yaml = format!("{yaml}\nroutes: [ {{ respond: {{ file: large }} }} ]");
+    let gateway = TestGateway::with_files(&yaml, &[("large", &"x".repeat(LARGE))]);
+    let (client, _) = answer_in_flight(&gateway);
     (gateway, client)
 }
 
 #[test]
 fn sigterm_lets_an_answer_in_flight_finish() {
-    let (mut gateway, mut client) = answer_in_flight("drain: 30s");
+    let (mut gateway, mut client) = large("drain: 30s");
     let address = gateway.address();
     gateway.signal("TERM");
     eventually("new clients to be refused", || TcpStream::connect(&address).err());
@@ -64,7 +69,7 @@ fn sigterm_lets_an_answer_in_flight_finish() {
 
 #[test]
 fn an_answer_that_outlasts_drain_is_cut_off() {
-    let (mut gateway, mut client) = answer_in_flight("drain: 200ms");
+    let (mut gateway, mut client) = large("drain: 200ms");
     gateway.signal("TERM");
     gateway.log().wait_for_text("are cut off");
     assert!(gateway.wait().success());
@@ -74,7 +79,7 @@ fn an_answer_that_outlasts_drain_is_cut_off() {
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    let (mut gateway, mut client) = answer_in_flight("drain: 10m");
+    let (mut gateway, mut client) = large("drain: 10m");
     gateway.signal("TERM");
     gateway.log().wait_for_text("stopping");
     gateway.signal("INT");
@@ -85,11 +90,40 @@ fn a_second_signal_ends_at_once() {
 
 #[test]
 fn a_reload_lets_an_answer_in_flight_finish() {
-    let (mut gateway, mut client) = answer_in_flight("drain: 30s");
+    let (mut gateway, mut client) = large("drain: 30s");
     gateway.reload("routes: [ { respond: { text: new } } ]");
     gateway.wait_ready(2);
-    assert_eq!(get(&gateway.address(), "/").text(), "new");
+    eventually_says(&gateway.address(), "new");
     assert_eq!(client.exactly(LARGE).unwrap().len(), LARGE);
+}
+
+#[test]
+fn over_the_limit_of_connections_clients_wait() {
+    let gateway = TestGateway::from_yaml(&format!("limits: {{ connections: 1 }}\n{HELLO}"));
+    let mut first = gateway.connect();
+    assert_eq!(first.request("GET", "/", &[], "").unwrap().text(), "hello");
+    let mut second = gateway.connect();
+    second.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    gateway.log().wait_for_text("`limits: connections` is reached");
+    assert_eq!(first.request("GET", "/", &[], "").unwrap().text(), "hello");
+    drop(first);
+    assert_eq!(second.answer().unwrap().text(), "hello");
+}
+
+#[test]
+fn an_application_ends_as_python_programs_do() {
+    let app = "import atexit, pathlib
+atexit.register(lambda: pathlib.Path(__file__).with_name('ended').write_text('well'))
+def app(environ, start_response):
+    start_response('200 OK', [])
+    return [b'python']
+";
+    let yaml = "routes: [ { wsgi: { app: \"ending:app\", path: . } } ]";
+    let mut gateway = TestGateway::with_files(yaml, &[("ending.py", app)]);
+    assert_eq!(get(&gateway.address(), "/").text(), "python");
+    gateway.signal("TERM");
+    assert!(gateway.wait().success());
+    assert_eq!(std::fs::read_to_string(gateway.path("ended")).unwrap(), "well");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::harness::{Client, Nginx, TestGateway, get};
+use super::lifecycle::{LARGE, answer_in_flight};
+use crate::harness::{Client, Nginx, TestGateway, eventually, eventually_says, get};
 
 fn saying(text: &str) -> String {
     format!("routes: [ {{ respond: {{ text: \"{text}\" }} }} ]")
@@ -15,7 +16,7 @@ fn sighup_serves_the_new_file() {
     let mut gateway = TestGateway::from_yaml(&saying("old"));
     gateway.reload(&saying("new"));
     gateway.wait_ready(2);
-    assert_eq!(get(&gateway.address(), "/").text(), "new");
+    eventually_says(&gateway.address(), "new");
 }
 
 #[test]
@@ -27,7 +28,7 @@ fn a_file_with_mistakes_changes_nothing_and_is_told() {
     assert_eq!(get(&gateway.address(), "/").text(), "old");
     gateway.reload(&saying("mended"));
     gateway.wait_ready(2);
-    assert_eq!(get(&gateway.address(), "/").text(), "mended");
+    eventually_says(&gateway.address(), "mended");
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn listed_addresses_stay_new_ones_open_and_others_close() {
     gateway.reload(&format!("listen: [unix:b.sock, unix:c.sock]\n{}", saying("new")));
     gateway.wait_ready(2);
     for name in ["b.sock", "c.sock"] {
-        assert_eq!(get(&format!("unix:{}", gateway.path(name).display()), "/").text(), "new");
+        eventually_says(&format!("unix:{}", gateway.path(name).display()), "new");
     }
     assert!(!gateway.path("a.sock").exists());
 }
@@ -72,7 +73,7 @@ fn a_changed_env_file_reroutes() {
     assert_eq!(get(&gateway.address(), "/").text(), "up");
     gateway.write("site.env", "DEPLOY=maintenance\n");
     gateway.wait_ready(2);
-    assert_eq!(get(&gateway.address(), "/").text(), "down");
+    eventually_says(&gateway.address(), "down");
 }
 
 #[test]
@@ -85,6 +86,32 @@ fn a_kept_connection_is_answered_once_more_and_then_closed() {
     let last = client.request("POST", "/", &[], "data").unwrap();
     assert_eq!((last.status, last.header("connection")), (200, Some("close")));
     assert_eq!(client.rest().unwrap(), b"");
+}
+
+#[test]
+fn a_reload_waits_while_too_many_generations_drain() {
+    let large = "x".repeat(LARGE);
+    let yaml = |generation: u64| {
+        format!("routes: [ {{ respond: {{ file: large, content_type: \"generation/{generation}\" }} }} ]")
+    };
+    let mut gateway = TestGateway::with_files(&yaml(1), &[("large", &large)]);
+    let mut in_flight = Vec::new();
+    for generation in 1..=3 {
+        in_flight.push(eventually("an answer of the generation", || {
+            let (client, head) = answer_in_flight(&gateway);
+            head.contains(&format!("generation/{generation}")).then_some(client)
+        }));
+        gateway.reload(&yaml(generation + 1));
+        gateway.wait_ready(generation + 1);
+    }
+    gateway.reload(&saying("new"));
+    gateway.log().wait_for_text("the reload waits");
+    assert_eq!(get(&gateway.address(), "/").body.len(), LARGE, "the fourth generation serves on");
+    for mut client in in_flight {
+        assert_eq!(client.exactly(LARGE).unwrap().len(), LARGE, "none was cut off");
+    }
+    gateway.wait_ready(5);
+    eventually_says(&gateway.address(), "new");
 }
 
 /// How many requests were sent through nginx, and what became of those that were lost.
@@ -118,6 +145,7 @@ impl Load {
     }
 }
 
+/// With idle connections closed at once instead, some 90 of 35,000 are lost, all of them POSTs.
 #[test]
 fn two_hundred_reloads_under_load_through_nginx_lose_no_request() {
     let yaml =
@@ -141,5 +169,5 @@ fn two_hundred_reloads_under_load_through_nginx_lose_no_request() {
     println!("{sent} requests during 200 reloads, {} lost", lost.len());
     assert!(lost.is_empty(), "{} of {sent} lost: {lost:#?}\n{}", lost.len(), nginx.errors());
     assert!(sent > 1000, "only {sent} requests: that is no load");
-    assert_eq!(get(&nginx.address(), "/").text(), "generation 201");
+    eventually_says(&nginx.address(), "generation 201");
 }
