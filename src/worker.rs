@@ -26,6 +26,9 @@ use crate::{backend, cli, logs};
 /// How long applications may take to end after the `drain` is over; the supervisor kills a worker somewhat later.
 pub(crate) const APPLICATIONS_END: Duration = Duration::from_secs(3);
 
+/// How much of the `drain` at most is left for closing connections that nobody has used.
+const LAST: Duration = Duration::from_secs(5);
+
 /// Runs a worker until it is told to leave.
 pub(crate) fn run() -> ExitCode {
     match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve())) {
@@ -147,10 +150,10 @@ async fn leave(mut acceptor: Acceptor, control: &mut Control, drain: Drain, limi
     }
 }
 
-/// How long a retiring worker keeps idle connections for a last request: half of the drain. The front server should give
-/// up idle connections earlier than that (nginx: `keepalive_timeout` of the upstream); then none is ever closed by us.
+/// How long a retiring worker keeps idle connections for a last request: nearly the whole `drain`. A front server that gives
+/// them up earlier (nginx: `keepalive_timeout` of the upstream) never meets one that is just being closed.
 fn idle_patience(drain: Duration) -> Duration {
-    drain / 2
+    drain - (drain / 4).min(LAST)
 }
 
 /// Waits for the order to stop, or for the end of the supervisor.
