@@ -34,10 +34,9 @@ impl Failure {
     pub(super) fn cause(&self) -> Cause {
         match self {
             Self::Target(_) => Cause::BadRequest,
-            Self::NoServer | Self::Nonsense { .. } => Cause::BadGateway,
             Self::ConnectTimeout { .. } => Cause::GatewayTimeout,
             Self::Connect { source, .. } if source.kind() == io::ErrorKind::TimedOut => Cause::GatewayTimeout,
-            Self::Connect { .. } => Cause::BadGateway,
+            Self::NoServer | Self::Connect { .. } | Self::Nonsense { .. } => Cause::BadGateway,
             Self::Exchange { source, .. } if source.is_user() => of_body(source),
             Self::Exchange { source, .. } => match kind(source) {
                 Some(io::ErrorKind::TimedOut) => Cause::GatewayTimeout,

@@ -1,7 +1,7 @@
 //! A server whose every connection is a script.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -75,6 +75,11 @@ impl Peer {
     /// Waits until the other side has closed.
     pub(super) fn until_closed(&mut self) {
         while self.byte().is_some() {}
+    }
+
+    /// Ends the connection in order.
+    pub(super) fn close(&mut self) {
+        self.0.shutdown(Shutdown::Both).unwrap();
     }
 
     /// Ends the connection with a reset: Linux sends one where unread bytes are thrown away.
