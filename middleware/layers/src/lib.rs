@@ -96,6 +96,8 @@ pub static KINDS: &[&LayerKind] = &[
 mod tests {
     use std::collections::HashSet;
 
+    use tower::Layer as _;
+
     use super::*;
 
     #[test]
@@ -107,6 +109,49 @@ mod tests {
             assert!(!kind.summary.is_empty() && !kind.summary.ends_with('.'), "{}", kind.name);
             assert!(kind.example.starts_with(&format!("{}:", kind.name)), "{}", kind.example);
             testing::build(kind.example).unwrap_or_else(|mistakes| panic!("{}: {mistakes}", kind.name));
+        }
+    }
+
+    #[tokio::test]
+    async fn layers_in_the_order_of_a_stack_work_together() {
+        let document = format!("<page>{}</page>", "hello ".repeat(500));
+        let application = BoxService::from_fn(move |request| {
+            let document = document.clone();
+            async move {
+                assert_eq!(request.uri().path(), "/old/news");
+                assert_eq!(http_environ::View::of(&request).environ().path().path_info(), b"/new/news");
+                testing::answer(&[("content-type", "application/xml")], document)
+            }
+        });
+        let stack = [
+            "access_log: {}",
+            "request_id: {}",
+            "response_headers: { set: { X-Frame-Options: DENY } }",
+            "cors: { origins: [\"https://a.example\"] }",
+            "compress: {}",
+            "allow: { from: unix }",
+            "set_env: { SITE: shop }",
+            "rewrite: { match: \"^/old/(?<rest>.*)$\", to: \"/new/{rest}\" }",
+            "decompress: {}",
+            "body_limit: { max: 1KiB }",
+            "timeout: { after: 30s }",
+            "concurrency_limit: { max: 1 }",
+            "xslt: { stylesheet: theme.xsl }",
+        ];
+        let build = |yaml| testing::build(yaml).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let service = stack.into_iter().rev().fold(application, |inner, yaml| build(yaml).layer(inner));
+        for _ in 0..2 {
+            let headers = [("accept-encoding", "gzip"), ("origin", "https://a.example")];
+            let answer = service.answer(testing::request("GET /old/news", &headers, Body::Empty)).await;
+            assert_eq!(
+                (answer.status().as_u16(), &answer.headers()["content-encoding"]),
+                (200, &"gzip".parse().unwrap())
+            );
+            for name in ["x-request-id", "x-frame-options", "access-control-allow-origin"] {
+                assert!(answer.headers().contains_key(name), "{name}");
+            }
+            let page = testing::whole(answer.into_body()).await.unwrap();
+            assert!(page.starts_with(&[0x1f, 0x8b]) && page.len() < 500, "{}", page.len());
         }
     }
 }

@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 const PAGE: &str = "<p>A vestibule is the room between the front door and the rooms of a house.</p>\n";
 
 fn page() -> String {
-    PAGE.repeat(5000)
+    PAGE.repeat(2000)
 }
 
 fn decoded(coding: &str, bytes: &[u8]) -> String {
