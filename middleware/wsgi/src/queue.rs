@@ -11,7 +11,7 @@ use std::task::Wake;
 use std::time::{Duration, Instant};
 
 /// How long a job waits for a running thread before another thread takes it.
-const PATIENCE: Duration = Duration::from_micros(500);
+const PATIENCE: Duration = Duration::from_millis(1);
 
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
@@ -108,17 +108,30 @@ impl<T> Queue<T> {
                 return false;
             }
             if !state.jobs.is_empty() && !state.has_standby {
-                state.has_standby = true;
-                state = match self.standby.wait_timeout(state, PATIENCE) {
-                    Ok((state, _)) => state,
-                    Err(poisoned) => poisoned.into_inner().0,
-                };
-                state.has_standby = false;
+                state = self.stand_by(state);
             } else {
                 state.idle += 1;
                 state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.idle -= 1;
                 state.is_waking = false;
+            }
+        }
+    }
+
+    /// Looks after the queue from time to time, until this thread is needed or nothing happens there any more.
+    fn stand_by<'a>(&self, mut state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+        state.has_standby = true;
+        loop {
+            let seen = state.last_taken;
+            state = match self.standby.wait_timeout(state, PATIENCE) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+            let is_quiet = state.jobs.is_empty() && (state.last_taken == seen || state.is_closed);
+            // Under load it is cheaper to stay than to be woken for the next request that has to wait.
+            if is_quiet || state.is_needed() {
+                state.has_standby = false;
+                return state;
             }
         }
     }
