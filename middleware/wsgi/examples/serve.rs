@@ -14,6 +14,10 @@ use tokio::net::TcpListener;
 use tower::Service;
 use tower_wsgi::{Application, Body, Settings, WsgiError};
 
+/// As in the gateway; glibc's allocator gives memory back too eagerly for answers of 100 kB.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Error> {

@@ -3,6 +3,9 @@
 //! Waking a task from another thread costs a system call. So each runtime thread has a hub: Python's threads leave
 //! answers there and wake one task, the dispatcher, unless it is awake already; the dispatcher hands the answers out on
 //! the runtime's own thread, where waking a task is cheap.
+//!
+//! The other way round, a thread of Python that is woken takes the processor at once, and would serve one request and
+//! sleep again. So the dispatcher wakes it, too: after the tasks that were ready, when all their requests are in the queue.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -20,6 +23,8 @@ pub(crate) struct Hub<T> {
 
 struct State<T> {
     ready: Vec<(oneshot::Sender<T>, T)>,
+    /// Queues whose threads are to be woken.
+    queues: Vec<Waker>,
     /// The dispatcher's, while it sleeps.
     waker: Option<Waker>,
     is_closed: bool,
@@ -42,26 +47,45 @@ impl<T> Reply<T> {
     }
 }
 
+/// Where a thread keeps its hub.
+pub(crate) type Kept<T> = RefCell<Option<(Id, Arc<Hub<T>>)>>;
+
 impl<T: Send + 'static> Hub<T> {
-    /// A new place for one answer, by way of this thread's hub. `kept` is where the thread keeps it.
+    /// This thread's hub.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub(crate) fn reply(kept: &RefCell<Option<(Id, Arc<Self>)>>) -> (Reply<T>, oneshot::Receiver<T>) {
+    pub(crate) fn of_this_thread(kept: &Kept<T>) -> Arc<Self> {
         let runtime = Handle::current();
         let mut kept = kept.borrow_mut();
-        let hub = match &*kept {
-            Some((id, hub)) if *id == runtime.id() => Arc::clone(hub),
-            _ => {
-                let state = State { ready: Vec::new(), waker: None, is_closed: false };
-                let hub = Arc::new(Self { state: Mutex::new(state) });
-                runtime.spawn(Dispatcher(Arc::downgrade(&hub)));
-                *kept = Some((runtime.id(), Arc::clone(&hub)));
-                hub
-            }
-        };
+        if let Some((id, hub)) = &*kept
+            && *id == runtime.id()
+        {
+            return Arc::clone(hub);
+        }
+        let state = State { ready: Vec::new(), queues: Vec::new(), waker: None, is_closed: false };
+        let hub = Arc::new(Self { state: Mutex::new(state) });
+        runtime.spawn(Dispatcher(Arc::downgrade(&hub)));
+        *kept = Some((runtime.id(), Arc::clone(&hub)));
+        hub
+    }
+
+    /// A place for one answer.
+    pub(crate) fn reply(self: &Arc<Self>) -> (Reply<T>, oneshot::Receiver<T>) {
         let (sender, receiver) = oneshot::channel();
-        (Reply { hub, sender }, receiver)
+        (Reply { hub: Arc::clone(self), sender }, receiver)
+    }
+
+    /// Wakes a queue when the tasks that are ready have had their turn.
+    pub(crate) fn wake_later(&self, queue: Waker) {
+        let mut state = self.lock();
+        if state.is_closed {
+            drop(state);
+            queue.wake();
+            return;
+        }
+        state.queues.push(queue);
+        Self::wake_dispatcher(state);
     }
 }
 
@@ -72,6 +96,10 @@ impl<T> Hub<T> {
             return;
         }
         state.ready.push((sender, answer));
+        Self::wake_dispatcher(state);
+    }
+
+    fn wake_dispatcher(mut state: MutexGuard<'_, State<T>>) {
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
@@ -103,8 +131,10 @@ impl<T> Future for Dispatcher<T> {
         let Some(hub) = self.0.upgrade() else { return Poll::Ready(()) };
         let mut state = hub.lock();
         let ready = std::mem::take(&mut state.ready);
+        let queues = std::mem::take(&mut state.queues);
         state.waker = Some(context.waker().clone());
         drop(state);
+        queues.into_iter().for_each(Waker::wake);
         for (sender, answer) in ready {
             // Whoever waited may have left.
             drop(sender.send(answer));
@@ -119,8 +149,10 @@ impl<T> Drop for Dispatcher<T> {
             let mut state = hub.lock();
             state.is_closed = true;
             let ready = std::mem::take(&mut state.ready);
+            let queues = std::mem::take(&mut state.queues);
             drop(state);
             drop(ready);
+            queues.into_iter().for_each(Waker::wake);
         }
     }
 }
@@ -130,7 +162,11 @@ mod tests {
     use super::*;
 
     thread_local! {
-        static HUB: RefCell<Option<(Id, Arc<Hub<u32>>)>> = const { RefCell::new(None) };
+        static HUB: Kept<u32> = const { RefCell::new(None) };
+    }
+
+    fn reply() -> (Reply<u32>, oneshot::Receiver<u32>) {
+        HUB.with(Hub::of_this_thread).reply()
     }
 
     fn runtime() -> tokio::runtime::Runtime {
@@ -140,7 +176,7 @@ mod tests {
     #[test]
     fn answers_of_other_threads_arrive() {
         runtime().block_on(async {
-            let (replies, answers): (Vec<_>, Vec<_>) = (0..100).map(|_| HUB.with(Hub::reply)).unzip();
+            let (replies, answers): (Vec<_>, Vec<_>) = (0..100).map(|_| reply()).unzip();
             let thread = std::thread::spawn(move || {
                 for (number, reply) in (0..).zip(replies) {
                     reply.send(number);
@@ -155,9 +191,9 @@ mod tests {
 
     #[test]
     fn a_later_runtime_on_the_same_thread_has_a_hub_of_its_own() {
-        let (stale, _) = runtime().block_on(async { HUB.with(Hub::reply) });
+        let (stale, _) = runtime().block_on(async { reply() });
         runtime().block_on(async {
-            let (reply, answer) = HUB.with(Hub::reply);
+            let (reply, answer) = reply();
             std::thread::spawn(move || {
                 stale.send(1);
                 reply.send(2);
@@ -169,7 +205,7 @@ mod tests {
     #[test]
     fn a_reply_knows_that_nobody_waits() {
         runtime().block_on(async {
-            let (reply, answer) = HUB.with(Hub::reply);
+            let (reply, answer) = reply();
             assert!(!reply.is_abandoned());
             drop(answer);
             assert!(reply.is_abandoned());

@@ -6,11 +6,12 @@
 //! that long, or at once where the running threads are known to be held up.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
 use std::time::{Duration, Instant};
 
 /// How long a job waits for a running thread before another thread takes it.
-const PATIENCE: Duration = Duration::from_micros(500);
+const PATIENCE: Duration = Duration::from_millis(1);
 
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
@@ -31,6 +32,29 @@ struct State<T> {
     has_standby: bool,
     is_closed: bool,
     last_taken: Instant,
+}
+
+/// What is left to do for a job that was taken into the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Pushed {
+    /// Nothing.
+    Quietly,
+    /// The queue must be woken, soon.
+    WakeLater,
+}
+
+impl<T: Send> Wake for Queue<T> {
+    fn wake(self: Arc<Self>) {
+        let mut state = self.lock();
+        if state.jobs.is_empty() {
+            // A thread that was running has taken them.
+            state.is_waking = false;
+            return;
+        }
+        drop(state);
+        self.idle.notify_one();
+    }
 }
 
 /// Why a job was not taken into the queue.
@@ -54,7 +78,8 @@ impl<T> Queue<T> {
         Self { state: Mutex::new(state), idle: Condvar::new(), standby: Condvar::new(), capacity }
     }
 
-    pub(crate) fn push(&self, job: T) -> Result<(), Refused> {
+    /// Adds a job. Who pushes may be about to push more: so it is left to it when to wake a thread, where one is needed.
+    pub(crate) fn push(&self, job: T) -> Result<Pushed, Refused> {
         let mut state = self.lock();
         if state.is_closed {
             return Err(Refused::Closed);
@@ -63,8 +88,11 @@ impl<T> Queue<T> {
             return Err(Refused::Full);
         }
         state.jobs.push_back((job, Instant::now()));
-        self.wake_if_needed(state);
-        Ok(())
+        if state.needs_waking() {
+            state.is_waking = true;
+            return Ok(Pushed::WakeLater);
+        }
+        Ok(Pushed::Quietly)
     }
 
     /// Waits until this thread is needed: true; or until the queue is closed and empty: false.
@@ -80,17 +108,30 @@ impl<T> Queue<T> {
                 return false;
             }
             if !state.jobs.is_empty() && !state.has_standby {
-                state.has_standby = true;
-                state = match self.standby.wait_timeout(state, PATIENCE) {
-                    Ok((state, _)) => state,
-                    Err(poisoned) => poisoned.into_inner().0,
-                };
-                state.has_standby = false;
+                state = self.stand_by(state);
             } else {
                 state.idle += 1;
                 state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.idle -= 1;
                 state.is_waking = false;
+            }
+        }
+    }
+
+    /// Looks after the queue from time to time, until this thread is needed or nothing happens there any more.
+    fn stand_by<'a>(&self, mut state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+        state.has_standby = true;
+        loop {
+            let seen = state.last_taken;
+            state = match self.standby.wait_timeout(state, PATIENCE) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+            let is_quiet = state.jobs.is_empty() && (state.last_taken == seen || state.is_closed);
+            // Under load it is cheaper to stay than to be woken for the next request that has to wait.
+            if is_quiet || state.is_needed() {
+                state.has_standby = false;
+                return state;
             }
         }
     }
@@ -125,8 +166,7 @@ impl<T> Queue<T> {
 
     /// Wakes a thread to run, or to be on standby, where jobs wait and nobody is there for it.
     fn wake_if_needed(&self, mut state: MutexGuard<'_, State<T>>) {
-        let has_someone = state.is_waking || (state.running > 0 && state.has_standby);
-        if !state.jobs.is_empty() && state.idle > 0 && !has_someone {
+        if state.needs_waking() {
             state.is_waking = true;
             drop(state);
             self.idle.notify_one();
@@ -140,6 +180,11 @@ impl<T> Queue<T> {
 }
 
 impl<T> State<T> {
+    fn needs_waking(&self) -> bool {
+        let has_someone = self.is_waking || (self.running > 0 && self.has_standby);
+        !self.jobs.is_empty() && self.idle > 0 && !has_someone
+    }
+
     fn is_needed(&self) -> bool {
         let Some((_, since)) = self.jobs.front() else { return false };
         self.running == 0 || since.elapsed() >= PATIENCE || self.last_taken.elapsed() >= PATIENCE
@@ -149,20 +194,28 @@ impl<T> State<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+
+    /// Pushes and wakes at once.
+    fn push<T: Send>(queue: &Arc<Queue<T>>, job: T) -> Result<(), Refused> {
+        queue.push(job).map(|pushed| {
+            if pushed == Pushed::WakeLater {
+                Arc::clone(queue).wake();
+            }
+        })
+    }
 
     #[test]
     fn a_full_queue_refuses() {
-        let queue = Queue::new(2);
-        assert_eq!([queue.push(1), queue.push(2), queue.push(3)], [Ok(()), Ok(()), Err(Refused::Full)]);
+        let queue = Arc::new(Queue::new(2));
+        assert_eq!([push(&queue, 1), push(&queue, 2), push(&queue, 3)], [Ok(()), Ok(()), Err(Refused::Full)]);
     }
 
     #[test]
     fn a_closed_queue_serves_what_waits_and_then_ends() {
-        let queue = Queue::new(2);
-        queue.push(1).unwrap();
+        let queue = Arc::new(Queue::new(2));
+        push(&queue, 1).unwrap();
         queue.close();
-        assert_eq!(queue.push(2), Err(Refused::Closed));
+        assert_eq!(push(&queue, 2), Err(Refused::Closed));
         assert!(queue.wait());
         assert_eq!(queue.next().unwrap().0, 1);
         queue.rest();
@@ -173,7 +226,7 @@ mod tests {
     fn a_job_is_taken_while_another_thread_is_held_up() {
         let queue = Arc::new(Queue::new(8));
         // This thread runs and takes a job that never ends.
-        queue.push(0).unwrap();
+        push(&queue, 0).unwrap();
         assert!(queue.wait());
         assert_eq!(queue.next().unwrap().0, 0);
         let (taken, jobs) = std::sync::mpsc::channel();
@@ -189,7 +242,7 @@ mod tests {
             });
         }
         for job in 1..100 {
-            queue.push(job).unwrap();
+            push(&queue, job).unwrap();
             assert_eq!(jobs.recv_timeout(Duration::from_secs(10)), Ok(job));
         }
         queue.close();
@@ -200,7 +253,7 @@ mod tests {
         let queue = Arc::new(Queue::new(8));
         let all = Arc::new(std::sync::Barrier::new(5));
         for job in 0..4 {
-            queue.push(job).unwrap();
+            push(&queue, job).unwrap();
             let (queue, all) = (Arc::clone(&queue), Arc::clone(&all));
             std::thread::spawn(move || {
                 while queue.wait() {

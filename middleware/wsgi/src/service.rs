@@ -5,24 +5,23 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
-use tokio::runtime::Id;
 use tokio::sync::oneshot;
 use tower::Service;
 
 use crate::body::Body;
-use crate::hub::Hub;
+use crate::hub::{self, Hub};
 use crate::input::{BoxError, Input};
 use crate::outgoing::Outcome;
-use crate::queue::{Queue, Refused};
+use crate::queue::{Pushed, Queue, Refused};
 use crate::request::{Gather, GatherError, Job, Plan};
 
 thread_local! {
-    static HUB: RefCell<Option<(Id, Arc<Hub<Outcome>>)>> = const { RefCell::new(None) };
+    static HUB: hub::Kept<Outcome> = const { RefCell::new(None) };
 }
 
 /// A WSGI application that was imported, as a service. Clones share its threads and its queue.
@@ -63,9 +62,14 @@ impl Application {
     }
 
     fn submit(&self, parts: Parts, input: Input, length: Option<u64>) -> State {
-        let (reply, answer) = HUB.with(Hub::reply);
+        let hub = HUB.with(Hub::of_this_thread);
+        let (reply, answer) = hub.reply();
         match self.queue.push(Job { parts, input, length, reply }) {
-            Ok(()) => State::Answer(answer),
+            Ok(Pushed::Quietly) => State::Answer(answer),
+            Ok(Pushed::WakeLater) => {
+                hub.wake_later(Waker::from(Arc::clone(&self.queue)));
+                State::Answer(answer)
+            }
             Err(Refused::Full) => State::Failed(Some(WsgiError::QueueFull(Arc::clone(&self.name)))),
             Err(Refused::Closed) => State::Failed(Some(WsgiError::Draining(Arc::clone(&self.name)))),
         }

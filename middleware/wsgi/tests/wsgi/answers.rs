@@ -59,7 +59,7 @@ async fn an_error_in_mid_stream_aborts_the_connection() {
 async fn a_traceback_of_any_text_reaches_the_log_with_the_request() {
     let mut request = get_request("/");
     let mut environ = http_environ::Environ::for_target(request.uri()).unwrap();
-    environ.set_request_id("req-traceback".into());
+    environ.request_id = http_environ::RequestId::Given("req-traceback".into());
     request.extensions_mut().insert(environ);
     assert!(call(&load("answers:fails"), request).await.is_err());
     wait_for_log(&["req-traceback", "answers:fails", "ValueError: at once,"]);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Request;
-use http_environ::{Environ, Scheme, Server};
+use http_environ::{Environ, RequestId, Scheme, Server};
 
 use crate::harness::{Answer, TestBody, call, load, read, settings, wait_for_log};
 
@@ -163,7 +163,7 @@ async fn one_thread_and_other_processes_are_told_truly() {
 
 #[tokio::test]
 async fn what_an_application_prints_reaches_the_log_with_its_request() {
-    let request = request("/", &[], |environ| environ.set_request_id("req-prints".into()));
+    let request = request("/", &[], |environ| environ.request_id = RequestId::Given("req-prints".into()));
     call(&load("environs:logs"), request).await.unwrap();
     for words in [
         ["req-prints", "environs:logs", "half a line"],
