@@ -8,7 +8,7 @@
 //! 4. [`route`]: which node of the route tree, by URL and by environ
 //! 5. [`stack`]: the layers of a node around what it contains
 //! 6. [`backend`]: who answers: static files, WSGI applications, HTTP upstreams, …
-//! 7. [`rescue`](vestibule_layers::rescue): every failure becomes one clear answer
+//! 7. [`rescue`](mod@rescue): every failure becomes one clear answer
 //!
 //! [`gateway`] is the line that runs through them; [`supervisor`] owns the processes around it; [`cli`] is what a person
 //! types.

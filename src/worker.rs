@@ -153,7 +153,7 @@ async fn leave(mut acceptor: Acceptor, control: &mut Control, drain: Drain, limi
 /// How long a retiring worker keeps idle connections for a last request: nearly the whole `drain`. A front server that gives
 /// them up earlier (nginx: `keepalive_timeout` of the upstream) never meets one that is just being closed.
 fn idle_patience(drain: Duration) -> Duration {
-    drain - (drain / 4).min(LAST)
+    drain.saturating_sub((drain / 4).min(LAST))
 }
 
 /// Waits for the order to stop, or for the end of the supervisor.

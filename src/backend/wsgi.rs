@@ -101,8 +101,7 @@ fn cause(error: &WsgiError) -> Cause {
     match error {
         WsgiError::QueueFull(_) => Cause::Busy,
         WsgiError::Draining(_) => Cause::Draining,
-        WsgiError::ApplicationFailed(_) => Cause::ApplicationError,
         WsgiError::Body(GatherError::Body(_)) => Cause::BadRequest,
-        WsgiError::Body(_) => Cause::ApplicationError,
+        WsgiError::ApplicationFailed(_) | WsgiError::Body(_) => Cause::ApplicationError,
     }
 }

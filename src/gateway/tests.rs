@@ -12,7 +12,7 @@ fn sample() -> Source {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     Source::from_texts(
         (folder.join("vestibule.yaml"), SAMPLE.into()),
-        Some((folder.join("vestibule.env"), "".into())),
+        Some((folder.join("vestibule.env"), String::new())),
     )
 }
 

@@ -1,6 +1,6 @@
 //! What a stack is made of: tower services that never fail, and layers around them.
 //!
-//! Whoever fails answers with [`rescue`](crate::rescue) to the cause, so that the layers outside of it (`access_log`,
+//! Whoever fails answers with [`rescue`](mod@crate::rescue) to the cause, so that the layers outside of it (`access_log`,
 //! `cors`, `response_headers`) see every answer.
 
 use std::convert::Infallible;
