@@ -16,7 +16,8 @@ fn the_unit_is_accepted_by_systemd() {
     let unit = example("vestibule.service");
     assert!(unit.contains("ExecStart=/usr/local/bin/vestibule run "), "{unit}");
     let path = folder.path().join("vestibule.service");
-    fs::write(&path, unit.replace("/usr/local/bin/vestibule", env!("CARGO_BIN_EXE_vestibule"))).expect("it is written");
+    fs::write(&path, unit.replace("/usr/local/bin/vestibule", env!("CARGO_BIN_EXE_vestibule")))
+        .expect("it is written");
     let output = Command::new("systemd-analyze")
         .args(["verify", "--man=no"])
         .arg(&path)
@@ -29,7 +30,8 @@ fn the_unit_is_accepted_by_systemd() {
 #[test]
 fn its_socket_is_for_nginx_only() {
     let installed = Installed::start();
-    let mode = fs::metadata(installed.gateway.path("http.sock")).expect("the socket is there").permissions().mode();
+    let mode =
+        fs::metadata(installed.gateway.path("http.sock")).expect("the socket is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o660);
 }
 
@@ -59,7 +61,8 @@ fn a_changed_environment_closes_the_house_and_opens_it_again() {
     assert_eq!((home().status, home().text().as_str()), (200, "Home"));
 
     installed.deploy("maintenance");
-    let closed = eventually("the page for maintenance", || Some(home()).filter(|answer| answer.status == 503));
+    let closed =
+        eventually("the page for maintenance", || Some(home()).filter(|answer| answer.status == 503));
     assert!(closed.text().contains("Back soon"), "{}", closed.text());
 
     installed.deploy("production");
@@ -79,7 +82,10 @@ impl Installed {
         let venv = env::var("VESTIBULE_TEST_VENV").expect("VESTIBULE_TEST_VENV is not set: start tests/run");
         symlink(venv, folder.path().join("venv")).expect("the virtualenv is linked");
         let files = [
-            ("environment", &*format!("{}SITES={sites}\nRUNTIME_DIRECTORY={sites}\n", example("environment"))),
+            (
+                "environment",
+                &*format!("{}SITES={sites}\nRUNTIME_DIRECTORY={sites}\n", example("environment")),
+            ),
             ("down.html", &*example("down.html")),
             ("shop/shop.py", SHOP),
             ("www/index.html", "Home"),

@@ -10,7 +10,7 @@ mod client;
 mod gateway;
 mod nginx;
 
-pub(crate) use client::{Client, get};
+pub(crate) use client::{Answer, Client, get};
 pub(crate) use gateway::{TestGateway, check, kill};
 pub(crate) use nginx::Nginx;
 

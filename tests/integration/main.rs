@@ -1,4 +1,6 @@
 //! The gateway as its users meet it: the real binary, real sockets, real peers.
 
+mod behind_nginx;
 mod harness;
 mod process;
+mod quickstart;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
@@ -81,7 +81,8 @@ fn the_admin_lets_its_keeper_in(browser: &mut Browser) {
         (302, Some("/site/admin/login/?next=/site/admin/"))
     );
     let login = browser.get("/site/admin/login/?next=/site/admin/").text();
-    let sheet = between(&login, "<link rel=\"stylesheet\" href=\"", "\"").next().expect("the page has a style sheet");
+    let sheet =
+        between(&login, "<link rel=\"stylesheet\" href=\"", "\"").next().expect("the page has a style sheet");
     assert_eq!(sheet, "/site/static/admin/css/base.css");
     assert_eq!(browser.get(sheet).header("content-type"), Some("text/css; charset=utf-8"));
     let form =
@@ -107,7 +108,10 @@ fn the_feed_is_a_page_and_stays_a_feed(browser: &mut Browser) {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     let page = page.text();
     assert!(page.contains(r#"<h2><a href="/shop/">A shop opens beside the stairs</a></h2>"#), "{page}");
-    assert!(page.contains(r#"<a href="/raw/feed.xml">/raw/feed.xml</a>"#), "the parameter has come through:\n{page}");
+    assert!(
+        page.contains(r#"<a href="/raw/feed.xml">/raw/feed.xml</a>"#),
+        "the parameter has come through:\n{page}"
+    );
     let feed = browser.get("/raw/feed.xml").text();
     assert!(feed.contains(r#"<feed xmlns="http://www.w3.org/2005/Atom""#), "{feed}");
 }
@@ -116,7 +120,8 @@ fn the_service_is_told_who_asks(browser: &mut Browser) {
     let answer = browser.get("/api/now");
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let answer = answer.text();
-    for told in [r#""path": "/now""#, r#""X-Forwarded-Prefix": "/api""#, r#""X-Forwarded-For": "127.0.0.1""#] {
+    for told in [r#""path": "/now""#, r#""X-Forwarded-Prefix": "/api""#, r#""X-Forwarded-For": "127.0.0.1""#]
+    {
         assert!(answer.contains(told), "{told}:\n{answer}");
     }
 }
@@ -125,7 +130,9 @@ fn what_a_client_makes_up_is_not_believed(browser: &mut Browser) {
     let made_up = "X-Forwarded-For: 192.0.2.66\r\nForwarded: for=192.0.2.66\r\nX-Forwarded-Proto: https\r\n\
                    X-Forwarded-Prefix: /elsewhere\r\nX-Forwarded-Host: elsewhere.example\r\n";
     let page = browser.request("GET", "/hello", made_up, "").text();
-    for (name, value) in [("REMOTE_ADDR", "127.0.0.1"), ("wsgi.url_scheme", "http"), ("SCRIPT_NAME", "/hello")] {
+    for (name, value) in
+        [("REMOTE_ADDR", "127.0.0.1"), ("wsgi.url_scheme", "http"), ("SCRIPT_NAME", "/hello")]
+    {
         assert!(page.contains(&fact(name, value)), "{name} is {value}:\n{page}");
     }
     let told = browser.request("GET", "/api/now", made_up, "").text();
@@ -154,7 +161,7 @@ fn between<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<Ite
     text.split(start).skip(1).filter_map(move |rest| rest.split(end).next())
 }
 
-/// The script with all that it started; all of it is killed when it is dropped.
+/// The script with all that it started; all of it is killed when this is dropped.
 struct Quickstart {
     script: Child,
     stdout: BufReader<ChildStdout>,
@@ -204,37 +211,47 @@ impl Quickstart {
     }
 
     fn stops_clean(mut self) {
-        assert!(self.processes().len() > 4, "the script, the clock, nginx, Vestibule and its worker");
+        let processes = descendants(self.script.id());
+        assert!(
+            processes.len() >= 5,
+            "the clock, Vestibule, its worker, nginx and its worker: {processes:?}"
+        );
         kill("TERM", self.script.id());
         let status = eventually("the script to end", || self.script.try_wait().expect("it can be asked"));
         let mut printed = String::new();
         self.stdout.read_to_string(&mut printed).expect("it prints text");
-        assert!(status.success() && printed.ends_with("Stopped.\n"), "{status}: {printed}\n{}", self.stderr());
-        assert_eq!(self.processes(), Vec::<u32>::new(), "processes are left over");
+        assert!(
+            status.success() && printed.ends_with("Stopped.\n"),
+            "{status}: {printed}\n{}",
+            self.stderr()
+        );
+        let left: Vec<_> =
+            processes.iter().filter(|pid| Path::new(&format!("/proc/{pid}")).exists()).collect();
+        assert!(left.is_empty(), "processes are left over: {left:?}");
         assert!(TcpListener::bind(&self.address).is_ok(), "the port is free again");
         let left: Vec<_> = fs::read_dir(&self.folder).expect("the folder is there").flatten().collect();
         assert_eq!(left.len(), 1, "only our own file is left: {left:?}");
-    }
-
-    /// The script and all that it started: the processes whose environment holds the folder of this test.
-    fn processes(&self) -> Vec<u32> {
-        let mark = format!("TMPDIR={}\0", self.folder.path().display());
-        let holds_mark = |pid: &u32| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.windows(mark.len()).any(|window| window == mark.as_bytes())
-        };
-        let processes = fs::read_dir("/proc").expect("/proc is there").flatten();
-        processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(holds_mark).collect()
     }
 }
 
 impl Drop for Quickstart {
     fn drop(&mut self) {
-        for pid in self.processes() {
-            drop(Command::new("kill").args(["-KILL", &pid.to_string()]).status());
+        let mut processes = descendants(self.script.id());
+        processes.push(self.script.id());
+        for pid in processes {
+            drop(Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status());
         }
         drop(self.script.wait());
     }
+}
+
+/// All processes that a process has started, and those that they have started.
+fn descendants(pid: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let children = children.collect::<Vec<_>>().join(" ");
+    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    children.flat_map(|child| [vec![child], descendants(child)].concat()).collect()
 }
 
 /// What a person uses: it keeps cookies, and says where a form comes from.
@@ -270,7 +287,8 @@ impl Browser {
         client.send(request).expect("nginx reads");
         let answer = client.answer().unwrap_or_else(|error| panic!("no answer to {method} {path}: {error}"));
         for (_, cookie) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
-            let (name, value) = cookie.split(';').next().and_then(|pair| pair.split_once('=')).expect("a cookie");
+            let (name, value) =
+                cookie.split(';').next().and_then(|pair| pair.split_once('=')).expect("a cookie");
             self.cookies.insert(name.into(), value.into());
         }
         answer

@@ -21,8 +21,18 @@ impl Nginx {
     ///
     /// If nginx is missing or does not start.
     pub(crate) fn in_front_of(upstream: &str) -> Self {
+        Self::with_site(|front| site(front, upstream))
+    }
+
+    /// Starts nginx with a site: text for its `http` section, made for the address to `listen` on.
+    ///
+    /// # Panics
+    ///
+    /// If nginx is missing or does not start.
+    pub(crate) fn with_site(site: impl FnOnce(&str) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        fs::write(folder.path().join("nginx.conf"), configuration(folder.path(), upstream))
+        let front = format!("unix:{}/front.sock", folder.path().display());
+        fs::write(folder.path().join("nginx.conf"), configuration(folder.path(), &site(&front)))
             .expect("its file is written");
         let child = Command::new("nginx")
             .arg("-p")
@@ -55,7 +65,7 @@ impl Drop for Nginx {
     }
 }
 
-fn configuration(folder: &Path, upstream: &str) -> String {
+fn configuration(folder: &Path, site: &str) -> String {
     format!(
         "daemon off;
 user root;
@@ -70,14 +80,23 @@ http {{
     fastcgi_temp_path {0}/fastcgi;
     uwsgi_temp_path {0}/uwsgi;
     scgi_temp_path {0}/scgi;
-    upstream vestibule {{
+    {site}
+}}
+",
+        folder.display()
+    )
+}
+
+fn site(front: &str, upstream: &str) -> String {
+    format!(
+        "upstream vestibule {{
         server {upstream};
         keepalive 32;
         # Shorter than the time for which a retiring worker keeps idle connections: it is nginx that closes them.
         keepalive_timeout 1s;
     }}
     server {{
-        listen unix:{0}/front.sock;
+        listen {front};
         location / {{
             proxy_pass http://vestibule;
             proxy_http_version 1.1;
@@ -87,9 +106,6 @@ http {{
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Request-ID $request_id;
         }}
-    }}
-}}
-",
-        folder.display()
+    }}"
     )
 }
