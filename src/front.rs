@@ -5,6 +5,7 @@
 //! former, as RFC 9112 section 6.3 allows.) Here are refused: a request without exactly one Host, and CONNECT. Headers
 //! with `_` in their names are dropped, because `X_Y` would pass for `X-Y` in the environ.
 
+mod client_body;
 mod patience;
 
 use std::convert::Infallible;
@@ -20,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use vestibule_config::Limits;
-use vestibule_layers::{Body, Request};
+use vestibule_layers::Request;
 
 use crate::gateway::Gateway;
 use crate::identity::Connection;
@@ -51,7 +52,8 @@ where
         let (gateway, connection) = (Arc::clone(&gateway), connection.clone());
         let now = now.clone();
         async move {
-            let mut answer = gateway.handle(&connection, request.map(Body::from)).await;
+            let request = request.map(|body| client_body::guard(body, gateway.limits()));
+            let mut answer = gateway.handle(&connection, request).await;
             if *now.borrow() != Stage::Serving {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

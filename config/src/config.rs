@@ -109,6 +109,10 @@ pub struct Limits {
     pub header_time: Duration,
     /// How long a connection may stay open between two requests.
     pub keep_alive: Duration,
+    /// The size of a request's body in bytes.
+    pub body_bytes: u64,
+    /// How long may pass without any more of a body.
+    pub body_time: Duration,
     /// How many connections a worker holds at once.
     pub connections: usize,
 }

@@ -101,7 +101,7 @@ fn cause(error: &WsgiError) -> Cause {
     match error {
         WsgiError::QueueFull(_) => Cause::Busy,
         WsgiError::Draining(_) => Cause::Draining,
-        WsgiError::Body(GatherError::Body(_)) => Cause::BadRequest,
+        WsgiError::Body(GatherError::Body(source)) => rescue::cause_of_body(&**source),
         WsgiError::ApplicationFailed(_) | WsgiError::Body(_) => Cause::ApplicationError,
     }
 }

@@ -14,6 +14,8 @@ impl Default for Limits {
             header_count: 100,
             header_time: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
+            body_bytes: 1 << 30,
+            body_time: Duration::from_secs(60),
             connections: 10_000,
         }
     }
@@ -26,6 +28,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
         header_count: positive(reader, "header_count", default.header_count),
         header_time: reader.or("header_time", default.header_time),
         keep_alive: reader.or("keep_alive", default.keep_alive),
+        body_bytes: reader.or("body_bytes", Size(default.body_bytes)).0,
+        body_time: reader.or("body_time", default.body_time),
         connections: positive(reader, "connections", default.connections),
     }
 }

@@ -4,6 +4,8 @@
 //! with the same number.
 
 use std::error::Error;
+use std::sync::Arc;
+use std::{fmt, io};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -114,6 +116,43 @@ pub fn rescue(request: &RequestId, cause: Cause, reason: &(dyn Error + 'static))
     answer(request, code, status)
 }
 
+/// The error of a request's body that was broken off here, for a cause that whoever reads it can answer.
+#[derive(Debug, Clone)]
+pub struct BrokenOff {
+    cause: Cause,
+    reason: Arc<dyn Error + Send + Sync>,
+}
+
+impl BrokenOff {
+    /// A body broken off for a cause.
+    pub fn new(cause: Cause, reason: impl Error + Send + Sync + 'static) -> Self {
+        Self { cause, reason: Arc::new(reason) }
+    }
+}
+
+impl fmt::Display for BrokenOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl Error for BrokenOff {}
+
+/// The cause where the body of a request could not be read to its end: the one that it was [broken off](BrokenOff) for, else
+/// the client left in the middle of it, or sent what is no body.
+pub fn cause_of_body(error: &(dyn Error + 'static)) -> Cause {
+    let sources = || std::iter::successors(Some(error), |&error| error.source());
+    if let Some(broken_off) = sources().find_map(|error| error.downcast_ref::<BrokenOff>()) {
+        return broken_off.cause;
+    }
+    let kind = sources().find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
+    match kind {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Cause::BadRequest,
+        _ if sources().any(<dyn Error>::is::<hyper::Error>) => Cause::ClientGone,
+        _ => Cause::BadRequest,
+    }
+}
+
 /// An error and all its sources: `failed to connect: connection refused`.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -170,6 +209,19 @@ mod tests {
         let answer = rescue(&RequestId::Serial(1), Cause::Busy, &std::io::Error::other("the queue is full"));
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.headers()[RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_body_that_was_broken_off_keeps_its_cause() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("failed to read")]
+        struct Outer(#[source] BrokenOff);
+        let broken_off = BrokenOff::new(Cause::RequestTimeout, io::Error::other("too slow"));
+        assert_eq!(cause_of_body(&Outer(broken_off)), Cause::RequestTimeout);
+        assert_eq!(
+            cause_of_body(&io::Error::new(io::ErrorKind::InvalidInput, "no chunk")),
+            Cause::BadRequest
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use http::uri::InvalidUri;
-use http_body_util::LengthLimitError;
 use vestibule_layers::Cause;
+use vestibule_layers::rescue::cause_of_body;
 
 /// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -37,26 +37,15 @@ impl Failure {
             Self::ConnectTimeout { .. } => Cause::GatewayTimeout,
             Self::Connect { source, .. } if source.kind() == io::ErrorKind::TimedOut => Cause::GatewayTimeout,
             Self::NoServer | Self::Connect { .. } | Self::Nonsense { .. } => Cause::BadGateway,
-            Self::Exchange { source, .. } if source.is_user() => of_body(source),
+            // The request's own body broke off: it is the source.
+            Self::Exchange { source, .. } if source.is_user() => {
+                source.source().map_or(Cause::BadRequest, cause_of_body)
+            }
             Self::Exchange { source, .. } => match kind(source) {
                 Some(io::ErrorKind::TimedOut) => Cause::GatewayTimeout,
                 _ => Cause::BadGateway,
             },
         }
-    }
-}
-
-/// The cause where the request's own body broke off.
-fn of_body(error: &hyper::Error) -> Cause {
-    if sources(error).any(<dyn Error>::is::<LengthLimitError>) {
-        return Cause::BodyTooLarge;
-    }
-    match kind(error) {
-        Some(io::ErrorKind::TimedOut) => Cause::RequestTimeout,
-        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Cause::BadRequest,
-        // The innermost error that hyper gives for a body whose client has left.
-        _ if sources(error).any(<dyn Error>::is::<hyper::Error>) => Cause::ClientGone,
-        _ => Cause::BadRequest,
     }
 }
 

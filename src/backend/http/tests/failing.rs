@@ -3,6 +3,9 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use vestibule_layers::rescue::BrokenOff;
+use vestibule_layers::{BodyError, Cause};
+
 use super::script::{Peer, Server};
 use super::*;
 
@@ -218,26 +221,22 @@ async fn a_client_that_reads_slowly_is_not_the_servers_fault() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_on_the_way_in_is_the_clients_fault() {
-    #[derive(Debug, thiserror::Error)]
-    #[error("the body broke off")]
-    struct Broken;
-    struct Breaking;
+    struct Breaking(Option<BodyError>);
     impl http_body::Body for Breaking {
         type Data = Bytes;
-        type Error = Broken;
+        type Error = BodyError;
         fn poll_frame(
-            self: Pin<&mut Self>,
+            mut self: Pin<&mut Self>,
             _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-            Poll::Ready(Some(Err(Broken)))
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            Poll::Ready(self.0.take().map(Err))
         }
     }
-    let server = Server::once(Peer::until_closed);
-    let asked = forwarding(&[&server.address], "");
-    assert_eq!(asked.ask(post(Body::boxed(Breaking))).await.status, 400);
-    let limited = http_body_util::Limited::new(http_body_util::Full::new(Bytes::from_static(b"long")), 3);
-    let server = Server::once(Peer::until_closed);
-    let asked = forwarding(&[&server.address], "");
-    assert_eq!(asked.ask(post(Body::boxed(limited))).await.status, 413);
-    assert_eq!(asked.ask(get("/")).await.whole(), "fine");
+    let slow = BrokenOff::new(Cause::RequestTimeout, std::io::Error::other("too slow"));
+    for (error, status) in [("the body broke off".into(), 400), (Box::new(slow) as BodyError, 408)] {
+        let server = Server::once(Peer::until_closed);
+        let asked = forwarding(&[&server.address], "");
+        assert_eq!(asked.ask(post(Body::boxed(Breaking(Some(error))))).await.status, status);
+        assert_eq!(asked.ask(get("/")).await.whole(), "fine");
+    }
 }

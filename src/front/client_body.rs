@@ -1,0 +1,98 @@
+//! The body of a client's request: no larger than `limits.body_bytes`, and never waited for longer than `limits.body_time`.
+//!
+//! Layers and routes may set lower limits (`body_limit`); this one holds for every request, so that no stranger fills a
+//! disk or holds a thread for ever.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep};
+use vestibule_config::Limits;
+use vestibule_layers::rescue::BrokenOff;
+use vestibule_layers::{Body, BodyError, Cause};
+
+/// Why a body is broken off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// It is too large
+    #[error("the body is larger than {0} bytes (limits.body_bytes)")]
+    TooLarge(u64),
+    /// Nothing more came of it
+    #[error("nothing came of the body for {0:?} (limits.body_time)")]
+    TooSlow(Duration),
+}
+
+/// Guards the body of a request; what has none costs nothing.
+pub(crate) fn guard(incoming: Incoming, limits: &Limits) -> Body {
+    if incoming.is_end_stream() {
+        return Body::Empty;
+    }
+    Body::boxed(ClientBody {
+        incoming,
+        limit: limits.body_bytes,
+        left: limits.body_bytes,
+        patience: limits.body_time,
+        // Made here because it may be polled by a thread that has no runtime; it runs from when it is first armed.
+        timer: Box::pin(sleep(limits.body_time)),
+        armed: false,
+    })
+}
+
+struct ClientBody {
+    incoming: Incoming,
+    limit: u64,
+    left: u64,
+    patience: Duration,
+    timer: Pin<Box<Sleep>>,
+    armed: bool,
+}
+
+impl ClientBody {
+    /// Counts the time from when the body is first waited for.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if !self.armed {
+            self.armed = true;
+            self.timer.as_mut().reset(Instant::now() + self.patience);
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(Some(Err(broken_off(Cause::RequestTimeout, Refusal::TooSlow(self.patience)))))
+    }
+}
+
+fn broken_off(cause: Cause, refusal: Refusal) -> BodyError {
+    Box::new(BrokenOff::new(cause, refusal))
+}
+
+impl http_body::Body for ClientBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            return self.poll_timer(cx);
+        };
+        self.armed = false;
+        let frame = frame.transpose()?;
+        let size = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
+        let Some(left) = self.left.checked_sub(size) else {
+            return Poll::Ready(Some(Err(broken_off(Cause::BodyTooLarge, Refusal::TooLarge(self.limit)))));
+        };
+        self.left = left;
+        Poll::Ready(frame.map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
