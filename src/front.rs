@@ -2,8 +2,8 @@
 //!
 //! What hyper refuses before there is a request (a malformed line, a head over its limits) it answers itself and the
 //! connection is closed; it is logged with the connection. (Of Content-Length beside Transfer-Encoding it removes the
-//! former, as RFC 9112 section 6.3 allows.) Here are refused: a request without exactly one Host, and CONNECT. Headers
-//! with `_` in their names are dropped, because `X_Y` would pass for `X-Y` in the environ.
+//! former, as RFC 9112 section 6.3 allows.) Here are refused: a request without exactly one Host, or with one that is no
+//! host, and CONNECT. Headers with `_` in their names are dropped, because `X_Y` would pass for `X-Y` in the environ.
 
 mod patience;
 
@@ -33,6 +33,9 @@ pub enum Refused {
     /// HTTP/1.1 without Host, or with several
     #[error("a request needs exactly one Host (RFC 9112 section 3.2)")]
     Host,
+    /// A Host that applications could take for something else
+    #[error("a Host that is no host (RFC 3986 section 3.2)")]
+    NoHost,
     /// CONNECT
     #[error("CONNECT is for proxies of another kind")]
     Connect,
@@ -120,7 +123,15 @@ pub fn admit(request: &mut Request) -> Result<(), Refused> {
     if let Some(Ok(authority)) = authority {
         headers.insert(HOST, authority);
     }
+    if headers.get(HOST).is_some_and(|host| !is_host(host)) {
+        return Err(Refused::NoHost);
+    }
     Ok(())
+}
+
+/// Whether it has only what a name or an address and a port are made of: no user, no path, no spaces.
+fn is_host(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b".:-_[]%~!$&'()*+,;=".contains(byte))
 }
 
 fn drop_ambiguous(headers: &mut HeaderMap) {
@@ -150,6 +161,16 @@ mod tests {
         assert!(admitted(&[("host", "a")]).is_ok());
         assert_eq!(admitted(&[]).unwrap_err(), Refused::Host);
         assert_eq!(admitted(&[("host", "a"), ("host", "b")]).unwrap_err(), Refused::Host);
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for host in ["", "a", "shop-1.example:8080", "my_app", "[2001:db8::1]:80", "xn--bcher-kva.example"] {
+            assert!(admitted(&[("host", host)]).is_ok(), "{host}");
+        }
+        for host in ["a b", "a/b", "user@a", "a?b", "a#b", "a\\b", "<a>", "\"a\""] {
+            assert_eq!(admitted(&[("host", host)]).unwrap_err(), Refused::NoHost, "{host}");
+        }
     }
 
     #[test]
