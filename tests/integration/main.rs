@@ -3,5 +3,7 @@
 mod behind_nginx;
 mod front;
 mod harness;
+mod identity;
 mod process;
 mod quickstart;
+mod routing;
