@@ -19,7 +19,7 @@ pub(crate) use apache::Apache;
 pub(crate) use client::{Answer, Client, get, request};
 pub(crate) use gateway::{TestGateway, check, kill};
 pub(crate) use nginx::Nginx;
-pub(crate) use upstream::{Peer, Refusing, Script, Upstream, with_length};
+pub(crate) use upstream::{Refusing, Script, Upstream, with_length};
 
 use std::thread;
 use std::time::{Duration, Instant};

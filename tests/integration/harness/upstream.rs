@@ -8,7 +8,7 @@ use std::thread;
 
 use rustix::net::{AddressFamily, SocketType};
 
-use super::DEADLINE;
+use super::{DEADLINE, eventually};
 
 /// What happens on one connection.
 pub(crate) type Script = Box<dyn FnOnce(&mut Peer) + Send>;
@@ -27,6 +27,7 @@ struct Heard(Arc<Mutex<Record>>);
 #[derive(Default)]
 struct Record {
     connections: usize,
+    ended: usize,
     heads: Vec<String>,
     log: Vec<String>,
 }
@@ -45,7 +46,10 @@ impl Upstream {
                 stream.set_read_timeout(Some(DEADLINE)).expect("a socket has timeouts");
                 let heard = record.clone();
                 heard.note(|record| record.connections += 1);
-                thread::spawn(move || script(&mut Peer { stream, heard }));
+                thread::spawn(move || {
+                    script(&mut Peer { stream, heard: heard.clone() });
+                    heard.note(|record| record.ended += 1);
+                });
             }
         });
         Self { address, heard }
@@ -78,6 +82,13 @@ impl Upstream {
     /// How many connections it has accepted.
     pub(crate) fn connections(&self) -> usize {
         self.heard.note(|record| record.connections)
+    }
+
+    /// Waits until it has ended so many connections.
+    pub(crate) fn wait_ended(&self, connections: usize) {
+        eventually("the upstream to end a connection", || {
+            (self.heard.note(|record| record.ended) >= connections).then_some(())
+        });
     }
 
     /// The heads of the requests that it got.
