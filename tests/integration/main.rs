@@ -7,6 +7,7 @@ mod identity;
 mod layers;
 mod process;
 mod quickstart;
+mod rescue;
 mod routing;
 mod static_files;
 mod upstream;
