@@ -72,6 +72,7 @@ fn concurrency_limit_counts_until_the_last_byte() {
         peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
         let _ = wait.recv_timeout(DEADLINE);
         peer.write("0\r\n\r\n");
+        peer.say("next");
     });
     let server = Upstream::playing([streams, Box::new(|peer| peer.say("next"))]);
     let gateway = before("concurrency_limit: { max: 1 }", &server);
@@ -97,6 +98,7 @@ fn concurrency_limit_lets_some_wait_and_refuses_the_others() {
         let _ = tell.send(());
         let _ = wait.recv_timeout(DEADLINE);
         peer.write(with_length("first"));
+        peer.say("next");
     });
     let server = Upstream::playing([waits, Box::new(|peer| peer.say("next"))]);
     let gateway = before("concurrency_limit: { max: 1, queue: 1, wait: 60s }", &server);
