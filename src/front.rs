@@ -5,6 +5,7 @@
 //! former, as RFC 9112 section 6.3 allows.) Here are refused: a request without exactly one Host, or with one that is no
 //! host, and CONNECT. Headers with `_` in their names are dropped, because `X_Y` would pass for `X-Y` in the environ.
 
+mod broken;
 mod patience;
 
 use std::convert::Infallible;
@@ -23,8 +24,9 @@ use vestibule_config::Limits;
 use vestibule_layers::{Body, Request};
 
 use crate::gateway::Gateway;
-use crate::identity::Connection;
+use crate::identity::{Connection, Peer};
 use crate::runtime::Stage;
+pub use broken::Socket;
 use patience::{Expired, Patience};
 
 /// A request that the front refuses.
@@ -44,7 +46,7 @@ pub enum Refused {
 /// Serves one connection, until it ends. From [`Stage::Retiring`] on, the next answer is the last.
 pub async fn serve<I>(io: I, connection: Connection, gateway: Arc<Gateway>, mut stage: watch::Receiver<Stage>)
 where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    I: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let peer = connection.peer;
     let patience = Patience::new(gateway.limits());
@@ -61,26 +63,31 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    let mut conn = pin!(builder.serve_connection(TokioIo::new(patience.watch(io)), service));
+    let mut conn = builder.serve_connection(TokioIo::new(patience.watch(io)), service);
     let mut expired = pin!(patience.expired());
     // An error means that the worker is at its end.
     let mut closing = pin!(async { drop(stage.wait_for(|stage| *stage == Stage::Closing).await) });
     let (mut waits, mut open) = (true, true);
     loop {
         tokio::select! {
-            ended = &mut conn => return log_end(peer, ended),
+            ended = &mut conn => {
+                if ended.as_ref().is_err_and(hyper::Error::is_user) {
+                    conn.into_parts().io.inner().io().reset_on_close();
+                }
+                return log_end(peer, ended);
+            }
             why = &mut expired, if waits => match why {
                 Expired::Idle => {
-                    conn.as_mut().graceful_shutdown();
+                    std::pin::Pin::new(&mut conn).graceful_shutdown();
                     waits = false;
                 }
                 Expired::Head => {
-                    tracing::debug!(?peer, "the head of a request came too slowly: closed");
+                    tracing::warn!(?peer, "a head is over `limits: header_time`: closed");
                     return;
                 }
             },
             () = &mut closing, if open => {
-                conn.as_mut().graceful_shutdown();
+                std::pin::Pin::new(&mut conn).graceful_shutdown();
                 open = false;
             }
         }
@@ -100,9 +107,15 @@ fn builder(limits: &Limits, patience: &Patience) -> http1::Builder {
     builder
 }
 
-fn log_end(peer: crate::identity::Peer, ended: Result<(), hyper::Error>) {
-    if let Err(error) = ended {
-        tracing::debug!(?peer, "connection ended: {}", vestibule_layers::rescue::chain(&error));
+fn log_end(peer: Peer, ended: Result<(), hyper::Error>) {
+    let Err(error) = ended else { return };
+    let why = vestibule_layers::rescue::chain(&error);
+    if error.is_parse_too_large() {
+        tracing::warn!(?peer, "a head is over `limits: header_bytes` or `header_count`: {why}");
+    } else if error.is_user() {
+        tracing::warn!(?peer, "an answer was broken off: {why}");
+    } else {
+        tracing::debug!(?peer, "connection ended: {why}");
     }
 }
 

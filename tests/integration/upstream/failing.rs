@@ -1,5 +1,7 @@
 //! Servers that refuse, reset, stall, truncate or talk nonsense.
 
+use std::io::ErrorKind;
+
 use super::before;
 use crate::harness::{Refusing, Script, TestGateway, Upstream, get};
 
@@ -105,7 +107,22 @@ fn a_truncated_answer_never_looks_whole() {
         let broken = client.request("GET", "/", &[], "");
         assert!(broken.is_err(), "{answer}: {broken:?}");
         gateway.log().wait_for_texts(&["\"outcome\":\"aborted\"", "\"path\":\"/\""]);
+        gateway.log().wait_for_texts(&["WARN", "an answer was broken off"]);
     }
+}
+
+/// Its end is the end of the connection: only a reset tells that it came too early.
+#[test]
+fn a_truncated_answer_never_looks_whole_to_an_old_client() {
+    let server = Upstream::once(|peer| {
+        peer.head();
+        peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n");
+    });
+    let gateway = before(&[server.address()], "");
+    let mut client = gateway.connect();
+    client.send("GET / HTTP/1.0\r\n\r\n").unwrap();
+    let broken = client.rest();
+    assert_eq!(broken.unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]
@@ -152,8 +169,8 @@ fn after_every_failure_the_gateway_serves_on() {
         peer.head();
         peer.write("nonsense\r\n\r\n");
     });
-    let serves: Script = Box::new(|peer| peer.say("fine"));
-    let server = Upstream::playing([fails, serves]);
+    let behaves: Script = Box::new(|peer| peer.say("fine"));
+    let server = Upstream::playing([fails, behaves]);
     let gateway = before(&[server.address()], "");
     let mut client = gateway.connect();
     let statuses = [(); 2].map(|()| client.request("GET", "/", &[], "").unwrap().status);
