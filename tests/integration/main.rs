@@ -1,5 +1,6 @@
 //! The gateway as its users meet it: the real binary, real sockets, real peers.
 
+mod answers;
 mod behind_nginx;
 mod front;
 mod harness;

@@ -1,6 +1,6 @@
 //! Bodies of requests that nobody reads, and `100 Continue`.
 
-use crate::harness::{TestGateway, Upstream, request, with_length};
+use crate::harness::{Client, Nginx, TestGateway, Upstream, request, with_length};
 
 const ROOMS: &str = "layers: [ access_log ]
 routes:
@@ -57,4 +57,20 @@ fn a_client_is_not_told_to_continue_with_a_body_that_nobody_wants() {
     client.send(request("POST", "/", &["Expect: 100-continue", "Content-Length: 4"], "")).unwrap();
     assert_eq!(client.answer().unwrap().text(), "no");
     assert_eq!(client.rest().unwrap(), b"", "what follows could be the body or a request");
+}
+
+#[test]
+fn whoever_sends_too_much_still_gets_the_answer() {
+    let yaml = "listen: [\"127.0.0.1:0\", \"unix:http.sock\"]
+layers: [ { body_limit: { max: 1KiB } } ]
+routes: [ { respond: { text: hello } } ]";
+    let gateway = TestGateway::from_yaml(yaml);
+    let nginx = Nginx::in_front_of(&format!("unix:{}", gateway.path("http.sock").display()));
+    for (address, size) in [(gateway.address(), 8_000_000), (nginx.address(), 800_000)] {
+        let mut client = Client::connect(&address).unwrap();
+        // The connection may be closed before all is sent.
+        let sent = client.send(request("POST", "/", &[], &"x".repeat(size)));
+        let answer = client.answer().unwrap_or_else(|error| panic!("{address}: {sent:?} {error}"));
+        assert_eq!(answer.status, 413, "{address}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Outer layers see every answer, also those to failures.
 
-use crate::harness::{Refusing, TestGateway};
+use crate::harness::{Refusing, TestGateway, get};
 
 #[test]
 fn outer_layers_see_the_answers_to_failures() {
@@ -34,4 +34,23 @@ routes:
         gateway.log().wait_for_texts(&["duration_ms", &path, &status, number]);
         gateway.log().wait_for_texts(&[code, number]);
     }
+}
+
+#[test]
+fn named_stacks_stand_where_they_are_used_and_the_first_layer_is_the_outermost() {
+    let gateway = TestGateway::from_yaml(
+        "stacks:
+  inner: [ { set_env: { TRACE: \"{TRACE} second\" } }, { set_env: { TRACE: \"{TRACE} third\" } } ]
+layers: [ { set_env: { TRACE: first } } ]
+routes:
+  - mount: /a
+    layers: [ { use: inner } ]
+    routes:
+      - layers: [ { response_headers: { set: { X-Trace: \"{TRACE}\" } } } ]
+        respond: { text: a }
+  - layers: [ { response_headers: { set: { X-Trace: \"{TRACE}\" } } } ]
+    respond: { text: b }",
+    );
+    assert_eq!(get(&gateway.address(), "/a").header("x-trace"), Some("first second third"));
+    assert_eq!(get(&gateway.address(), "/b").header("x-trace"), Some("first"));
 }

@@ -63,6 +63,45 @@ routes:
 }
 
 #[test]
+fn a_request_arrives_as_it_was_meant() {
+    let server = Upstream::echo();
+    let gateway = before(&[server.address()], "");
+    let told = |bytes: &[u8]| {
+        let mut client = gateway.connect();
+        client.send(bytes).unwrap();
+        client.answer().unwrap().text()
+    };
+    let whole = told(b"GET http://shop.example/a?b HTTP/1.1\r\nHost: other\r\n\r\n");
+    assert!(
+        whole.starts_with("GET /a?b HTTP/1.1\r\n") && whole.contains("\r\nhost: shop.example\r\n"),
+        "{whole}"
+    );
+    let empty = told(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
+    assert!(empty.contains("\r\ncontent-length: 0\r\n"), "{empty}");
+    let without = told(b"GET / HTTP/1.0\r\nX: 1\r\nX: 2\r\n\r\n");
+    assert!(without.contains("\r\nx: 1\r\nx: 2\r\n"), "{without}");
+    assert!(!without.contains("content-length") && !without.contains("transfer-encoding"), "{without}");
+    let odd = told(b"M-SEARCH / HTTP/1.1\r\nHost: test\r\n\r\n");
+    assert!(odd.starts_with("M-SEARCH / HTTP/1.1\r\n"), "{odd}");
+}
+
+#[test]
+fn bytes_that_are_no_ascii_pass_both_ways() {
+    let server = Upstream::once(|peer| {
+        peer.head();
+        peer.write(b"HTTP/1.1 200 OK\r\nX-Back: caf\xe9\r\nContent-Length: 0\r\n\r\n");
+    });
+    let gateway = TestGateway::from_yaml(&format!(
+        "routes: [ {{ match: {{ header: {{ X-There: \"caf*\" }} }}, http: {{ servers: \"{}\" }} }} ]",
+        server.address()
+    ));
+    let mut client = gateway.connect();
+    client.send(b"GET / HTTP/1.1\r\nHost: test\r\nX-There: caf\xe9\r\n\r\n").unwrap();
+    let head = client.until(b"\r\n\r\n").unwrap().escape_ascii().to_string();
+    assert!(head.contains("x-back: caf\\xe9\\r\\n"), "{head}");
+}
+
+#[test]
 fn headers_for_the_next_hop_stop_here_both_ways() {
     let server = Upstream::once(|peer| {
         peer.head();
