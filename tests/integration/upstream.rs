@@ -2,6 +2,7 @@
 
 mod failing;
 mod forwarding;
+mod real;
 mod streaming;
 
 use crate::harness::TestGateway;

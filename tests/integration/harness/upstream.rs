@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType};
 
@@ -170,6 +171,21 @@ impl Peer {
     pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.heard.log("->", bytes.as_ref());
         let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    /// Writes so many bytes, or fewer where the other side takes none for a while: how many it took.
+    pub(crate) fn write_until_stalled(&mut self, most: usize) -> usize {
+        let _ = self.stream.set_write_timeout(Some(Duration::from_millis(300)));
+        let piece = [b'x'; 64 << 10];
+        let mut written = 0;
+        while written < most {
+            match self.stream.write(&piece[..piece.len().min(most - written)]) {
+                Ok(count) => written += count,
+                Err(_) => break,
+            }
+        }
+        let _ = self.stream.set_write_timeout(None);
+        written
     }
 
     /// Waits until the other side has closed; `false` where it only fell silent.

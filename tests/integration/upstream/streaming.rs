@@ -63,6 +63,25 @@ fn a_large_upload_and_a_large_answer_arrive_whole() {
     assert!(answer.text() == body, "{} bytes came back", answer.body.len());
 }
 
+/// What is neither read nor written stays with the upstream, beside what the sockets' buffers hold.
+#[test]
+fn a_client_that_does_not_read_stops_the_upstream() {
+    const LARGE: usize = 128 << 20;
+    let (tell, told) = channel();
+    let server = Upstream::once(move |peer| {
+        peer.head();
+        peer.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n"));
+        let taken = peer.write_until_stalled(LARGE);
+        let _ = tell.send(taken);
+    });
+    let gateway = before(&[server.address()], "");
+    let mut client = gateway.connect();
+    client.send(request("GET", "/", &[], "")).unwrap();
+    let taken = told.recv_timeout(DEADLINE).unwrap();
+    assert!(taken < LARGE / 2, "{taken} bytes were taken");
+    assert_eq!(client.head().unwrap().status, 200);
+}
+
 #[test]
 fn an_answer_may_come_before_the_end_of_the_request() {
     let server = Upstream::once(|peer| {
