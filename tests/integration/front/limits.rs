@@ -58,6 +58,15 @@ fn a_second_head_that_comes_too_slowly_is_closed_too() {
 }
 
 #[test]
+fn a_head_that_began_with_the_request_before_is_closed_too() {
+    let gateway = limited("header_time: 100ms, keep_alive: 200ms");
+    let mut client = gateway.connect();
+    client.send(request("GET", "/", &[], "") + "GET / HT").unwrap();
+    assert_eq!(client.answer().unwrap().text(), "hello");
+    client.rest().unwrap();
+}
+
+#[test]
 fn idle_connections_are_closed() {
     let gateway = limited("keep_alive: 100ms");
     let (mut silent, mut used) = (gateway.connect(), gateway.connect());
