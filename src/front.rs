@@ -2,9 +2,10 @@
 //!
 //! What hyper refuses before there is a request (a malformed line, a head over its limits) it answers itself and the
 //! connection is closed; it is logged with the connection. (Of Content-Length beside Transfer-Encoding it removes the
-//! former, as RFC 9112 section 6.3 allows.) Here are refused: a request without exactly one Host, and CONNECT. Headers
-//! with `_` in their names are dropped, because `X_Y` would pass for `X-Y` in the environ.
+//! former, as RFC 9112 section 6.3 allows.) Here are refused: a request without exactly one Host, or with one that is no
+//! host, and CONNECT. Headers with `_` in their names are dropped, because `X_Y` would pass for `X-Y` in the environ.
 
+mod broken;
 mod client_body;
 mod patience;
 
@@ -24,8 +25,9 @@ use vestibule_config::Limits;
 use vestibule_layers::Request;
 
 use crate::gateway::Gateway;
-use crate::identity::Connection;
+use crate::identity::{Connection, Peer};
 use crate::runtime::Stage;
+pub use broken::Socket;
 use patience::{Expired, Patience};
 
 /// A request that the front refuses.
@@ -34,6 +36,9 @@ pub enum Refused {
     /// HTTP/1.1 without Host, or with several
     #[error("a request needs exactly one Host (RFC 9112 section 3.2)")]
     Host,
+    /// A Host that applications could take for something else
+    #[error("a Host that is no host (RFC 3986 section 3.2)")]
+    NoHost,
     /// CONNECT
     #[error("CONNECT is for proxies of another kind")]
     Connect,
@@ -42,7 +47,7 @@ pub enum Refused {
 /// Serves one connection, until it ends. From [`Stage::Retiring`] on, the next answer is the last.
 pub async fn serve<I>(io: I, connection: Connection, gateway: Arc<Gateway>, mut stage: watch::Receiver<Stage>)
 where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    I: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let peer = connection.peer;
     let patience = Patience::new(gateway.limits());
@@ -60,26 +65,31 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    let mut conn = pin!(builder.serve_connection(TokioIo::new(patience.watch(io)), service));
+    let mut conn = builder.serve_connection(TokioIo::new(patience.watch(io)), service);
     let mut expired = pin!(patience.expired());
     // An error means that the worker is at its end.
     let mut closing = pin!(async { drop(stage.wait_for(|stage| *stage == Stage::Closing).await) });
     let (mut waits, mut open) = (true, true);
     loop {
         tokio::select! {
-            ended = &mut conn => return log_end(peer, ended),
+            ended = &mut conn => {
+                if ended.as_ref().is_err_and(hyper::Error::is_user) {
+                    conn.into_parts().io.inner().io().reset_on_close();
+                }
+                return log_end(peer, ended);
+            }
             why = &mut expired, if waits => match why {
                 Expired::Idle => {
-                    conn.as_mut().graceful_shutdown();
+                    std::pin::Pin::new(&mut conn).graceful_shutdown();
                     waits = false;
                 }
                 Expired::Head => {
-                    tracing::debug!(?peer, "the head of a request came too slowly: closed");
+                    tracing::warn!(?peer, "a head is over `limits: header_time`: closed");
                     return;
                 }
             },
             () = &mut closing, if open => {
-                conn.as_mut().graceful_shutdown();
+                std::pin::Pin::new(&mut conn).graceful_shutdown();
                 open = false;
             }
         }
@@ -99,9 +109,15 @@ fn builder(limits: &Limits, patience: &Patience) -> http1::Builder {
     builder
 }
 
-fn log_end(peer: crate::identity::Peer, ended: Result<(), hyper::Error>) {
-    if let Err(error) = ended {
-        tracing::debug!(?peer, "connection ended: {}", vestibule_layers::rescue::chain(&error));
+fn log_end(peer: Peer, ended: Result<(), hyper::Error>) {
+    let Err(error) = ended else { return };
+    let why = vestibule_layers::rescue::chain(&error);
+    if error.is_parse_too_large() {
+        tracing::warn!(?peer, "a head is over `limits: header_bytes` or `header_count`: {why}");
+    } else if error.is_user() {
+        tracing::warn!(?peer, "an answer was broken off: {why}");
+    } else {
+        tracing::debug!(?peer, "connection ended: {why}");
     }
 }
 
@@ -122,7 +138,15 @@ pub fn admit(request: &mut Request) -> Result<(), Refused> {
     if let Some(Ok(authority)) = authority {
         headers.insert(HOST, authority);
     }
+    if headers.get(HOST).is_some_and(|host| !is_host(host)) {
+        return Err(Refused::NoHost);
+    }
     Ok(())
+}
+
+/// Whether it has only what a name or an address and a port are made of: no user, no path, no spaces.
+fn is_host(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b".:-_[]%~!$&'()*+,;=".contains(byte))
 }
 
 fn drop_ambiguous(headers: &mut HeaderMap) {
@@ -152,6 +176,16 @@ mod tests {
         assert!(admitted(&[("host", "a")]).is_ok());
         assert_eq!(admitted(&[]).unwrap_err(), Refused::Host);
         assert_eq!(admitted(&[("host", "a"), ("host", "b")]).unwrap_err(), Refused::Host);
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for host in ["", "a", "shop-1.example:8080", "my_app", "[2001:db8::1]:80", "xn--bcher-kva.example"] {
+            assert!(admitted(&[("host", host)]).is_ok(), "{host}");
+        }
+        for host in ["a b", "a/b", "user@a", "a?b", "a#b", "a\\b", "<a>", "\"a\""] {
+            assert_eq!(admitted(&[("host", host)]).unwrap_err(), Refused::NoHost, "{host}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method};
-use http_environ::{RequestId, Server, View};
+use http_environ::{Server, View};
 use vestibule_config::{Component, Config, Diagnostics, Kind, Kinds, Limits, Target};
 use vestibule_layers::{Body, BoxService, Cause, Request, Response, rescue};
 
@@ -82,24 +82,24 @@ impl Gateway {
     /// Answers a request: front, identity, then the stack of layers and routes down to a backend.
     pub async fn handle(&self, connection: &Connection, mut request: Request) -> Response {
         if let Err(refused) = front::admit(&mut request) {
-            return refuse(&refused);
+            return self.refuse(&refused);
         }
         // The server as a whole is asked for its options (RFC 9110 section 9.3.7), no resource of it.
         if request.uri().path() == "*" && *request.method() == Method::OPTIONS {
             return Response::new(Body::Empty);
         }
         if let Err(bad_path) = self.identity.begin(connection, &mut request) {
-            return refuse(&bad_path);
+            return self.refuse(&bad_path);
         }
         self.root.answer(request).await
     }
-}
 
-/// 400, and the connection ends: who sends one malformed request may send another that is taken for its body.
-fn refuse(reason: &(dyn std::error::Error + 'static)) -> Response {
-    let mut answer = rescue(&RequestId::default(), Cause::BadRequest, reason);
-    answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-    answer
+    /// 400, and the connection ends: who sends one malformed request may send another that is taken for its body.
+    fn refuse(&self, reason: &(dyn std::error::Error + 'static)) -> Response {
+        let mut answer = rescue(&self.identity.number(), Cause::BadRequest, reason);
+        answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        answer
+    }
 }
 
 /// Builds the tree from its leaves.

@@ -83,10 +83,15 @@ impl Identity {
         Self { trust, serial: AtomicU64::new(first) }
     }
 
+    /// The number of the next request.
+    pub fn number(&self) -> RequestId {
+        RequestId::Serial(self.serial.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Begins the environ of a request, and removes from its headers what is not believed.
     pub fn begin(&self, connection: &Connection, request: &mut Request) -> Result<(), PathError> {
         let mut environ = Environ::for_target(request.uri())?;
-        environ.request_id = RequestId::Serial(self.serial.fetch_add(1, Ordering::Relaxed));
+        environ.request_id = self.number();
         environ.server = Arc::clone(&connection.server);
         environ.remote_addr = connection.peer.address();
         environ.remote_port = connection.peer.port();

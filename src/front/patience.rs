@@ -126,6 +126,13 @@ pub(super) struct Watched<I> {
     clock: Arc<Clock>,
 }
 
+impl<I> Watched<I> {
+    /// The connection itself.
+    pub(super) fn io(&self) -> &I {
+        &self.io
+    }
+}
+
 impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,

@@ -223,7 +223,7 @@ impl Shared {
 }
 
 /// A connection that can go to the runtime of another core.
-trait Movable: AsyncRead + AsyncWrite + Unpin + Send + Sized + 'static {
+trait Movable: front::Socket + AsyncRead + AsyncWrite + Unpin + Send + Sized + 'static {
     /// It, while it belongs to no runtime.
     type Still: Send;
 

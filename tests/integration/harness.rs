@@ -2,17 +2,24 @@
 //!
 //! * [`TestGateway`]: the binary, started from YAML in a folder of its own
 //! * [`Client`]: a connection that sends exactly what a test writes, malformed or not
-//! * [`Nginx`]: Debian's nginx, in front
+//! * [`Nginx`], [`Apache`]: Debian's, in front
+//! * [`Upstream`]: a server behind, as good or as bad as a test wants it
+//!
+//! What a peer has to say is printed when its test fails.
 //!
 //! Nothing sleeps for a guessed time: [`eventually`] waits for a condition, with a deadline.
 
+mod apache;
 mod client;
 mod gateway;
 mod nginx;
+mod upstream;
 
-pub(crate) use client::{Answer, Client, get};
+pub(crate) use apache::Apache;
+pub(crate) use client::{Answer, Client, get, request};
 pub(crate) use gateway::{TestGateway, check, kill};
 pub(crate) use nginx::Nginx;
+pub(crate) use upstream::{Refusing, Script, Upstream, with_length};
 
 use std::thread;
 use std::time::{Duration, Instant};

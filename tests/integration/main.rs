@@ -1,7 +1,15 @@
 //! The gateway as its users meet it: the real binary, real sockets, real peers.
 
+mod answers;
 mod behind_nginx;
 mod client_body;
+mod front;
 mod harness;
+mod identity;
+mod layers;
 mod process;
 mod quickstart;
+mod rescue;
+mod routing;
+mod static_files;
+mod upstream;

@@ -64,8 +64,7 @@ impl Client {
 
     /// Reads the next answer, to a request of any method but HEAD. An end before its end is an error.
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
-        let head = self.until(b"\r\n\r\n")?;
-        let mut answer = parse_head(&head)?;
+        let mut answer = self.head()?;
         answer.body = match (answer.header("transfer-encoding"), answer.header("content-length")) {
             (Some("chunked"), _) => self.chunks()?,
             (_, Some(length)) => {
@@ -76,6 +75,28 @@ impl Client {
             _ => self.rest()?,
         };
         Ok(answer)
+    }
+
+    /// Reads the head of the next answer, and leaves its body.
+    pub(crate) fn head(&mut self) -> io::Result<Answer> {
+        let head = self.until(b"\r\n\r\n")?;
+        parse_head(&head)
+    }
+
+    /// Reads the next chunk of a chunked body; the last is empty.
+    pub(crate) fn chunk(&mut self) -> io::Result<Vec<u8>> {
+        let size = self.until(b"\r\n")?;
+        let size =
+            std::str::from_utf8(&size).ok().and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+        let size = size.ok_or_else(|| malformed("chunk size"))?;
+        if size == 0 {
+            // Trailers end with an empty line, too.
+            while self.until(b"\r\n")? != b"\r\n" {}
+            return Ok(Vec::new());
+        }
+        let chunk = self.exactly(size)?;
+        self.exactly(2)?;
+        Ok(chunk)
     }
 
     /// All that comes until the connection is closed.
@@ -109,17 +130,11 @@ impl Client {
     fn chunks(&mut self) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let size = self.until(b"\r\n")?;
-            let size =
-                std::str::from_utf8(&size).ok().and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
-            let size = size.ok_or_else(|| malformed("chunk size"))?;
-            if size == 0 {
-                // Trailers end with an empty line, too.
-                while self.until(b"\r\n")? != b"\r\n" {}
+            let chunk = self.chunk()?;
+            if chunk.is_empty() {
                 return Ok(body);
             }
-            body.extend(self.exactly(size)?);
-            self.exactly(2)?;
+            body.extend(chunk);
         }
     }
 

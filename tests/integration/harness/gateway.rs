@@ -156,6 +156,9 @@ impl TestGateway {
 
 impl Drop for TestGateway {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the gateway:\n{}", self.log);
+        }
         // The workers see the end of their supervisor, and leave.
         drop(self.child.kill());
         drop(self.child.wait());
@@ -175,7 +178,14 @@ impl Log {
 
     /// Waits for a line that contains a text.
     pub(crate) fn wait_for_text(&self, text: &str) -> String {
-        eventually(&format!("`{text}` in the log:\n{self}"), || self.find(|line| line.contains(text)))
+        self.wait_for_texts(&[text])
+    }
+
+    /// Waits for a line that contains several texts.
+    pub(crate) fn wait_for_texts(&self, texts: &[&str]) -> String {
+        eventually(&format!("{texts:?} on one line of the log:\n{self}"), || {
+            self.find(|line| texts.iter().all(|text| line.contains(text)))
+        })
     }
 }
 

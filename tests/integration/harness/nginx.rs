@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -59,6 +60,9 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("nginx:\n{}", self.errors());
+        }
         // Asked to quit, it takes its worker along; killed, it would leave it behind.
         drop(Command::new("kill").arg(self.child.id().to_string()).status());
         drop(self.child.wait());

@@ -1,0 +1,76 @@
+//! Bodies of requests that nobody reads, and `100 Continue`.
+
+use crate::harness::{Client, Nginx, TestGateway, Upstream, request, with_length};
+
+const ROOMS: &str = "layers: [ access_log ]
+routes:
+  - { path: /smuggled, respond: { text: smuggled } }
+  - { respond: { text: hello } }";
+
+/// Sends a body that looks like requests to one who does not read it.
+fn after_an_unread_body(body: &str) {
+    let gateway = TestGateway::from_yaml(ROOMS);
+    let mut client = gateway.connect();
+    client.send(request("POST", "/", &[], "")).unwrap();
+    assert_eq!(client.answer().unwrap().text(), "hello");
+    // The gateway may close before all of it is sent.
+    let sent = client.send(request("POST", "/", &[], body));
+    if sent.is_ok() {
+        assert_eq!(client.answer().unwrap().text(), "hello");
+        // Either the connection has ended, or it goes on behind the body.
+        if let Ok(next) = client.request("GET", "/", &[], "") {
+            assert_eq!(next.text(), "hello");
+        }
+    }
+    gateway.connect().request("GET", "/last", &[], "").unwrap();
+    gateway.log().wait_for_text("/last");
+    assert_eq!(gateway.log().find(|line| line.contains("/smuggled")), None);
+}
+
+#[test]
+fn an_unread_body_is_never_the_next_request() {
+    let one = request("GET", "/smuggled", &[], "");
+    after_an_unread_body(&one);
+    after_an_unread_body(&one.repeat(1 << 15));
+}
+
+#[test]
+fn a_client_is_told_to_continue_when_its_body_is_read() {
+    let upstream = Upstream::once(|peer| {
+        peer.head();
+        let body = peer.exactly(4);
+        peer.write(with_length(&String::from_utf8_lossy(&body)));
+    });
+    let yaml = format!("routes: [ {{ http: {{ servers: \"{}\" }} }} ]", upstream.address());
+    let gateway = TestGateway::from_yaml(&yaml);
+    let mut client = gateway.connect();
+    client.send(request("POST", "/", &["Expect: 100-continue", "Content-Length: 4"], "")).unwrap();
+    assert_eq!(client.head().unwrap().status, 100);
+    client.send("body").unwrap();
+    assert_eq!(client.answer().unwrap().text(), "body");
+}
+
+#[test]
+fn a_client_is_not_told_to_continue_with_a_body_that_nobody_wants() {
+    let gateway = TestGateway::from_yaml("routes: [ { respond: { text: no } } ]");
+    let mut client = gateway.connect();
+    client.send(request("POST", "/", &["Expect: 100-continue", "Content-Length: 4"], "")).unwrap();
+    assert_eq!(client.answer().unwrap().text(), "no");
+    assert_eq!(client.rest().unwrap(), b"", "what follows could be the body or a request");
+}
+
+#[test]
+fn whoever_sends_too_much_still_gets_the_answer() {
+    let yaml = "listen: [\"127.0.0.1:0\", \"unix:http.sock\"]
+layers: [ { body_limit: { max: 1KiB } } ]
+routes: [ { respond: { text: hello } } ]";
+    let gateway = TestGateway::from_yaml(yaml);
+    let nginx = Nginx::in_front_of(&format!("unix:{}", gateway.path("http.sock").display()));
+    for (address, size) in [(gateway.address(), 8_000_000), (nginx.address(), 800_000)] {
+        let mut client = Client::connect(&address).unwrap();
+        // The connection may be closed before all is sent.
+        let sent = client.send(request("POST", "/", &[], &"x".repeat(size)));
+        let answer = client.answer().unwrap_or_else(|error| panic!("{address}: {sent:?} {error}"));
+        assert_eq!(answer.status, 413, "{address}");
+    }
+}

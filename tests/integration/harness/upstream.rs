@@ -1,0 +1,220 @@
+//! A server behind a gateway, as good or as bad as a test wants it.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType};
+
+use super::{DEADLINE, eventually};
+
+/// What happens on one connection.
+pub(crate) type Script = Box<dyn FnOnce(&mut Peer) + Send>;
+
+/// A server on a port of its own, whose every connection is a script. When its test fails, it prints what it was told and
+/// what it said.
+pub(crate) struct Upstream {
+    address: String,
+    heard: Heard,
+}
+
+/// Everything that passed, in its order.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Record>>);
+
+#[derive(Default)]
+struct Record {
+    connections: usize,
+    ended: usize,
+    heads: Vec<String>,
+    log: Vec<String>,
+}
+
+impl Upstream {
+    /// Plays the scripts, one for each connection in turn, and then accepts no more.
+    pub(crate) fn playing(scripts: impl IntoIterator<Item = Script, IntoIter: Send + 'static>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it has an address").to_string();
+        let heard = Heard::default();
+        let record = heard.clone();
+        let scripts = scripts.into_iter();
+        thread::spawn(move || {
+            for script in scripts {
+                let Ok((stream, _)) = listener.accept() else { return };
+                stream.set_read_timeout(Some(DEADLINE)).expect("a socket has timeouts");
+                let heard = record.clone();
+                heard.note(|record| record.connections += 1);
+                thread::spawn(move || {
+                    script(&mut Peer { stream, heard: heard.clone() });
+                    heard.note(|record| record.ended += 1);
+                });
+            }
+        });
+        Self { address, heard }
+    }
+
+    /// Plays one script once.
+    pub(crate) fn once(script: impl FnOnce(&mut Peer) + Send + 'static) -> Self {
+        Self::playing([Box::new(script) as Script])
+    }
+
+    /// Plays one script on every connection.
+    pub(crate) fn always(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        let script = Arc::new(script);
+        Self::playing(std::iter::repeat_with(move || {
+            let script = Arc::clone(&script);
+            Box::new(move |peer: &mut Peer| script(peer)) as Script
+        }))
+    }
+
+    /// Answers every request with its head.
+    pub(crate) fn echo() -> Self {
+        Self::always(Peer::echo)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How many connections it has accepted.
+    pub(crate) fn connections(&self) -> usize {
+        self.heard.note(|record| record.connections)
+    }
+
+    /// Waits until it has ended so many connections.
+    pub(crate) fn wait_ended(&self, connections: usize) {
+        eventually("the upstream to end a connection", || {
+            (self.heard.note(|record| record.ended) >= connections).then_some(())
+        });
+    }
+
+    /// The heads of the requests that it got.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.heard.note(|record| record.heads.clone())
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the upstream {}:\n{}", self.address, self.heard.note(|record| record.log.join("\n")));
+        }
+    }
+}
+
+impl Heard {
+    fn note<T>(&self, noted: impl FnOnce(&mut Record) -> T) -> T {
+        noted(&mut self.0.lock().expect("nothing panics with the lock"))
+    }
+
+    fn log(&self, who: &str, bytes: &[u8]) {
+        let shown = &bytes[..bytes.len().min(400)];
+        self.note(|record| record.log.push(format!("{who} {}", shown.escape_ascii())));
+    }
+}
+
+/// A port that nobody listens on and nobody else can take, while it is kept.
+pub(crate) struct Refusing {
+    address: String,
+    _socket: OwnedFd,
+}
+
+impl Refusing {
+    /// Takes a port.
+    pub(crate) fn new() -> Self {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a port is free");
+        let address = rustix::net::getsockname(&socket).expect("it is bound");
+        let address = SocketAddr::try_from(address).expect("it has a port");
+        Self { address: address.to_string(), _socket: socket }
+    }
+
+    /// Where nobody listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+/// The upstream's end of a connection.
+pub(crate) struct Peer {
+    stream: TcpStream,
+    heard: Heard,
+}
+
+impl Peer {
+    /// The next head, up to its empty line; `None` where the connection has ended.
+    pub(crate) fn head(&mut self) -> Option<String> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.byte()?);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        self.heard.log("<-", head.as_bytes());
+        self.heard.note(|record| record.heads.push(head.clone()));
+        Some(head)
+    }
+
+    /// The next bytes; fewer where the connection ends.
+    pub(crate) fn exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // An error is an end, too.
+        let _ = (&self.stream).take(length as u64).read_to_end(&mut bytes);
+        self.heard.log("<-", &bytes);
+        bytes
+    }
+
+    /// Writes; the other side may have had enough.
+    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.heard.log("->", bytes.as_ref());
+        let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    /// Writes so many bytes, or fewer where the other side takes none for a while: how many it took.
+    pub(crate) fn write_until_stalled(&mut self, most: usize) -> usize {
+        let _ = self.stream.set_write_timeout(Some(Duration::from_millis(300)));
+        let piece = [b'x'; 64 << 10];
+        let mut written = 0;
+        while written < most {
+            match self.stream.write(&piece[..piece.len().min(most - written)]) {
+                Ok(count) => written += count,
+                Err(_) => break,
+            }
+        }
+        let _ = self.stream.set_write_timeout(None);
+        written
+    }
+
+    /// Waits until the other side has closed; `false` where it only fell silent.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        let end = self.stream.read_to_end(&mut Vec::new());
+        end.map_or_else(|error| error.kind() != ErrorKind::WouldBlock, |_| true)
+    }
+
+    /// Answers every request with its head.
+    pub(crate) fn echo(&mut self) {
+        while let Some(head) = self.head() {
+            self.write(with_length(&head));
+        }
+    }
+
+    /// Answers every request with `text`.
+    pub(crate) fn say(&mut self, text: &str) {
+        while self.head().is_some() {
+            self.write(with_length(text));
+        }
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let mut byte = [0];
+        matches!(self.stream.read(&mut byte), Ok(1)).then_some(byte[0])
+    }
+}
+
+/// A whole answer.
+pub(crate) fn with_length(text: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len())
+}

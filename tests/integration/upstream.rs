@@ -1,0 +1,15 @@
+//! The `http` backend before servers that behave and servers that do not.
+
+mod failing;
+mod forwarding;
+mod real;
+mod streaming;
+
+use crate::harness::TestGateway;
+
+/// A gateway before servers, with further settings of the backend.
+fn before(servers: &[&str], settings: &str) -> TestGateway {
+    let servers: Vec<_> = servers.iter().map(|server| format!("\"{server}\"")).collect();
+    let backend = format!("http: {{ servers: [{}], {settings} }}", servers.join(", "));
+    TestGateway::from_yaml(&format!("layers: [ access_log ]\nroutes: [ {{ {backend} }} ]"))
+}
