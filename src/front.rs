@@ -5,16 +5,18 @@
 //! former, as RFC 9112 section 6.3 allows.) Here are refused: a request without exactly one Host, or with one that is no
 //! host, and CONNECT. Headers with `_` in their names are dropped, because `X_Y` would pass for `X-Y` in the environ.
 
-mod broken;
 mod client_body;
+mod ending;
 mod patience;
 
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::{CONNECTION, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -27,7 +29,7 @@ use vestibule_layers::Request;
 use crate::gateway::Gateway;
 use crate::identity::{Connection, Peer};
 use crate::runtime::Stage;
-pub use broken::Socket;
+pub use ending::Socket;
 use patience::{Expired, Patience};
 
 /// A request that the front refuses.
@@ -53,7 +55,10 @@ where
     let patience = Patience::new(gateway.limits());
     let builder = builder(gateway.limits(), &patience);
     let now = stage.clone();
+    let has_body = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&has_body);
     let service = service_fn(move |request: http::Request<Incoming>| {
+        noted.store(!request.body().is_end_stream(), Ordering::Relaxed);
         let (gateway, connection) = (Arc::clone(&gateway), connection.clone());
         let now = now.clone();
         async move {
@@ -73,10 +78,13 @@ where
     loop {
         tokio::select! {
             ended = &mut conn => {
-                if ended.as_ref().is_err_and(hyper::Error::is_user) {
-                    conn.into_parts().io.inner().io().reset_on_close();
-                }
-                return log_end(peer, ended);
+                log_end(peer, &ended);
+                let io = conn.into_parts().io.into_inner().into_inner();
+                // What is idle, or outlasts the drain, ends at once.
+                let may_be_sending = waits && open && has_body.load(Ordering::Relaxed);
+                // Boxed: it comes once, and no connection shall carry the room for it.
+                Box::pin(ending::end(io, ended, may_be_sending)).await;
+                return;
             }
             why = &mut expired, if waits => match why {
                 Expired::Idle => {
@@ -109,9 +117,9 @@ fn builder(limits: &Limits, patience: &Patience) -> http1::Builder {
     builder
 }
 
-fn log_end(peer: Peer, ended: Result<(), hyper::Error>) {
+fn log_end(peer: Peer, ended: &Result<(), hyper::Error>) {
     let Err(error) = ended else { return };
-    let why = vestibule_layers::rescue::chain(&error);
+    let why = vestibule_layers::rescue::chain(error);
     if error.is_parse_too_large() {
         tracing::warn!(?peer, "a head is over `limits: header_bytes` or `header_count`: {why}");
     } else if error.is_user() {

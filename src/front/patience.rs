@@ -128,8 +128,8 @@ pub(super) struct Watched<I> {
 
 impl<I> Watched<I> {
     /// The connection itself.
-    pub(super) fn io(&self) -> &I {
-        &self.io
+    pub(super) fn into_inner(self) -> I {
+        self.io
     }
 }
 

@@ -1,0 +1,58 @@
+//! How a connection ends whose request was not read to its end, or whose answer was broken off.
+//!
+//! Whoever is still sending when the connection is closed gets a reset, perhaps before having read the answer (nginx then
+//! answers 502 in its place). So what still comes is read for a while, and thrown away.
+//!
+//! An answer to an HTTP/1.0 client may have neither a length nor chunks: it ends with its connection, and a part of it
+//! would look like the whole. A reset tells the difference. Unix sockets know none, so a front server on one should
+//! speak HTTP/1.1 (nginx: `proxy_http_version 1.1`).
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time;
+
+/// How long a client may go on sending what nobody reads, after it was answered.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// A socket that can end badly.
+pub trait Socket {
+    /// Makes a reset of its closing, where it can.
+    fn reset_on_close(&self);
+}
+
+impl Socket for TcpStream {
+    fn reset_on_close(&self) {
+        if let Err(error) = self.set_zero_linger() {
+            tracing::debug!("failed to make a connection end with a reset: {error}");
+        }
+    }
+}
+
+impl Socket for UnixStream {
+    fn reset_on_close(&self) {}
+}
+
+/// Ends a connection whose writing side hyper has ended, unless it failed. `may_be_sending`: the client may not have sent
+/// all of its last request.
+pub(super) async fn end<I>(io: I, ended: Result<(), hyper::Error>, may_be_sending: bool)
+where
+    I: Socket + AsyncRead + Unpin,
+{
+    match ended {
+        Ok(()) if may_be_sending => linger(io).await,
+        Err(error) if error.is_user() => io.reset_on_close(),
+        _ => {}
+    }
+}
+
+/// Reads what a client still sends.
+async fn linger(mut io: impl AsyncRead + Unpin) {
+    let until_its_end = async {
+        let mut unread = vec![0; 16 << 10];
+        while matches!(io.read(&mut unread).await, Ok(1..)) {}
+    };
+    // Either way the connection is closed now.
+    drop(time::timeout(LINGER, until_its_end).await);
+}
