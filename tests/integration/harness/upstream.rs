@@ -176,7 +176,7 @@ impl Peer {
     /// Writes so many bytes, or fewer where the other side takes none for a while: how many it took.
     pub(crate) fn write_until_stalled(&mut self, most: usize) -> usize {
         let _ = self.stream.set_write_timeout(Some(Duration::from_millis(300)));
-        let piece = [b'x'; 64 << 10];
+        let piece = vec![b'x'; 64 << 10];
         let mut written = 0;
         while written < most {
             match self.stream.write(&piece[..piece.len().min(most - written)]) {
