@@ -170,6 +170,7 @@ fn drop_ambiguous(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vestibule_layers::Body;
 
     fn admitted(headers: &[(&'static str, &'static str)]) -> Result<Request, Refused> {
         let mut request = http::Request::get("/").body(Body::Empty).unwrap();
