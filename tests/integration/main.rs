@@ -8,6 +8,7 @@ mod harness;
 mod identity;
 mod layers;
 mod process;
+mod python;
 mod quickstart;
 mod rescue;
 mod routing;
