@@ -182,13 +182,31 @@ fn cause(error: &XsltError, on: On) -> Cause {
     }
 }
 
+/// Who is over a limit learns which key of the file to turn; the others are libxml2's own.
+fn setting_of(limit: Limit) -> Option<&'static str> {
+    match limit {
+        Limit::InputBytes => Some("max_input"),
+        Limit::OutputBytes => Some("max_output"),
+        Limit::Time => Some("max_time"),
+        Limit::TemplateDepth => Some("max_depth"),
+        Limit::Operations => Some("max_operations"),
+        _ => None,
+    }
+}
+
 #[derive(Debug)]
 struct Failed(Arc<XsltError>);
 
 impl fmt::Display for Failed {
     /// On one line, as a log wants it: a sheet may have several mistakes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed to {} (layer xslt)", self.0.to_string().replace('\n', "; "))
+        write!(f, "failed to {} (layer xslt", self.0.to_string().replace('\n', "; "))?;
+        if let XsltError::Limit(limit) = &*self.0
+            && let Some(setting) = setting_of(*limit)
+        {
+            write!(f, ", setting {setting}")?;
+        }
+        f.write_str(")")
     }
 }
 
