@@ -10,7 +10,7 @@
 //! Several applications stand side by side in one interpreter, each with threads and a queue of its own, so that a slow
 //! one does not delay the others. An application that does not import stops the start, with its traceback.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tower::ServiceExt as _;
 use tower_wsgi::{Application, GatherError, LoadError, WsgiError};
@@ -62,7 +62,7 @@ fn folder_of(app: &Spanned<String>) -> PathBuf {
 /// As `app` is written, but a file starts from the folder of the configuration, like every path.
 fn target(app: &Spanned<String>) -> String {
     let module = app.split_once(':').map_or(app.as_str(), |(module, _)| module);
-    if module.ends_with(".py") || module.contains('/') {
+    if module.contains('/') || Path::new(module).extension().is_some_and(|ending| ending == "py") {
         app.place.folder().join(app.as_str()).to_string_lossy().into_owned()
     } else {
         app.value.clone()
@@ -102,7 +102,7 @@ fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<Pa
         }
         _ => &settings.app.place,
     };
-    Diagnostic::error(rescue::chain(error)).at(place)
+    Diagnostic::error_in_lines(&rescue::chain(error)).at(place)
 }
 
 async fn answer(application: Application, request: Request) -> Response {
