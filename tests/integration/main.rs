@@ -14,3 +14,4 @@ mod rescue;
 mod routing;
 mod static_files;
 mod upstream;
+mod xslt;

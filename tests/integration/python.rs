@@ -23,12 +23,12 @@ fn venv() -> String {
     env::var("VESTIBULE_TEST_VENV").expect("VESTIBULE_TEST_VENV is not set: start tests/run")
 }
 
-/// Starts a gateway with the virtualenv; `${APPS}` in the YAML is the folder of the applications.
 fn start(yaml: &str) -> TestGateway {
     start_with(yaml, &[], &[])
 }
 
-fn start_with(yaml: &str, files: &[(&str, &str)], variables: &[(&str, &Path)]) -> TestGateway {
+/// Starts a gateway with the virtualenv; `${APPS}` in the YAML is the folder of the applications.
+pub(crate) fn start_with(yaml: &str, files: &[(&str, &str)], variables: &[(&str, &Path)]) -> TestGateway {
     let venv = venv();
     let mut all = vec![
         ("APPS", Path::new(APPS)),
@@ -86,7 +86,9 @@ fn chunked(content: &[u8], size: usize) -> Vec<u8> {
 
 /// So many bytes, of which no two pieces are alike.
 fn bytes(count: usize) -> Vec<u8> {
-    (0..count).map(|number| u8::try_from((number / 3 + number % 251) % 256).expect("it is below 256")).collect()
+    (0..count)
+        .map(|number| u8::try_from((number / 3 + number % 251) % 256).expect("it is below 256"))
+        .collect()
 }
 
 /// The value of a `name=value` line.

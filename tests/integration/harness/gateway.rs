@@ -59,12 +59,7 @@ impl TestGateway {
         Self::start_with(folder, yaml, files, &[])
     }
 
-    fn start_with(
-        folder: TempDir,
-        yaml: &str,
-        files: &[(&str, &str)],
-        variables: &[(&str, &Path)],
-    ) -> Self {
+    fn start_with(folder: TempDir, yaml: &str, files: &[(&str, &str)], variables: &[(&str, &Path)]) -> Self {
         for (name, text) in files {
             write(&folder.path().join(name), text);
         }

@@ -55,7 +55,8 @@ impl Browser {
 
     /// Sends a form, with the token that Django asks for.
     fn post(&mut self, path: &str, form: &str) -> Answer {
-        let token = self.cookies.iter().find(|(name, _)| name == "csrftoken").expect("Django has set a token");
+        let token =
+            self.cookies.iter().find(|(name, _)| name == "csrftoken").expect("Django has set a token");
         let form = format!("csrfmiddlewaretoken={}&{form}", token.1);
         self.ask("POST", path, &form)
     }
@@ -79,7 +80,10 @@ fn the_keeper_logs_in_and_writes_a_letter() {
     let site = Site::start();
     let mut browser = Browser { client: site.connect(), cookies: Vec::new() };
     let closed = browser.get("/desk/admin/");
-    assert_eq!((closed.status, closed.header("location")), (302, Some("/desk/admin/login/?next=/desk/admin/")));
+    assert_eq!(
+        (closed.status, closed.header("location")),
+        (302, Some("/desk/admin/login/?next=/desk/admin/"))
+    );
 
     let login = browser.get("/desk/admin/login/?next=/desk/admin/");
     assert!(login.text().contains("href=\"/desk/static/admin/css/base.css\""), "{}", login.text());
@@ -90,7 +94,12 @@ fn the_keeper_logs_in_and_writes_a_letter() {
     let opened = browser.post("/desk/admin/login/", keeper);
     assert_eq!((opened.status, opened.header("location")), (302, Some("/desk/admin/")), "{}", opened.text());
     let added = browser.post("/desk/admin/desk/letter/add/", "subject=Gr%C3%BC%C3%9Fe");
-    assert_eq!((added.status, added.header("location")), (302, Some("/desk/admin/desk/letter/")), "{}", added.text());
+    assert_eq!(
+        (added.status, added.header("location")),
+        (302, Some("/desk/admin/desk/letter/")),
+        "{}",
+        added.text()
+    );
     assert!(browser.get("/desk/admin/desk/letter/").text().contains("Grüße"));
     assert_eq!(browser.get("/desk/letters").text(), "Grüße");
 }

@@ -49,8 +49,7 @@ const BROKEN: &str = "import json\nimport no_such_module\n";
 #[test]
 fn an_application_that_does_not_import_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let yaml =
-        "listen: \"127.0.0.1:0\"\napps:\n  shop: { wsgi: { app: \"broken:application\" } }\nroutes: [ { app: shop } ]";
+    let yaml = "listen: \"127.0.0.1:0\"\napps:\n  shop: { wsgi: { app: \"broken:application\" } }\nroutes: [ { app: shop } ]";
     std::fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
     std::fs::write(folder.path().join("broken.py"), BROKEN).unwrap();
     for command in ["run", "check"] {
@@ -58,7 +57,7 @@ fn an_application_that_does_not_import_stops_the_start() {
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{command}: {told}");
         for part in [
-            "the application shop (broken:application) does not import",
+            "the application shop (broken:application) does not import:\n  Traceback (most recent call last):\n",
             "broken.py\", line 2",
             "ModuleNotFoundError: No module named 'no_such_module'",
             "--> vestibule.yaml:3:24",
@@ -72,7 +71,10 @@ fn an_application_that_does_not_import_stops_the_start() {
 fn an_application_that_does_not_import_refuses_the_reload() {
     let gateway = start_with(
         "routes: [ { wsgi: { app: \"place:application\", path: site } } ]",
-        &[("site/place.py", "from who import application\n"), ("site/who.py", include_str!("../../apps/who.py"))],
+        &[
+            ("site/place.py", "from who import application\n"),
+            ("site/who.py", include_str!("../../apps/who.py")),
+        ],
         &[],
     );
     let workers = gateway.workers();

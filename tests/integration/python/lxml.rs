@@ -32,7 +32,8 @@ fn is_transformed(answer: &Answer) {
 #[test]
 fn no_symbol_of_the_wheel_is_bound_to_the_library_of_the_system() {
     let bindings = tempfile::tempdir().unwrap();
-    let yaml = format!("layers: [ {{ xslt: {{ stylesheet: sheet.xsl }} }} ]\n{}", only("bundled_xml:application"));
+    let yaml =
+        format!("layers: [ {{ xslt: {{ stylesheet: sheet.xsl }} }} ]\n{}", only("bundled_xml:application"));
     let output = bindings.path().join("ld");
     let gateway = start_with(
         &yaml,
@@ -52,7 +53,8 @@ fn no_symbol_of_the_wheel_is_bound_to_the_library_of_the_system() {
     println!("{} symbols of lxml are bound", of_lxml.len());
     assert!(of_lxml.len() > 100, "the log is not what it should be: {} lines", of_lxml.len());
     let systems = ["libxml2.so", "libxslt.so", "libexslt.so"];
-    let wrong: Vec<_> = of_lxml.iter().filter(|line| systems.iter().any(|name| line.contains(name))).collect();
+    let wrong: Vec<_> =
+        of_lxml.iter().filter(|line| systems.iter().any(|name| line.contains(name))).collect();
     assert!(wrong.is_empty(), "{} symbols, such as {}", wrong.len(), wrong[0]);
 }
 

@@ -77,7 +77,9 @@ fn threads_that_are_stuck_do_not_outlast_the_drain() {
 #[test]
 fn two_applications_may_have_files_of_one_name() {
     let app = |text: &str| {
-        format!("def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'{text}']\n")
+        format!(
+            "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'{text}']\n"
+        )
     };
     let gateway = start_with(
         r"
@@ -103,7 +105,8 @@ routes: [ { mount: /shop, app: shop }, { app: blog } ]";
     fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
     for name in ["shop", "blog"] {
         fs::create_dir(folder.path().join(name)).unwrap();
-        fs::write(folder.path().join(name).join("place.py"), "def app(environ, start_response): pass\n").unwrap();
+        fs::write(folder.path().join(name).join("place.py"), "def app(environ, start_response): pass\n")
+            .unwrap();
     }
     let output = check(folder.path(), &["check", "vestibule.yaml"]);
     let told = String::from_utf8(output.stderr).unwrap();
