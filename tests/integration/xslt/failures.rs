@@ -90,6 +90,14 @@ fn a_sheet_that_ends_itself_is_told_with_its_message() {
 }
 
 #[test]
+fn a_misspelled_element_is_told_when_the_sheet_is_compiled() {
+    let gateway = through(r#"<xsl:template match="/"><a><xsl:value-off select="b"/></a></xsl:template>"#, "");
+    let line = gateway.log().wait_for_text("unknown xsl:value-off");
+    assert!(line.contains("WARN") && line.contains("sheet.xsl:1:"), "{line}");
+    assert_eq!(gateway.log().count("unknown xsl:value-off"), 1, "{}", gateway.log());
+}
+
+#[test]
 fn a_library_that_cannot_be_opened_names_its_package() {
     let folder = tempdir().unwrap();
     // The dynamic linker finds this one first: as if the real one were damaged.
