@@ -26,6 +26,8 @@ pub enum Level {
 pub struct Diagnostic {
     level: Level,
     message: String,
+    /// Lines that belong to the message, such as a traceback.
+    details: Vec<String>,
     place: Option<Place>,
     /// Other places that explain this one.
     notes: Vec<(String, Place)>,
@@ -39,6 +41,15 @@ impl Diagnostic {
         Self::new(Level::Error, message.into())
     }
 
+    /// A mistake in the words of a program, Python or libxslt for one: the first line is the message, the others stay
+    /// below it. Only for texts whose line breaks are the program's: those of a user's text could feign a diagnostic.
+    #[must_use]
+    pub fn error_in_lines(text: &str) -> Self {
+        let mut lines = text.trim_end().lines().map(str::to_owned);
+        let message = lines.next().unwrap_or_default();
+        Self { details: lines.collect(), ..Self::error(message) }
+    }
+
     /// A warning.
     #[must_use]
     pub fn warning(message: impl Into<String>) -> Self {
@@ -46,7 +57,7 @@ impl Diagnostic {
     }
 
     fn new(level: Level, message: String) -> Self {
-        Self { level, message, place: None, notes: Vec::new(), helps: Vec::new() }
+        Self { level, message, details: Vec::new(), place: None, notes: Vec::new(), helps: Vec::new() }
     }
 
     /// Marks the place.
@@ -88,7 +99,7 @@ impl Diagnostic {
     /// What is the same in two that say the same of the same text, as when an anchor with a mistake is used twice.
     fn identity(&self) -> impl Hash + Eq {
         let written = self.place.as_ref().map(|place| place.written().unwrap_or(place).order());
-        (self.level, &self.message, &self.helps, written)
+        (self.level, &self.message, &self.details, &self.helps, written)
     }
 }
 

@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
             return *choice;
         }
         self.diagnostics
-            .error(&word.place, format!("unknown {key} `{}`", word.value))
+            .error(&word.place, format!("`{key}` cannot be `{}`", word.value))
             .allowed(&word, choices.iter().map(|(name, _)| *name));
         default
     }

@@ -40,6 +40,8 @@ pub(crate) fn substitute(
                 diagnostics.error(&place.narrowed_to(whole), message).help(
                     "`${NAME}` is a variable of the environment or of `env_file`; `${NAME:-default}` has a default",
                 );
+                // The name stands in, so that nothing that would follow from an empty text is told as well.
+                replaced.push_str(&whole[2..end]);
             }
         }
         rest = after;

@@ -148,7 +148,7 @@ mod tests {
         }
         let mistakes = from_yaml::settings(&KIND, "{ to: /a, status: 200 }", Path::new("")).err().unwrap();
         assert!(
-            mistakes.contains("unknown status `200`") && mistakes.contains("301, 302, 303, 307, 308"),
+            mistakes.contains("`status` cannot be `200`") && mistakes.contains("301, 302, 303, 307, 308"),
             "{mistakes}"
         );
     }

@@ -10,7 +10,7 @@
 //! Several applications stand side by side in one interpreter, each with threads and a queue of its own, so that a slow
 //! one does not delay the others. An application that does not import stops the start, with its traceback.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tower::ServiceExt as _;
 use tower_wsgi::{Application, GatherError, LoadError, WsgiError};
@@ -46,10 +46,26 @@ struct Settings {
 impl Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
         let app: Spanned<String> = reader.required("app");
-        let own_folder = Spanned::new(app.place.folder().to_owned(), app.place.clone());
+        let own_folder = Spanned::new(folder_of(&app), app.place.clone());
         let path = reader.or("path", vec![own_folder]);
         let python = reader.optional("python");
         Self { app, path, python, threads: count(reader, "threads", 4), queue: count(reader, "queue", 128) }
+    }
+}
+
+/// The folder of the file that names the application. That of a bare file name is the empty path, which nothing opens.
+fn folder_of(app: &Spanned<String>) -> PathBuf {
+    let folder = app.place.folder();
+    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
+}
+
+/// As `app` is written, but a file starts from the folder of the configuration, like every path.
+fn target(app: &Spanned<String>) -> String {
+    let module = app.split_once(':').map_or(app.as_str(), |(module, _)| module);
+    if module.contains('/') || Path::new(module).extension().is_some_and(|ending| ending == "py") {
+        app.place.folder().join(app.as_str()).to_string_lossy().into_owned()
+    } else {
+        app.value.clone()
     }
 }
 
@@ -73,7 +89,7 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         threads: settings.threads,
         queue: settings.queue,
         multiprocess: context.config.workers > 1,
-        ..tower_wsgi::Settings::new(context.name, settings.app.as_str())
+        ..tower_wsgi::Settings::new(context.name, target(&settings.app))
     });
     let application = application.map_err(|error| diagnostic(&error, settings, python))?;
     Ok(BoxService::from_fn(move |request| answer(application.clone(), request)))
@@ -86,7 +102,7 @@ fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<Pa
         }
         _ => &settings.app.place,
     };
-    Diagnostic::error(rescue::chain(error)).at(place)
+    Diagnostic::error_in_lines(&rescue::chain(error)).at(place)
 }
 
 async fn answer(application: Application, request: Request) -> Response {

@@ -1,6 +1,7 @@
 //! The gateway as its users meet it: the real binary, real sockets, real peers.
 
 mod answers;
+mod bad_input;
 mod behind_nginx;
 mod client_body;
 mod front;
@@ -8,8 +9,10 @@ mod harness;
 mod identity;
 mod layers;
 mod process;
+mod python;
 mod quickstart;
 mod rescue;
 mod routing;
 mod static_files;
 mod upstream;
+mod xslt;

@@ -85,6 +85,9 @@ impl Page {
         self.paint(paint, level);
         self.paint(Paint::Bold, &format!(": {}", visible(&diagnostic.message)));
         self.text.push('\n');
+        for line in &diagnostic.details {
+            let _ = writeln!(self.text, "  {}", visible(line));
+        }
         let gutter = gutter(diagnostic);
         if let Some(place) = &diagnostic.place {
             self.place(place, gutter, paint);

@@ -45,7 +45,7 @@ struct Settings {
 
 impl Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
-        let pattern: Option<Regex> = reader.parsed("match");
+        let pattern = reader.optional("match").and_then(|text| pattern(reader, &text));
         let to: Spanned<String> = reader.required("to");
         let query: Option<Spanned<String>> = reader.optional("query");
         check_path(reader, &to);
@@ -94,6 +94,16 @@ impl Settings {
         }
         view.get(variable).unwrap_or_default()
     }
+}
+
+fn pattern(reader: &mut Reader<'_>, text: &Spanned<String>) -> Option<Regex> {
+    let refuse = |error: regex::Error| {
+        // The crate draws a picture of the expression; its last line says what is wrong.
+        let error = error.to_string();
+        let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        reader.mistake(&text.place, format!("not a regular expression: {reason}"));
+    };
+    Regex::new(text).map_err(refuse).ok()
 }
 
 /// Like [`crate::setting::template`], but named groups are no variables.
@@ -253,9 +263,12 @@ mod tests {
     #[test]
     fn mistakes_are_told_all_at_once() {
         let text = mistakes("rewrite: { match: \"(\", to: \"new?x=1\", query: \"{\" }");
-        for part in
-            ["`(` is not understood", "does not begin with `/`", "the query is `query:", "opens a variable"]
-        {
+        for part in [
+            "not a regular expression: unclosed group",
+            "does not begin with `/`",
+            "the query is `query:",
+            "opens a variable",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(mistakes("rewrite: {}").contains("`to` is missing"));

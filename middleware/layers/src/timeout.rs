@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use http_environ::View;
-use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, sets_nothing};
+use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 
 use crate::{BoxLayer, Cause, LayerKind, rescue};
 
@@ -32,7 +32,11 @@ struct Settings {
 
 impl Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
-        Self { after: reader.required("after") }
+        let after: Spanned<Duration> = reader.required("after");
+        if after.is_zero() && !after.place.is_unknown() {
+            reader.mistake(&after.place, "no answer comes within a time of 0");
+        }
+        Self { after: after.value }
     }
 }
 

@@ -60,7 +60,7 @@ struct Settings {
 
 impl Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
-        let stylesheet: Vec<Spanned<PathBuf>> = reader.required("stylesheet");
+        let stylesheet = stylesheets(reader);
         let params = reader.pairs("params").into_iter().filter_map(|(name, text)| {
             let template = setting::template(reader, &text)?;
             Some((name.value, template))
@@ -81,6 +81,14 @@ impl Settings {
             limits: limits(reader),
         }
     }
+}
+
+fn stylesheets(reader: &mut Reader<'_>) -> Vec<Spanned<PathBuf>> {
+    let stylesheets: Spanned<Vec<_>> = reader.required("stylesheet");
+    if stylesheets.is_empty() && !stylesheets.place.is_unknown() {
+        reader.mistake(&stylesheets.place, "at least one stylesheet is needed");
+    }
+    stylesheets.value
 }
 
 fn limits(reader: &mut Reader<'_>) -> Limits {
@@ -117,12 +125,18 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
 
 /// The mistakes of a sheet, at the setting that names it; each with file, line and column of its own.
 fn diagnostic(error: &XsltError, sheets: &[Spanned<PathBuf>]) -> Diagnostic {
-    let text = crate::rescue::chain(error).replace('\n', "\n  ");
+    let text = crate::rescue::chain(error);
     let named = sheets.iter().find(|sheet| text.contains(&*sheet.value.to_string_lossy())).or(sheets.first());
-    let diagnostic = Diagnostic::error(format!("failed to {text}"));
-    match named {
+    let diagnostic = Diagnostic::error_in_lines(&format!("failed to {text}"));
+    let diagnostic = match named {
         Some(sheet) => diagnostic.at(&sheet.place),
         None => diagnostic,
+    };
+    match error {
+        XsltError::PolicyDenied { .. } => {
+            diagnostic.help("a sheet reads files in its own folder and in those that `folders` lists")
+        }
+        _ => diagnostic,
     }
 }
 
@@ -182,13 +196,31 @@ fn cause(error: &XsltError, on: On) -> Cause {
     }
 }
 
+/// Who is over a limit learns which key of the file to turn; the others are libxml2's own.
+fn setting_of(limit: Limit) -> Option<&'static str> {
+    match limit {
+        Limit::InputBytes => Some("max_input"),
+        Limit::OutputBytes => Some("max_output"),
+        Limit::Time => Some("max_time"),
+        Limit::TemplateDepth => Some("max_depth"),
+        Limit::Operations => Some("max_operations"),
+        _ => None,
+    }
+}
+
 #[derive(Debug)]
 struct Failed(Arc<XsltError>);
 
 impl fmt::Display for Failed {
     /// On one line, as a log wants it: a sheet may have several mistakes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed to {} (layer xslt)", self.0.to_string().replace('\n', "; "))
+        write!(f, "failed to {} (layer xslt", self.0.to_string().replace('\n', "; "))?;
+        if let XsltError::Limit(limit) = &*self.0
+            && let Some(setting) = setting_of(*limit)
+        {
+            write!(f, ", setting {setting}")?;
+        }
+        f.write_str(")")
     }
 }
 

@@ -2,6 +2,7 @@
 
 import atexit
 import importlib
+import importlib.machinery
 import importlib.util
 import io
 import os
@@ -81,7 +82,7 @@ def load(name, target, folders):
         module = _load_file(name, module)
         attribute = attribute or ("application" if hasattr(module, "application") else "app")
     else:
-        module = importlib.import_module(module)
+        module = _import_module(module, folders)
         attribute = attribute or "application"
     is_factory = attribute.endswith("()")
     application = module
@@ -92,6 +93,19 @@ def load(name, target, folders):
     if not callable(application):
         raise TypeError(f"{target} is not callable, it is {application!r}")
     return application
+
+
+def _import_module(name, folders):
+    module = importlib.import_module(name)
+    top = sys.modules[name.partition(".")[0]]
+    own = importlib.machinery.PathFinder.find_spec(top.__name__, folders)
+    taken = getattr(top, "__file__", None)
+    if own and own.has_location and taken and os.path.realpath(own.origin) != os.path.realpath(taken):
+        raise ImportError(
+            f"the name {top.__name__} is taken: it was imported from {taken} already, so {own.origin} cannot be."
+            " Applications of one process share their modules: rename one of the two, or name the file"
+        )
+    return module
 
 
 def _load_file(name, path):

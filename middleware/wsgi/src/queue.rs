@@ -84,7 +84,7 @@ impl<T> Queue<T> {
         if state.is_closed {
             return Err(Refused::Closed);
         }
-        if state.jobs.len() >= self.capacity {
+        if state.jobs.len() >= self.capacity + state.free() {
             return Err(Refused::Full);
         }
         state.jobs.push_back((job, Instant::now()));
@@ -185,6 +185,11 @@ impl<T> State<T> {
         !self.jobs.is_empty() && self.idle > 0 && !has_someone
     }
 
+    /// Threads that are about to take a job each: those jobs do not wait, they are only on their way.
+    fn free(&self) -> usize {
+        self.idle + usize::from(self.has_standby)
+    }
+
     fn is_needed(&self) -> bool {
         let Some((_, since)) = self.jobs.front() else { return false };
         self.running == 0 || since.elapsed() >= PATIENCE || self.last_taken.elapsed() >= PATIENCE
@@ -208,6 +213,31 @@ mod tests {
     fn a_full_queue_refuses() {
         let queue = Arc::new(Queue::new(2));
         assert_eq!([push(&queue, 1), push(&queue, 2), push(&queue, 3)], [Ok(()), Ok(()), Err(Refused::Full)]);
+    }
+
+    #[test]
+    fn a_job_for_an_idle_thread_takes_no_place_of_those_that_wait() {
+        let queue = Arc::new(Queue::new(1));
+        let (taken, jobs) = std::sync::mpsc::channel();
+        for _ in 0..2 {
+            let (queue, taken) = (Arc::clone(&queue), taken.clone());
+            std::thread::spawn(move || {
+                while queue.wait() {
+                    taken.send(queue.next()).unwrap();
+                    // Held for ever: never at rest.
+                    std::thread::park();
+                }
+            });
+        }
+        while queue.lock().idle < 2 {
+            std::thread::yield_now();
+        }
+        // At once, before a thread has been able to wake up.
+        assert_eq!([push(&queue, 1), push(&queue, 2)], [Ok(()), Ok(())]);
+        for _ in 0..2 {
+            assert!(jobs.recv_timeout(Duration::from_secs(10)).unwrap().is_some());
+        }
+        assert_eq!([push(&queue, 3), push(&queue, 4)], [Ok(()), Err(Refused::Full)]);
     }
 
     #[test]

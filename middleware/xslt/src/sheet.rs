@@ -198,8 +198,18 @@ fn compile_one(
     for file in scope.with(|current| std::mem::take(&mut current.loaded)) {
         fs::read(&file).map_err(|source| XsltError::Unreadable { path: file, source })?.hash(hash);
     }
+    tell_doubts(&scope);
     sheet.warm();
     Ok(sheet)
+}
+
+/// What libxslt tells as an error and compiles all the same: an element of XSLT that it does not know, for one, which a
+/// run then leaves out without a word.
+fn tell_doubts(scope: &Scope<'_>) {
+    for mut fault in scope.with(|current| std::mem::take(&mut current.faults)) {
+        place::refine(&mut fault);
+        tracing::warn!("a stylesheet compiles, but hardly as it was meant: {fault}");
+    }
 }
 
 /// Why there is no sheet.

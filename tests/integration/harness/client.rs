@@ -62,6 +62,11 @@ impl Client {
         self.answer()
     }
 
+    /// Reads the head of the next answer, and nothing of its body.
+    pub(crate) fn head(&mut self) -> io::Result<Answer> {
+        parse_head(&self.until(b"\r\n\r\n")?)
+    }
+
     /// Reads the next answer, to a request of any method but HEAD. An end before its end is an error.
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         let mut answer = self.head()?;

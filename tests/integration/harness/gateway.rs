@@ -46,8 +46,20 @@ impl TestGateway {
         gateway
     }
 
+    /// Starts it with further variables in its environment.
+    pub(crate) fn with_environment(yaml: &str, files: &[(&str, &str)], variables: &[(&str, &Path)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut gateway = Self::start_with(folder, yaml, files, variables);
+        gateway.wait_ready(1);
+        gateway
+    }
+
     /// Starts it, and waits for nothing.
     pub(crate) fn start(folder: TempDir, yaml: &str, files: &[(&str, &str)]) -> Self {
+        Self::start_with(folder, yaml, files, &[])
+    }
+
+    fn start_with(folder: TempDir, yaml: &str, files: &[(&str, &str)], variables: &[(&str, &Path)]) -> Self {
         for (name, text) in files {
             write(&folder.path().join(name), text);
         }
@@ -57,6 +69,7 @@ impl TestGateway {
             .current_dir(&folder)
             .env_remove("RUST_LOG")
             .env("VESTIBULE_LOG", "debug")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -174,6 +187,11 @@ impl Log {
     /// The first line so far that is wanted.
     pub(crate) fn find(&self, wanted: impl Fn(&str) -> bool) -> Option<String> {
         self.lines().into_iter().find(|line| wanted(line))
+    }
+
+    /// How many lines so far contain a text.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        self.lines().iter().filter(|line| line.contains(text)).count()
     }
 
     /// Waits for a line that contains a text.

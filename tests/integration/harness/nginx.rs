@@ -79,6 +79,7 @@ error_log error.log info;
 events {{ worker_connections 512; }}
 http {{
     access_log off;
+    client_max_body_size 16m;
     client_body_temp_path {0}/body;
     proxy_temp_path {0}/proxy;
     fastcgi_temp_path {0}/fastcgi;

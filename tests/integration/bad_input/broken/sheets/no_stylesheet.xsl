@@ -1,0 +1,3 @@
+<page>
+  <p>not a sheet</p>
+</page>

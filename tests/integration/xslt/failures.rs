@@ -1,0 +1,134 @@
+//! Transforms that fail, each with the answer to its cause.
+
+use std::fs;
+use std::process::Command;
+
+use tempfile::tempdir;
+
+use super::{PAGE, start};
+use crate::harness::{Answer, TestGateway, get};
+
+/// A gateway whose application answers what the query says, through a sheet with settings.
+fn through(sheet: &str, settings: &str) -> TestGateway {
+    let yaml = format!(
+        "layers: [ {{ xslt: {{ stylesheet: sheet.xsl{settings} }} }} ]
+routes: [ {{ wsgi: {{ app: \"feed:application\", path: \"${{APPS}}\" }} }} ]"
+    );
+    let sheet = format!(
+        r#"<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">{sheet}</xsl:stylesheet>"#
+    );
+    start(&yaml, &[("sheet.xsl", &sheet)])
+}
+
+/// Asks the application for a document.
+fn ask(gateway: &TestGateway, document: &str) -> Answer {
+    let encoded: Vec<_> = document.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    get(&gateway.address(), &format!("/?{}", encoded.concat()))
+}
+
+/// Asks for a document; the status of the answer, and the line of the log that holds `code`.
+fn failed(gateway: &TestGateway, document: &str, code: &str) -> (u16, String) {
+    let answer = ask(gateway, document);
+    assert!(answer.text().contains(code), "{}", answer.text());
+    (answer.status, gateway.log().wait_for_text(&format!("\"{code}\"")))
+}
+
+const COPY: &str = r#"<xsl:template match="/"><xsl:copy-of select="."/></xsl:template>"#;
+
+#[test]
+fn an_answer_that_does_not_parse_is_502() {
+    let gateway = through(COPY, "");
+    let (status, line) = failed(&gateway, "<feed>\n<title>", "V-UPSTREAM");
+    assert!(status == 502 && line.contains("parse the document: document:2:"), "{line}");
+    assert_eq!(get(&gateway.address(), "/").status, 200);
+}
+
+#[test]
+fn external_entities_are_refused_and_read_nothing() {
+    let gateway = through(COPY, "");
+    let evil = r#"<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]><a>&e;</a>"#;
+    let answer = ask(&gateway, evil);
+    assert!(answer.status >= 500 && !answer.text().contains("root:"), "{}", answer.text());
+}
+
+#[test]
+fn every_limit_has_its_status_and_is_named_in_the_log() {
+    let deep =
+        r#"<xsl:template match="/" name="down"><a><xsl:call-template name="down"/></a></xsl:template>"#;
+    let wide = r#"<xsl:template match="/"><a><xsl:for-each select="//b"><c>0123456789</c></xsl:for-each></a></xsl:template>"#;
+    let document = format!("<a>{}</a>", "<b/>".repeat(100));
+    for (sheet, settings, query, status, code, name) in [
+        (COPY, "max_input: 20", "", 502, "V-UPSTREAM", "max_input"),
+        (wide, "max_output: 100", &*document, 500, "V-TRANSFORM", "max_output"),
+        (deep, "max_depth: 50", "", 500, "V-TRANSFORM", "max_depth"),
+        (wide, "max_operations: 50", &*document, 500, "V-TRANSFORM", "max_operations"),
+    ] {
+        let gateway = through(sheet, &format!(", {settings}"));
+        let (given, line) = failed(&gateway, query, code);
+        assert!(given == status && line.contains(name), "{settings}: {given} {line}");
+    }
+}
+
+#[test]
+fn a_transform_that_takes_too_long_is_504() {
+    let squares = r#"<xsl:template match="/"><a><xsl:for-each select="//b"><xsl:for-each select="//b"><xsl:for-each
+ select="//b"><xsl:value-of select="count(//b)"/></xsl:for-each></xsl:for-each></xsl:for-each></a></xsl:template>"#;
+    let gateway = through(squares, ", max_time: 50ms, max_operations: 1000000000000");
+    let document = format!("<a>{}</a>", "<b/>".repeat(1000));
+    let (status, line) = failed(&gateway, &document, "V-TOO-SLOW");
+    assert!(status == 504 && line.contains("max_time"), "{line}");
+    // The thread has come back, and others go on.
+    assert_eq!(get(&gateway.address(), "/").status, 200);
+}
+
+#[test]
+fn a_sheet_that_ends_itself_is_told_with_its_message() {
+    let stop =
+        r#"<xsl:template match="/"><xsl:message terminate="yes">no title</xsl:message></xsl:template>"#;
+    let (status, line) = failed(&through(stop, ""), "", "V-TRANSFORM");
+    assert!(status == 500 && line.contains("no title"), "{line}");
+}
+
+#[test]
+fn a_misspelled_element_is_told_when_the_sheet_is_compiled() {
+    let gateway = through(r#"<xsl:template match="/"><a><xsl:value-off select="b"/></a></xsl:template>"#, "");
+    let line = gateway.log().wait_for_text("unknown xsl:value-off");
+    assert!(line.contains("WARN") && line.contains("sheet.xsl:1:"), "{line}");
+    assert_eq!(gateway.log().count("unknown xsl:value-off"), 1, "{}", gateway.log());
+}
+
+#[test]
+fn a_library_that_cannot_be_opened_names_its_package() {
+    let folder = tempdir().unwrap();
+    // The dynamic linker finds this one first: as if the real one were damaged.
+    fs::write(folder.path().join("libxslt.so.1"), "no library").unwrap();
+    fs::write(folder.path().join("page.xsl"), PAGE).unwrap();
+    let yaml = "layers: [ { xslt: { stylesheet: page.xsl } } ]\nroutes: [ { respond: { status: 204 } } ]";
+    fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+        .args(["check", "vestibule.yaml"])
+        .current_dir(&folder)
+        .env("LD_LIBRARY_PATH", folder.path())
+        .output()
+        .expect("the binary starts");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("failed to open libxslt.so.1: ") && told.contains("apt-get install libxslt1.1"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_gateway_without_xslt_needs_no_library() {
+    let folder = tempdir().unwrap();
+    for name in ["libxslt.so.1", "libxml2.so.2", "libexslt.so.0"] {
+        fs::write(folder.path().join(name), "no library").unwrap();
+    }
+    let gateway = TestGateway::with_environment(
+        "routes: [ { respond: { text: hello } } ]",
+        &[],
+        &[("LD_LIBRARY_PATH", folder.path())],
+    );
+    assert_eq!(get(&gateway.address(), "/").text(), "hello");
+}
