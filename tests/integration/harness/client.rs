@@ -82,12 +82,6 @@ impl Client {
         Ok(answer)
     }
 
-    /// Reads the head of the next answer, and leaves its body.
-    pub(crate) fn head(&mut self) -> io::Result<Answer> {
-        let head = self.until(b"\r\n\r\n")?;
-        parse_head(&head)
-    }
-
     /// Reads the next chunk of a chunked body; the last is empty.
     pub(crate) fn chunk(&mut self) -> io::Result<Vec<u8>> {
         let size = self.until(b"\r\n")?;
