@@ -44,9 +44,12 @@ A small vestibule.yaml:
     - static: { root: /srv/www }
 
 Environment:
-  VESTIBULE_LOG   what is logged on stderr: error, warn, info (the default), debug, or parts, as in
-                  `info,vestibule::front=debug`; RUST_LOG is taken when it is not set
+  VESTIBULE_LOG   what is logged: error, warn, info (the default), debug, or parts, as in
+                  `info,vestibule::front=debug`; RUST_LOG is taken when it is not set. What
+                  applications print and log comes at info, with the tracebacks in it
   NO_COLOR        no colours, whatever the terminal can do
+
+The log goes to stderr, as lines for a person in a terminal, as JSON otherwise.
 
 Exit codes: 0 well, 1 the configuration has mistakes, 2 it could not be started.";
 
