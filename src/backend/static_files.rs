@@ -11,8 +11,8 @@
 //! are followed, absolute ones are not. Names that begin with a dot do not exist, but for `/.well-known`. `root` is opened
 //! once: after a folder was put in its place, reload.
 //!
-//! A small file that is asked for again and again is answered from memory, up to `cache` late (1 s, as nginx's and
-//! lighttpd's caches of open files; `0s` turns it off): see [`cache`].
+//! A small file that is asked for again and again is answered from memory, up to `cache` late (1 s, as lighttpd by
+//! itself; `0s` turns it off): see [`cache`].
 //!
 //! What is done for a request, in order ([`files`]):
 //!
