@@ -113,7 +113,8 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let [host, referer, user_agent] = [&self.host, &self.referer, &self.user_agent].map(text);
+        let [host, referer, user_agent] =
+            [&self.host, &self.referer, &self.user_agent].map(|value| value.as_ref().map(text));
         let request_id = match &self.request_id {
             RequestId::Given(id) => Cow::Borrowed(&**id),
             serial @ RequestId::Serial(_) => Cow::Owned(serial.to_string()),
@@ -137,8 +138,8 @@ impl Drop for Line {
     }
 }
 
-fn text(header: &Option<HeaderValue>) -> Option<Cow<'_, str>> {
-    header.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()))
+fn text(header: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(header.as_bytes())
 }
 
 /// With three decimals at most: it is printed as it is, and nobody reads more.
