@@ -1,119 +1,121 @@
 //! Lines to stderr, from a thread of their own: a terminal that is held, or a pipe that nobody empties, stops no core.
 //!
-//! A bounded number of lines waits; more are dropped, and counted. A stderr that is broken is written to no more.
+//! Other processes write to the same stderr. What is written to a regular file at once stays together; of a pipe that is true
+//! of 4 KiB only (`PIPE_BUF`), so there no piece is larger, unless it is a single line. A stderr that is broken is written
+//! to no more.
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use tracing_subscriber::fmt::MakeWriter;
+use rustix::fs::{FileType, fstat};
 
-/// How many lines may wait.
-const WAITING: usize = 16 * 1024;
+use super::lines::Lines;
 
-/// How many bytes are written at once.
-const AT_ONCE: usize = 64 * 1024;
+/// How many bytes stay together, whatever stderr is.
+const ATOMIC: usize = 4096;
+
+/// A buffer that grew beyond this while stderr was slow is given back.
+const SPARE: usize = 256 << 10;
 
 /// How long the end of the process waits for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Starts the thread.
-pub(super) fn start() -> (Lines, Flush) {
-    let (sender, receiver) = mpsc::sync_channel(WAITING);
+pub(super) fn start() -> (Arc<Lines>, Flush) {
+    let lines = Arc::new(Lines::default());
     let (ended, end) = mpsc::channel();
-    let dropped = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&dropped);
+    let taken = Arc::clone(&lines);
     let write = move || {
-        write_all(&receiver, &counted, &mut io::stderr());
+        let at_once = if is_regular_file() { usize::MAX } else { ATOMIC };
+        write_all(&taken, &mut io::stderr(), at_once);
         drop(ended);
     };
     // Without a thread, lines are lost and nothing else is.
     drop(std::thread::Builder::new().name("log".into()).spawn(write));
-    (Lines { sender: sender.clone(), dropped }, Flush { sender, end })
-}
-
-enum Message {
-    Line(Vec<u8>),
-    End,
-}
-
-/// Where the log puts its lines.
-#[derive(Clone)]
-pub(super) struct Lines {
-    sender: SyncSender<Message>,
-    dropped: Arc<AtomicU64>,
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Lines;
-
-    fn make_writer(&'a self) -> Lines {
-        self.clone()
-    }
-}
-
-impl Write for Lines {
-    /// Takes a whole line: that is what the log writes at once.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send(Message::Line(line.to_vec())) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    (Arc::clone(&lines), Flush { lines, end })
 }
 
 /// Writes what waits when it is dropped.
 pub(crate) struct Flush {
-    sender: SyncSender<Message>,
+    lines: Arc<Lines>,
+    /// Ends with the thread; nothing is sent.
     end: Receiver<()>,
 }
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        if self.sender.try_send(Message::End).is_ok() {
-            let ended = self.end.recv_timeout(LAST_LINES);
-            debug_assert_ne!(ended, Ok(()), "nothing is sent on the channel, it only ends");
-            if ended == Err(RecvTimeoutError::Timeout) {
-                // Whoever holds stderr up does not hold up our end.
-            }
+        self.lines.end();
+        // Whoever holds stderr up does not hold up our end.
+        let _ = self.end.recv_timeout(LAST_LINES);
+    }
+}
+
+fn is_regular_file() -> bool {
+    fstat(io::stderr()).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+}
+
+fn write_all(lines: &Lines, to: &mut dyn Write, at_once: usize) {
+    let mut bytes = Vec::new();
+    loop {
+        let taken = lines.take(&mut bytes);
+        for piece in (Pieces { rest: &bytes, at_once }) {
+            // A broken stderr: go on taking lines, for nobody.
+            drop(to.write_all(piece));
+        }
+        bytes.clear();
+        bytes.shrink_to(SPARE);
+        if taken.is_last {
+            return;
+        }
+        if taken.dropped > 0 {
+            tracing::warn!("stderr is slow: {} lines of the log were dropped", taken.dropped);
         }
     }
 }
 
-fn write_all(lines: &Receiver<Message>, dropped: &AtomicU64, to: &mut dyn Write) {
-    let mut bytes = Vec::with_capacity(AT_ONCE);
-    let mut open = true;
-    while open && let Ok(first) = lines.recv() {
-        let mut next = Some(first);
-        while let Some(message) = next {
-            match message {
-                Message::Line(line) => bytes.extend_from_slice(&line),
-                Message::End => open = false,
-            }
-            next = if open && bytes.len() < AT_ONCE { lines.try_recv().ok() } else { None };
-        }
-        let missing = dropped.swap(0, Ordering::Relaxed);
-        if missing > 0 {
-            bytes.extend_from_slice(
-                format!("{{\"message\":\"stderr is slow: {missing} lines of the log were dropped\"}}\n")
-                    .as_bytes(),
-            );
-        }
-        // A broken stderr: go on taking lines, for nobody.
-        drop(to.write_all(&bytes));
-        bytes.clear();
+/// Whole lines, as many as may be written at once; a longer line alone.
+struct Pieces<'a> {
+    rest: &'a [u8],
+    at_once: usize,
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let is_end = |byte: &u8| *byte == b'\n';
+        let end = if self.rest.len() <= self.at_once {
+            self.rest.len()
+        } else {
+            let last = self.rest[..self.at_once].iter().rposition(is_end);
+            let last = last.or_else(|| self.rest.iter().position(is_end));
+            last.map_or(self.rest.len(), |last| last + 1)
+        };
+        let (piece, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        (!piece.is_empty()).then_some(piece)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Keeps what was written at once apart.
+    #[derive(Default)]
+    struct Writes(Vec<String>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     struct Broken;
 
@@ -126,30 +128,35 @@ mod tests {
         }
     }
 
-    #[test]
-    fn lines_over_the_limit_are_dropped_and_counted() {
-        let (sender, receiver) = mpsc::sync_channel(2);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let mut lines = Lines { sender: sender.clone(), dropped: Arc::clone(&dropped) };
-        for line in ["1\n", "2\n", "3\n", "4\n"] {
-            lines.write_all(line.as_bytes()).unwrap();
+    fn lines(list: &[&str]) -> Lines {
+        let lines = Lines::default();
+        for line in list {
+            lines.push(line.as_bytes(), false);
         }
-        drop((lines, sender));
-        let mut written = Vec::new();
-        write_all(&receiver, &dropped, &mut written);
-        let written = String::from_utf8(written).unwrap();
-        assert!(
-            written.starts_with("1\n2\n") && written.contains("2 lines of the log were dropped"),
-            "{written}"
-        );
+        lines.end();
+        lines
+    }
+
+    #[test]
+    fn lines_are_written_together_but_never_in_parts() {
+        let list = ["1234\n", "12\n", "1\n", "1234567890\n", "1\n"];
+        for (at_once, expected) in [
+            (usize::MAX, &["1234\n12\n1\n1234567890\n1\n"][..]),
+            (8, &["1234\n12\n", "1\n", "1234567890\n", "1\n"]),
+            (1, &["1234\n", "12\n", "1\n", "1234567890\n", "1\n"]),
+        ] {
+            let mut writes = Writes::default();
+            write_all(&lines(&list), &mut writes, at_once);
+            assert_eq!(writes.0, expected);
+        }
     }
 
     #[test]
     fn a_broken_stderr_stops_nothing() {
-        let (sender, receiver) = mpsc::sync_channel(2);
-        sender.send(Message::Line(b"1\n".to_vec())).unwrap();
-        sender.send(Message::End).unwrap();
-        write_all(&receiver, &AtomicU64::new(0), &mut Broken);
-        assert!(receiver.try_recv().is_err());
+        let lines = lines(&["1\n"]);
+        write_all(&lines, &mut Broken, ATOMIC);
+        let mut rest = Vec::new();
+        lines.take(&mut rest);
+        assert!(rest.is_empty());
     }
 }

@@ -2,5 +2,6 @@
 
 mod commands;
 mod lifecycle;
+mod log;
 mod reload;
 mod sockets;

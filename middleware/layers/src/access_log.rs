@@ -12,10 +12,11 @@
 //! Place it outermost: it then sees the answers of all other layers. The number that a `request_id` inside of it
 //! chooses is found in the answer's extensions. Sizes are those that pass here: outside of `compress`, compressed.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{HOST, REFERER, USER_AGENT};
@@ -112,8 +113,11 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let text = |bytes: &Option<HeaderValue>| {
-            bytes.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        let [host, referer, user_agent] =
+            [&self.host, &self.referer, &self.user_agent].map(|value| value.as_ref().map(text));
+        let request_id = match &self.request_id {
+            RequestId::Given(id) => Cow::Borrowed(&**id),
+            serial @ RequestId::Serial(_) => Cow::Owned(serial.to_string()),
         };
         tracing::info!(
             target: "access",
@@ -123,15 +127,26 @@ impl Drop for Line {
             status = self.status.unwrap_or(Cause::ClientGone.row().1).as_u16(),
             bytes = self.bytes,
             outcome = if self.is_complete { "complete" } else { "aborted" },
-            duration_ms = self.started.elapsed().as_secs_f64() * 1000.0,
-            request_id = self.request_id.to_string().as_str(),
-            client = self.client.map(|address| address.to_string()).as_deref(),
-            host = text(&self.host).as_deref(),
-            script_name = String::from_utf8_lossy(&self.script_name).as_ref(),
-            referer = text(&self.referer).as_deref(),
-            user_agent = text(&self.user_agent).as_deref(),
+            duration_ms = milliseconds(self.started.elapsed()),
+            request_id = &*request_id,
+            client = self.client.map(tracing::field::display),
+            host = host.as_deref(),
+            script_name = &*String::from_utf8_lossy(&self.script_name),
+            referer = referer.as_deref(),
+            user_agent = user_agent.as_deref(),
         );
     }
+}
+
+fn text(header: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(header.as_bytes())
+}
+
+/// With three decimals at most: it is printed as it is, and nobody reads more.
+fn milliseconds(time: Duration) -> f64 {
+    let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+    // Beyond an hour, microseconds do not count.
+    if micros == u32::MAX { time.as_secs_f64().round() * 1000.0 } else { f64::from(micros) / 1000.0 }
 }
 
 struct Logged {
@@ -268,6 +283,19 @@ mod tests {
         assert!(line.contains(r#"user_agent="a\tb \u{9b}31m\u{2028}\" status=999""#), "{line}");
         assert_eq!(line.lines().count(), 1);
         assert!(!line.contains("secret") && !line.contains("c2VjcmV0"), "{line}");
+    }
+
+    #[test]
+    fn times_have_three_decimals_at_most() {
+        for (nanoseconds, expected) in [
+            (341_759, "0.341"),
+            (1_000_000, "1"),
+            (999, "0"),
+            (61_000_001_000, "61000.001"),
+            (7_200_000_000_001, "7200000"),
+        ] {
+            assert_eq!(milliseconds(Duration::from_nanos(nanoseconds)).to_string(), expected);
+        }
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@
 //! Place it outside of whatever logs, answers errors or asks for `REQUEST_ID`; `access_log` may stand outside of it.
 //! tower-http's layers of this name need the `uuid` crate and know no environ.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -55,13 +56,11 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
     let (header, trust) = (settings.header.clone(), settings.trust);
     Ok(BoxLayer::from_fn(move |mut request, inner| {
         let given = trust.then(|| acceptable(request.headers(), &header)).flatten();
-        let serial = request.extensions().get::<Environ>().map(|environ| environ.request_id.to_string());
-        let text = given.or_else(|| random().ok()).or(serial).unwrap_or_default();
+        let named = given.or_else(|| random().ok().map(|bits| name(&digits(bits))));
         let header = header.clone();
         async move {
-            // Hexadecimal digits, or what came as a value of visible characters.
-            let Ok(value) = HeaderValue::from_str(&text) else { return inner.answer(request).await };
-            let id = RequestId::Given(Arc::from(text));
+            // The gateway's own serial number stands where the system has stopped to give random bytes.
+            let Some((id, value)) = named else { return inner.answer(request).await };
             if let Some(environ) = request.extensions_mut().get_mut::<Environ>() {
                 environ.request_id = id.clone();
             }
@@ -74,23 +73,59 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
     }))
 }
 
+/// A number for the environ, and as a header.
+type Named = (RequestId, HeaderValue);
+
 /// The one number that came with the request, if it may go into logs and headers as it is.
-fn acceptable(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+fn acceptable(headers: &HeaderMap, name: &HeaderName) -> Option<Named> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let is_fit = (1..=LONGEST).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
-    if is_fit { value.to_str().ok().map(str::to_owned) } else { None }
+    let text = value.to_str().ok().filter(|_| is_fit)?;
+    Some((RequestId::Given(Arc::from(text)), value.clone()))
+}
+
+fn name(digits: &[u8; 32]) -> Named {
+    let text = std::str::from_utf8(digits).expect("hexadecimal digits are ASCII");
+    let value = HeaderValue::from_bytes(digits).expect("hexadecimal digits are legal in a header");
+    (RequestId::Given(Arc::from(text)), value)
+}
+
+fn digits(bits: [u8; 16]) -> [u8; 32] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bits) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    digits
+}
+
+/// How many numbers' bits are asked of the system at once: it takes as long for one as for some of them.
+const BATCH: usize = 64;
+
+thread_local! {
+    /// Random bits that this thread has not used yet.
+    static BITS: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
 }
 
 /// 128 random bits.
-fn random() -> Result<String, getrandom::Error> {
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits)?;
-    Ok(format!("{:032x}", u128::from_ne_bytes(bits)))
+fn random() -> Result<[u8; 16], getrandom::Error> {
+    BITS.with_borrow_mut(|bits| {
+        if let Some(bits) = bits.pop() {
+            return Ok(bits);
+        }
+        let mut fresh = [[0; 16]; BATCH];
+        getrandom::fill(fresh.as_flattened_mut())?;
+        bits.extend_from_slice(&fresh[1..]);
+        Ok(fresh[0])
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::testing::{around, get, request};
     use crate::{Body, Response};
@@ -115,6 +150,21 @@ mod tests {
         let (id, header, outside) = seen("request_id: {}", &[]).await;
         assert_eq!((id.len(), &id, &id), (32, &header, &outside));
         assert_ne!(seen("request_id: {}", &[]).await.0, id);
+    }
+
+    #[test]
+    fn numbers_are_never_given_twice() {
+        let several = || (0..10 * BATCH).map(|_| random().unwrap()).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(several)).collect();
+        let all: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        let different: HashSet<_> = all.iter().collect();
+        assert_eq!((all.len(), different.len()), (40 * BATCH, 40 * BATCH));
+    }
+
+    #[test]
+    fn a_number_is_written_in_hexadecimal_digits() {
+        let bits = 0x0123_4567_89ab_cdef_0011_2233_4455_66ff_u128;
+        assert_eq!(digits(bits.to_be_bytes()), *b"0123456789abcdef00112233445566ff");
     }
 
     #[tokio::test]

@@ -7,11 +7,11 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::lookup::OpenFile;
+use super::lookup::State;
 use super::negotiate::Coding;
 
 /// Within this time a file may change again without its time of modification telling: file systems count in steps.
-const STEP: Duration = Duration::from_secs(2);
+pub(super) const STEP: Duration = Duration::from_secs(2);
 
 /// What tells one state of a representation from another. A file without a believable time has neither.
 pub(super) struct Validators {
@@ -33,7 +33,7 @@ pub(super) enum Verdict {
 
 impl Validators {
     /// The tag is made of time and size, and strong unless the file is so new that it may still change unnoticed.
-    pub(super) fn of(file: &OpenFile, coding: Option<Coding>, now: SystemTime) -> Self {
+    pub(super) fn of(file: &State, coding: Option<Coding>, now: SystemTime) -> Self {
         let since_1970 = file.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         // Archives and images that are built reproducibly set all times to 0 or 1.
         if since_1970.as_secs() <= 1 {

@@ -20,7 +20,7 @@ pub(super) fn redirect(view: &View<'_>) -> Response {
         target.push(b'?');
         push_encoded(&mut target, view.query().as_bytes());
     }
-    let mut answer = super::bare(StatusCode::MOVED_PERMANENTLY);
+    let mut answer = super::files::bare(StatusCode::MOVED_PERMANENTLY);
     let target =
         HeaderValue::from_bytes(&target[superfluous..]).expect("a percent-encoded path is legal in a header");
     answer.headers_mut().insert(LOCATION, target);

@@ -7,16 +7,21 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
+use rustix::fs::{Dev, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat2};
 use rustix::io::Errno;
 
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
 /// The folder that files are served from. It is opened once.
-pub(super) struct Root(Arc<OwnedFd>);
+pub(super) struct Root {
+    fd: Arc<OwnedFd>,
+    /// One of its own for each root of the process.
+    number: usize,
+}
 
 /// What a path names.
 pub(super) enum Entry {
@@ -28,11 +33,40 @@ pub(super) enum Entry {
     Other,
 }
 
-/// A regular file, and what was known of it when it was opened.
+/// A regular file, and its state when it was opened.
 pub(super) struct OpenFile {
     pub(super) fd: Arc<OwnedFd>,
+    pub(super) state: State,
+}
+
+/// What tells one state of a file from another, and one file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct State {
     pub(super) size: u64,
     pub(super) modified: SystemTime,
+    /// When anything of it changed, the time of modification included: nobody can set this one.
+    pub(super) changed: SystemTime,
+    device: Dev,
+    inode: u64,
+}
+
+impl OpenFile {
+    /// Whether the file has changed since it was opened, or may have.
+    pub(super) fn has_changed(&self) -> bool {
+        fstat(&self.fd).map_or(true, |stat| State::of(&stat) != self.state)
+    }
+}
+
+impl State {
+    fn of(stat: &Stat) -> Self {
+        Self {
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: time(stat.st_mtime, stat.st_mtime_nsec),
+            changed: time(stat.st_ctime, stat.st_ctime_nsec),
+            device: stat.st_dev,
+            inode: stat.st_ino,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -50,16 +84,24 @@ impl Root {
         let root = open(path, flags, Mode::empty()).map_err(|error| RootError::Folder(error.into()))?;
         match openat2(&root, ".", flags, Mode::empty(), BENEATH | ResolveFlags::CACHED) {
             // "Not in the cache" is an answer of a kernel that has understood.
-            Ok(_) | Err(Errno::AGAIN) => Ok(Self(Arc::new(root))),
+            Ok(_) | Err(Errno::AGAIN) => {
+                static ROOTS: AtomicUsize = AtomicUsize::new(0);
+                Ok(Self { fd: Arc::new(root), number: ROOTS.fetch_add(1, Ordering::Relaxed) })
+            }
             Err(error) => Err(RootError::Kernel(error.into())),
         }
     }
 
+    /// Tells it from the other roots of the process.
+    pub(super) fn number(&self) -> usize {
+        self.number
+    }
+
     /// Opens what a relative path names; without waiting where the kernel's cache knows the path, else on a thread that may wait.
     pub(super) async fn find(&self, path: &[u8]) -> Result<Entry, Errno> {
-        match look(&self.0, path, BENEATH | ResolveFlags::CACHED) {
+        match look(&self.fd, path, BENEATH | ResolveFlags::CACHED) {
             Err(Errno::AGAIN | Errno::INTR) => {
-                let (root, path) = (Arc::clone(&self.0), path.to_vec());
+                let (root, path) = (Arc::clone(&self.fd), path.to_vec());
                 let looking = tokio::task::spawn_blocking(move || look_again(&root, &path));
                 looking.await.unwrap_or(Err(Errno::CANCELED))
             }
@@ -81,11 +123,7 @@ fn look(root: &OwnedFd, path: &[u8], resolve: ResolveFlags) -> Result<Entry, Err
     let fd = openat2(root, path, flags, Mode::empty(), resolve)?;
     let stat = fstat(&fd)?;
     Ok(match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Entry::File(OpenFile {
-            fd: Arc::new(fd),
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            modified: time(stat.st_mtime, stat.st_mtime_nsec),
-        }),
+        FileType::RegularFile => Entry::File(OpenFile { fd: Arc::new(fd), state: State::of(&stat) }),
         FileType::Directory => Entry::Folder,
         _ => Entry::Other,
     })

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
 
 /// A content coding, and the ending of the files that hold it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Coding {
     Brotli,
     Zstd,
@@ -39,22 +39,35 @@ impl Coding {
     }
 }
 
+/// Codings, the best liked first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) struct Accepted([Option<Coding>; Coding::ALL.len()]);
+
+impl IntoIterator for Accepted {
+    type Item = Coding;
+    type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<Coding>, { Coding::ALL.len() }>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter().flatten()
+    }
+}
+
 /// The offered codings that the client accepts and likes no less than the plain file: by its weights, then as offered.
-pub(super) fn accepted(headers: &HeaderMap, offered: &[Coding]) -> Vec<Coding> {
+pub(super) fn accepted(headers: &HeaderMap, offered: &[Coding]) -> Accepted {
     if !headers.contains_key(ACCEPT_ENCODING) {
-        return Vec::new();
+        return Accepted::default();
     }
     let weight =
         |is_named: &dyn Fn(&str) -> bool| elements(headers).find(|(name, _)| is_named(name)).map(|(_, q)| q);
     let any = weight(&|name| name == "*");
     let plain = weight(&|name| name.eq_ignore_ascii_case("identity")).unwrap_or(0);
-    let mut accepted: Vec<(u16, Coding)> = offered
-        .iter()
-        .map(|&coding| (weight(&|name| coding.is_named(name)).or(any).unwrap_or(0), coding))
-        .filter(|&(weight, _)| weight > 0 && weight >= plain)
-        .collect();
-    accepted.sort_by_key(|&(weight, _)| std::cmp::Reverse(weight));
-    accepted.into_iter().map(|(_, coding)| coding).collect()
+    let weigh = |coding: Coding| weight(&|name| coding.is_named(name)).or(any).unwrap_or(0);
+    let mut accepted = [None; Coding::ALL.len()];
+    for (place, &coding) in accepted.iter_mut().zip(offered) {
+        *place = Some((weigh(coding), coding)).filter(|&(weight, _)| weight > 0 && weight >= plain);
+    }
+    accepted.sort_by_key(|coding| std::cmp::Reverse(coding.map_or(0, |(weight, _)| weight)));
+    Accepted(accepted.map(|coding| coding.map(|(_, coding)| coding)))
 }
 
 /// The elements of all Accept-Encoding headers, with their weights in thousandths.
@@ -73,7 +86,8 @@ fn weight(parameter: &str) -> u16 {
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return 0;
     }
-    let thousandths = format!("{fraction:0<3}").parse().unwrap_or(0);
+    let padded = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
+    let thousandths = padded.fold(0, |number, digit| number * 10 + u16::from(digit - b'0'));
     match whole {
         "0" => thousandths,
         "1" if thousandths == 0 => 1000,
@@ -84,6 +98,10 @@ fn weight(parameter: &str) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn list(headers: &HeaderMap, offered: &[Coding]) -> Vec<Coding> {
+        accepted(headers, offered).into_iter().collect()
+    }
 
     #[test]
     fn weights_choose_and_the_offer_breaks_ties() {
@@ -108,7 +126,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT_ENCODING, header.parse().unwrap());
-            assert_eq!(accepted(&headers, &[Brotli, Zstd, Gzip]), expected, "{header}");
+            assert_eq!(list(&headers, &[Brotli, Zstd, Gzip]), expected, "{header}");
         }
     }
 
@@ -117,11 +135,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(ACCEPT_ENCODING, "br;q=0".parse().unwrap());
         headers.append(ACCEPT_ENCODING, "*".parse().unwrap());
-        assert_eq!(accepted(&headers, &[Coding::Brotli, Coding::Gzip]), [Coding::Gzip]);
+        assert_eq!(list(&headers, &[Coding::Brotli, Coding::Gzip]), [Coding::Gzip]);
     }
 
     #[test]
     fn a_client_that_says_nothing_gets_the_plain_file() {
-        assert_eq!(accepted(&HeaderMap::new(), &[Coding::Gzip]), []);
+        assert_eq!(list(&HeaderMap::new(), &[Coding::Gzip]), []);
     }
 }

@@ -28,7 +28,7 @@ impl Representation {
         asked: Asked,
         with_body: bool,
     ) -> Result<(), Failure> {
-        let size = self.file.size;
+        let size = self.file.state.size;
         let (body, length) = match asked {
             Asked::Unsatisfiable => return Err(Failure::Range(size)),
             Asked::Whole if with_body => (body::of_range(&self.file.fd, 0..size).await?, size),

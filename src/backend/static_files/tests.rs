@@ -1,6 +1,7 @@
 //! A folder of real files, served by what the YAML of a user builds.
 
 mod conditions;
+mod memory;
 mod parts;
 mod paths;
 mod siblings;
@@ -14,7 +15,7 @@ use http::{HeaderMap, Method};
 use http_body_util::BodyExt as _;
 use http_environ::Environ;
 use tempfile::TempDir;
-use vestibule_layers::{BodyError, Request};
+use vestibule_layers::{Body, BodyError, Request};
 
 use super::*;
 use crate::backend::from_yaml;
