@@ -81,7 +81,7 @@ fn start_response<'py>(
         return Err(Exception::new(py, Kind::Runtime, "start_response was called after its request ended"));
     }
     match exc_info {
-        Some(exc_info) if is_head_sent => return Err(raised(exc_info)?),
+        Some(exc_info) if is_head_sent => return Err(raised(py, exc_info)?),
         None if is_started => {
             let message = "start_response was called a second time without exc_info";
             return Err(Exception::new(py, Kind::Assertion, message));
@@ -116,9 +116,12 @@ fn start_arguments<'a, 'py>(
 }
 
 /// The exception that `sys.exc_info()` told.
-fn raised<'py>(exc_info: &Object<'py>) -> PyResult<'py, Exception<'py>> {
-    let item = |at| exc_info.tuple_item(at);
-    Ok(Exception::from_parts(item(0)?, item(1)?, item(2)?))
+fn raised<'py>(py: Python<'py>, exc_info: &Object<'py>) -> PyResult<'py, Exception<'py>> {
+    let wrong = || Exception::new(py, Kind::Type, "exc_info must be what sys.exc_info() gives");
+    if exc_info.tuple_len().map_err(|_| wrong())? != 3 {
+        return Err(wrong());
+    }
+    Exception::from_parts(exc_info.tuple_item(1)?, exc_info.tuple_item(2)?)?.ok_or_else(wrong)
 }
 
 fn head<'py>(py: Python<'py>, status: &Object<'py>, headers: &Object<'py>) -> PyResult<'py, Head> {

@@ -111,6 +111,16 @@ def replaces_too_late(environ, start_response):
     return [b"nothing was raised"]
 
 
+def replaces_with_nonsense(environ, start_response):
+    """What only looks like `sys.exc_info()`, after the head was sent."""
+    plain(start_response)("sent".encode())
+    for nonsense in [(int, 5, None), (None, None, None), (ValueError, ValueError, None), (), 5]:
+        try:
+            start_response("500 Oops", [], nonsense)
+        except TypeError:
+            yield b", TypeError"
+
+
 @validator
 def writes(environ, start_response):
     write = plain(start_response)

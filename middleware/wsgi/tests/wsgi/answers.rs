@@ -106,6 +106,14 @@ async fn with_exc_info_after_the_head_the_exception_is_raised_again() {
 }
 
 #[tokio::test]
+async fn what_is_no_exc_info_is_a_type_error() {
+    assert_eq!(
+        get("answers:replaces_with_nonsense").await.text(),
+        format!("sent{}", ", TypeError".repeat(5))
+    );
+}
+
+#[tokio::test]
 async fn what_is_written_comes_before_what_is_yielded() {
     assert_eq!(get("answers:writes").await.text(), "written, yielded");
 }
