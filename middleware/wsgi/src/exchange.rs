@@ -10,7 +10,7 @@ use crate::head::{Added, Head, HeadError};
 use crate::log;
 use crate::outgoing::{Fault, Outgoing, Sent};
 use crate::python::{
-    Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python,
+    Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python, leave_if_forked,
 };
 
 /// The state behind the two functions. Only who holds the GIL borrows it, and never while Python runs.
@@ -57,6 +57,8 @@ impl Exchange {
 
     /// Sends a chunk and waits until the next one may follow: false where none is wanted.
     pub(crate) fn send(&self, py: Python<'_>, chunk: &[u8]) -> Result<bool, Fault> {
+        // In a child nobody would ever make room, and whoever held a lock on the way to the client is not there.
+        leave_if_forked();
         match self.with(|outgoing| outgoing.chunk(Bytes::copy_from_slice(chunk)))? {
             Sent::Yes => Ok(true),
             Sent::Wait(room) => {

@@ -124,6 +124,7 @@ impl Host {
     ) -> Result<(), Failure<'py>> {
         let start_response = Exchange::start_response(exchange)?;
         let result = self.callable.get(environ.py()).call([environ, &start_response])?;
+        leave_if_forked();
         if result.is_plain_sequence() {
             return send_sequence(exchange, &result);
         }

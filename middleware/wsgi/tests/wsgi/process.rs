@@ -60,6 +60,11 @@ async fn a_forked_child_that_comes_back_leaves() {
 }
 
 #[tokio::test]
+async fn a_forked_child_that_streams_leaves_at_its_first_chunk() {
+    assert_eq!(get("processes:forks_a_stream").await.text(), "the child left with 1");
+}
+
+#[tokio::test]
 async fn requests_do_not_run_on_the_main_thread() {
     assert_eq!(get("processes:names_thread").await.text(), "False");
 }
