@@ -175,6 +175,34 @@ def too_short(environ, start_response):
     return [b"abc"]
 
 
+def fails_with_a_last_word(environ, start_response):
+    """What only the traceback still holds writes when it is given up."""
+    last = LastWord(plain(start_response))
+    raise ValueError(f"with {last}")
+
+
+class LastWord:
+    def __init__(self, write):
+        self.write = write
+
+    def __del__(self):
+        try:
+            self.write(b"late")
+        except Exception as error:
+            print("the last word:", error, file=sys.stderr)
+
+
+def empty_until_gone(environ, start_response):
+    """Gives nothing for as long as somebody waits, then ends."""
+    if environ["QUERY_STRING"] == "next":
+        plain(start_response)
+        yield b"next"
+        return
+    print("empty_until_gone has begun", file=sys.stderr)
+    while True:
+        yield b""
+
+
 class Closing:
     """An iterable that counts its closings and tells the threads it was used on."""
 
