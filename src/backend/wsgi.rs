@@ -49,7 +49,9 @@ impl Settings {
         let own_folder = Spanned::new(folder_of(&app), app.place.clone());
         let path = reader.or("path", vec![own_folder]);
         let python = reader.optional("python");
-        Self { app, path, python, threads: count(reader, "threads", 4), queue: count(reader, "queue", 128) }
+        let threads = count(reader, "threads", 4, MOST_THREADS);
+        let queue = count(reader, "queue", 128, MOST_WAITING);
+        Self { app, path, python, threads, queue }
     }
 }
 
@@ -69,11 +71,16 @@ fn target(app: &Spanned<String>) -> String {
     }
 }
 
-/// A number of at least 1.
-fn count(reader: &mut Reader<'_>, key: &'static str, default: usize) -> usize {
+/// Each thread is a stack of 16 MiB, and each request that may wait has its place: beyond these, a start would fail for
+/// want of memory, and not by a word.
+const MOST_THREADS: usize = 1_000;
+const MOST_WAITING: usize = 100_000;
+
+/// A number from 1 to `most`.
+fn count(reader: &mut Reader<'_>, key: &'static str, default: usize, most: usize) -> usize {
     let Some(count) = reader.optional::<Spanned<usize>>(key) else { return default };
-    if count.value == 0 {
-        reader.mistake(&count.place, format!("`{key}` is at least 1"));
+    if !(1..=most).contains(&count.value) {
+        reader.mistake(&count.place, format!("`{key}` is from 1 to {most}"));
     }
     count.value
 }

@@ -3,9 +3,11 @@
 import atexit
 import importlib
 import importlib.machinery
+import importlib.metadata
 import importlib.util
 import io
 import os
+import re
 import signal
 import site
 import sys
@@ -67,8 +69,25 @@ def start(log):
 
 def add_packages(folders):
     """Appends the site-packages of another virtualenv, `.pth` files included."""
+    known = _versions(sys.path)
+    for name, version in _versions(folders).items():
+        if known.get(name, version) != version:
+            raise ImportError(
+                f"{name} {version} is installed for this application, but the ones before it have {name} {known[name]}."
+                " Applications of one process share their packages: install the same version for all of them"
+            )
     for folder in folders:
         site.addsitedir(folder)
+
+
+def _versions(folders):
+    """The distributions that are found there; the first of a name is the one that is imported."""
+    versions = {}
+    for distribution in importlib.metadata.distributions(path=folders):
+        name = re.sub("[-_.]+", "-", distribution.metadata["Name"] or "").lower()
+        versions.setdefault(name, distribution.version)
+    # Each virtualenv has its own installers, and no application imports them.
+    return {name: version for name, version in versions.items() if name not in ("", "pip", "setuptools", "wheel")}
 
 
 def load(name, target, folders):

@@ -10,7 +10,7 @@ use crate::head::{Added, Head, HeadError};
 use crate::log;
 use crate::outgoing::{Fault, Outgoing, Sent};
 use crate::python::{
-    Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python,
+    Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python, leave_if_forked,
 };
 
 /// The state behind the two functions. Only who holds the GIL borrows it, and never while Python runs.
@@ -57,6 +57,8 @@ impl Exchange {
 
     /// Sends a chunk and waits until the next one may follow: false where none is wanted.
     pub(crate) fn send(&self, py: Python<'_>, chunk: &[u8]) -> Result<bool, Fault> {
+        // In a child nobody would ever make room, and whoever held a lock on the way to the client is not there.
+        leave_if_forked();
         match self.with(|outgoing| outgoing.chunk(Bytes::copy_from_slice(chunk)))? {
             Sent::Yes => Ok(true),
             Sent::Wait(room) => {
@@ -81,7 +83,7 @@ fn start_response<'py>(
         return Err(Exception::new(py, Kind::Runtime, "start_response was called after its request ended"));
     }
     match exc_info {
-        Some(exc_info) if is_head_sent => return Err(raised(exc_info)?),
+        Some(exc_info) if is_head_sent => return Err(raised(py, exc_info)?),
         None if is_started => {
             let message = "start_response was called a second time without exc_info";
             return Err(Exception::new(py, Kind::Assertion, message));
@@ -116,9 +118,12 @@ fn start_arguments<'a, 'py>(
 }
 
 /// The exception that `sys.exc_info()` told.
-fn raised<'py>(exc_info: &Object<'py>) -> PyResult<'py, Exception<'py>> {
-    let item = |at| exc_info.tuple_item(at);
-    Ok(Exception::from_parts(item(0)?, item(1)?, item(2)?))
+fn raised<'py>(py: Python<'py>, exc_info: &Object<'py>) -> PyResult<'py, Exception<'py>> {
+    let wrong = || Exception::new(py, Kind::Type, "exc_info must be what sys.exc_info() gives");
+    if exc_info.tuple_len().map_err(|_| wrong())? != 3 {
+        return Err(wrong());
+    }
+    Exception::from_parts(exc_info.tuple_item(1)?, exc_info.tuple_item(2)?)?.ok_or_else(wrong)
 }
 
 fn head<'py>(py: Python<'py>, status: &Object<'py>, headers: &Object<'py>) -> PyResult<'py, Head> {

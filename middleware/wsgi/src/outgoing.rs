@@ -137,6 +137,11 @@ impl Outgoing {
 
     /// The application has given all. What it did wrong is known now at the latest.
     pub(crate) fn finish(&mut self) -> Result<(), Fault> {
+        if self.is_unread() {
+            // The application was told to stop: what is missing is no fault of its own.
+            self.phase = Phase::Complete;
+            return Ok(());
+        }
         let missing = self.missing.unwrap_or(0);
         let has_body = self.has_body();
         match &mut self.phase {
@@ -157,9 +162,8 @@ impl Outgoing {
         }
         if let Phase::Streaming(sender) = std::mem::replace(&mut self.phase, Phase::Complete) {
             if missing > 0 {
-                let is_abandoned = sender.is_abandoned();
                 sender.end(Err(BodyError::Short { missing }));
-                return if is_abandoned { Ok(()) } else { Err(Fault::TooShort(missing)) };
+                return Err(Fault::TooShort(missing));
             }
             sender.end(Ok(()));
         }

@@ -111,7 +111,7 @@ impl Host {
         let broken = input.as_instance().finish();
         if let Err(failure) = result {
             report(&failure);
-            exchange.with(|outgoing| self.fail(outgoing, failure, broken));
+            exchange.with(|outgoing| self.fail(outgoing, &failure, broken));
         }
         exchange.with(Outgoing::close);
     }
@@ -124,6 +124,7 @@ impl Host {
     ) -> Result<(), Failure<'py>> {
         let start_response = Exchange::start_response(exchange)?;
         let result = self.callable.get(environ.py()).call([environ, &start_response])?;
+        leave_if_forked();
         if result.is_plain_sequence() {
             return send_sequence(exchange, &result);
         }
@@ -141,7 +142,9 @@ impl Host {
         Ok(())
     }
 
-    fn fail(&self, outgoing: &mut Outgoing, failure: Failure<'_>, broken: Option<BoxError>) {
+    /// The failure is given back by the caller: what it holds may run code of Python as it goes, which finds the borrow
+    /// of `outgoing` ended.
+    fn fail(&self, outgoing: &mut Outgoing, failure: &Failure<'_>, broken: Option<BoxError>) {
         match (failure, broken) {
             // Already dealt with: the answer has its right length, or its connection was aborted.
             (Failure::Fault(Fault::TooLong(_) | Fault::TooShort(_)), _) => {}

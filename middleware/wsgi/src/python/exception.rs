@@ -14,6 +14,7 @@ pub(crate) type PyResult<'py, T> = Result<T, Exception<'py>>;
 pub(crate) enum Kind {
     Assertion,
     Attribute,
+    Base,
     Os,
     Runtime,
     Type,
@@ -35,10 +36,15 @@ impl<'py> Exception<'py> {
         Self::raised(py)
     }
 
-    /// An exception as `sys.exc_info()` gives it.
-    pub(crate) fn from_parts(kind: Object<'py>, value: Object<'py>, traceback: Object<'py>) -> Self {
-        let unless_none = |object: Object<'py>| (!object.is_none()).then_some(object);
-        Self { kind, value: unless_none(value), traceback: unless_none(traceback) }
+    /// The exception of a `sys.exc_info()`; `None` where the value is no exception, which Python must never be told to
+    /// raise: it writes the traceback into it.
+    pub(crate) fn from_parts(value: Object<'py>, traceback: Object<'py>) -> PyResult<'py, Option<Self>> {
+        let kind = value.kind()?;
+        // SAFETY: the GIL is held; both are classes.
+        let is_exception =
+            unsafe { (table().PyErr_GivenExceptionMatches)(kind.pointer(), Kind::Base.class()) == 1 };
+        let traceback = (!traceback.is_none()).then_some(traceback);
+        Ok(is_exception.then_some(Self { kind, value: Some(value), traceback }))
     }
 
     /// The exception that a function has just raised.
@@ -107,6 +113,7 @@ impl Kind {
         let reference = match self {
             Self::Assertion => table().PyExc_AssertionError,
             Self::Attribute => table().PyExc_AttributeError,
+            Self::Base => table().PyExc_BaseException,
             Self::Os => table().PyExc_OSError,
             Self::Runtime => table().PyExc_RuntimeError,
             Self::Type => table().PyExc_TypeError,

@@ -156,8 +156,8 @@ table! {
     }
     objects { PyBaseObject_Type, PyList_Type, PyTuple_Type, _Py_NoneStruct, }
     references {
-        PyExc_AssertionError, PyExc_AttributeError, PyExc_OSError, PyExc_RuntimeError, PyExc_TypeError,
-        PyExc_ValueError,
+        PyExc_AssertionError, PyExc_AttributeError, PyExc_BaseException, PyExc_OSError, PyExc_RuntimeError,
+        PyExc_TypeError, PyExc_ValueError,
     }
 }
 

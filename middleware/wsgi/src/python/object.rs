@@ -342,7 +342,7 @@ impl<'py> Object<'py> {
         }
     }
 
-    fn kind(&self) -> PyResult<'py, Object<'py>> {
+    pub(super) fn kind(&self) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held (an Object exists).
         unsafe { Object::owned(self.py(), (table().PyObject_Type)(self.pointer())) }
     }

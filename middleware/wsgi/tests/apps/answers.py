@@ -111,6 +111,16 @@ def replaces_too_late(environ, start_response):
     return [b"nothing was raised"]
 
 
+def replaces_with_nonsense(environ, start_response):
+    """What only looks like `sys.exc_info()`, after the head was sent."""
+    plain(start_response)("sent".encode())
+    for nonsense in [(int, 5, None), (None, None, None), (ValueError, ValueError, None), (), 5]:
+        try:
+            start_response("500 Oops", [], nonsense)
+        except TypeError:
+            yield b", TypeError"
+
+
 @validator
 def writes(environ, start_response):
     write = plain(start_response)
@@ -163,6 +173,34 @@ def too_long(environ, start_response):
 def too_short(environ, start_response):
     plain(start_response, ("Content-Length", "9"))
     return [b"abc"]
+
+
+def fails_with_a_last_word(environ, start_response):
+    """What only the traceback still holds writes when it is given up."""
+    last = LastWord(plain(start_response))
+    raise ValueError(f"with {last}")
+
+
+class LastWord:
+    def __init__(self, write):
+        self.write = write
+
+    def __del__(self):
+        try:
+            self.write(b"late")
+        except Exception as error:
+            print("the last word:", error, file=sys.stderr)
+
+
+def empty_until_gone(environ, start_response):
+    """Gives nothing for as long as somebody waits, then ends."""
+    if environ["QUERY_STRING"] == "next":
+        plain(start_response)
+        yield b"next"
+        return
+    print("empty_until_gone has begun", file=sys.stderr)
+    while True:
+        yield b""
 
 
 class Closing:

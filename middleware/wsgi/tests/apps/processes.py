@@ -26,6 +26,19 @@ def forks(environ, start_response):
     return answer(start_response, "the child answers")
 
 
+def forks_a_stream(environ, start_response):
+    """The child sends more than anybody reads."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        yield f"the child left with {os.waitstatus_to_exitcode(status)}".encode()
+    else:
+        signal.alarm(10)
+        while True:
+            yield b"x" * 65536
+
+
 def names_thread(environ, start_response):
     local = threading.local()
     local.x = 1

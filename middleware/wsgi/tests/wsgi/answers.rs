@@ -3,9 +3,9 @@
 use http::Request;
 use http_body_util::BodyExt;
 use hyper::ext::ReasonPhrase;
-use tower_wsgi::{BodyError, WsgiError};
+use tower_wsgi::{Application, BodyError, Settings, WsgiError};
 
-use crate::harness::{Client, TestBody, call, get, load, post, read, wait_for_log};
+use crate::harness::{Client, TestBody, call, get, load, logged, post, read, settings, wait_for_log};
 
 fn get_request(target: &str) -> Request<TestBody> {
     Request::get(target).body(TestBody::default()).unwrap()
@@ -39,6 +39,29 @@ async fn an_error_before_the_first_chunk_that_is_not_empty_is_a_clean_failure() 
     assert!(matches!(failure("answers:fails_late").await, WsgiError::ApplicationFailed(_)));
     let line = wait_for_log(&["answers:fails_late", "ValueError: before the first chunk"]);
     assert!(line.contains("Traceback") && line.contains("answers.py"), "{line}");
+}
+
+#[tokio::test]
+async fn what_a_failure_still_holds_may_speak_when_it_is_given_up() {
+    assert!(matches!(failure("answers:fails_with_a_last_word").await, WsgiError::ApplicationFailed(_)));
+    wait_for_log(&["the last word: write was called after its request ended"]);
+}
+
+#[tokio::test]
+async fn an_application_is_not_blamed_for_a_client_that_left_before_the_answer() {
+    let wanted = settings("answers:empty_until_gone");
+    let application = Application::load(Settings { threads: 1, ..wanted }).unwrap();
+    let waiting = tokio::spawn({
+        let application = application.clone();
+        async move { call(&application, get_request("/")).await.map(drop) }
+    });
+    tokio::task::spawn_blocking(|| wait_for_log(&["empty_until_gone has begun"])).await.unwrap();
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    // There is one thread: when it answers this, it has done with the other.
+    let next = read(call(&application, get_request("/?next")).await.unwrap()).await;
+    assert_eq!(next.text(), "next");
+    assert!(!logged(&["ERROR", "answers:empty_until_gone"]));
 }
 
 #[tokio::test]
@@ -103,6 +126,14 @@ async fn with_exc_info_a_second_start_response_replaces_the_first() {
 #[tokio::test]
 async fn with_exc_info_after_the_head_the_exception_is_raised_again() {
     assert_eq!(get("answers:replaces_too_late").await.text(), "sent, KeyError('lost') was raised again");
+}
+
+#[tokio::test]
+async fn what_is_no_exc_info_is_a_type_error() {
+    assert_eq!(
+        get("answers:replaces_with_nonsense").await.text(),
+        format!("sent{}", ", TypeError".repeat(5))
+    );
 }
 
 #[tokio::test]

@@ -208,13 +208,24 @@ impl Client {
 pub(crate) fn wait_for_log(words: &[&str]) -> String {
     let end = Instant::now() + PATIENCE;
     loop {
-        let log = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
-        if let Some(line) = log.lines().find(|line| words.iter().all(|word| line.contains(word))) {
-            return line.to_owned();
+        if let Some(line) = line_with(words) {
+            return line;
         }
+        let log = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
         assert!(Instant::now() < end, "no line with {words:?} in the log:\n{log}");
         std::thread::yield_now();
     }
+}
+
+/// Whether a line of the log has all these words already.
+pub(crate) fn logged(words: &[&str]) -> bool {
+    line_with(words).is_some()
+}
+
+fn line_with(words: &[&str]) -> Option<String> {
+    let log = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
+    let mut lines = log.lines().filter(|line| words.iter().all(|word| line.contains(word)));
+    lines.next().map(str::to_owned)
 }
 
 fn record_log() {

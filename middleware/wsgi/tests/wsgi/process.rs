@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use http::Request;
-use tower_wsgi::{Application, LoadError, Settings, discover};
+use tempfile::TempDir;
+use tower_wsgi::{Application, Discovered, LoadError, Settings, discover};
 
 use crate::harness::{TestBody, call, get, load, load_error, read, settings, wait_for_log};
 
@@ -60,6 +61,11 @@ async fn a_forked_child_that_comes_back_leaves() {
 }
 
 #[tokio::test]
+async fn a_forked_child_that_streams_leaves_at_its_first_chunk() {
+    assert_eq!(get("processes:forks_a_stream").await.text(), "the child left with 1");
+}
+
+#[tokio::test]
 async fn requests_do_not_run_on_the_main_thread() {
     assert_eq!(get("processes:names_thread").await.text(), "False");
 }
@@ -77,6 +83,30 @@ fn another_version_of_python_is_refused_with_both_names() {
 
 #[tokio::test]
 async fn the_packages_of_a_second_virtualenv_can_be_imported() {
+    let (folder, second) = second_virtualenv();
+    let module =
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'second']\n";
+    std::fs::write(second.packages[0].join("only_in_second.py"), module).unwrap();
+    let wanted = settings("only_in_second:app");
+    let application = Application::load(Settings { python: Some(folder.path().into()), ..wanted }).unwrap();
+    let answer = call(&application, Request::get("/").body(TestBody::default()).unwrap()).await.unwrap();
+    assert_eq!(read(answer).await.text(), "second");
+}
+
+#[test]
+fn a_virtualenv_that_has_another_version_of_a_package_is_refused() {
+    let (first, its) = second_virtualenv();
+    install(&its, "some_package", "1.0");
+    Application::load(Settings { python: Some(first.path().into()), ..settings("answers:hello") }).unwrap();
+    let (second, its) = second_virtualenv();
+    install(&its, "Some.Package", "2.0");
+    let refused = Settings { python: Some(second.path().into()), ..settings("answers:hello") };
+    let error = Application::load(refused).unwrap_err().to_string();
+    assert!(error.contains("some-package 2.0") && error.contains("some-package 1.0"), "{error}");
+}
+
+/// A virtualenv of the interpreter that runs.
+fn second_virtualenv() -> (TempDir, Discovered) {
     load("answers:hello");
     let running = discover(settings("").python.as_deref()).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -93,13 +123,15 @@ async fn the_packages_of_a_second_virtualenv_can_be_imported() {
     );
     let second = discover(Some(folder.path())).unwrap();
     assert_eq!(second.prefix, std::fs::canonicalize(folder.path()).unwrap());
-    let module =
-        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'second']\n";
-    std::fs::write(second.packages[0].join("only_in_second.py"), module).unwrap();
-    let wanted = settings("only_in_second:app");
-    let application = Application::load(Settings { python: Some(folder.path().into()), ..wanted }).unwrap();
-    let answer = call(&application, Request::get("/").body(TestBody::default()).unwrap()).await.unwrap();
-    assert_eq!(read(answer).await.text(), "second");
+    (folder, second)
+}
+
+/// Leaves what an installer leaves of a distribution.
+fn install(python: &Discovered, name: &str, version: &str) {
+    let folder = python.packages[0].join(format!("{name}-{version}.dist-info"));
+    std::fs::create_dir(&folder).unwrap();
+    let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+    std::fs::write(folder.join("METADATA"), metadata).unwrap();
 }
 
 /// Something that says that it is another Python, with a library that is there.
