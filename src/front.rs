@@ -153,7 +153,7 @@ pub fn admit(request: &mut Request) -> Result<(), Refused> {
 }
 
 /// Whether it has only what a name or an address and a port are made of: no user, no path, no spaces.
-fn is_host(value: &HeaderValue) -> bool {
+pub(crate) fn is_host(value: &HeaderValue) -> bool {
     value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b".:-_[]%~!$&'()*+,;=".contains(byte))
 }
 

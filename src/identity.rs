@@ -19,6 +19,8 @@ use http_environ::{Environ, PathError, RequestId, RequestPath, Scheme, Server};
 use vestibule_config::{Trust, TrustedHeader};
 use vestibule_layers::Request;
 
+use crate::front;
+
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -145,7 +147,7 @@ impl Identity {
         let claims = Claims {
             client: None,
             scheme: last(&PROTO).and_then(scheme),
-            host: last(&FORWARDED_HOST).and_then(|host| host.parse().ok()),
+            host: last(&FORWARDED_HOST).and_then(host),
             port: last(&PORT).and_then(|port| port.parse().ok()),
             prefix: last(&PREFIX).and_then(prefix),
         };
@@ -156,15 +158,17 @@ impl Identity {
     /// left of it is the client's own invention and goes.
     fn client(&self, headers: &mut HeaderMap) -> Option<IpAddr> {
         let mut believed: Vec<IpAddr> = Vec::new();
-        for value in headers.get_all(FOR).iter().rev() {
-            for text in value.to_str().unwrap_or_default().rsplit(',') {
-                let Some(address) = forwarded::address(text.trim()) else { break };
-                believed.push(address);
-                if !self.trusts_address(address) {
-                    break;
-                }
-            }
-            if believed.last().is_some_and(|&address| !self.trusts_address(address)) {
+        // Piece by piece: bytes that are no text, in what a client made up, take nothing away from what stands right of them.
+        let pieces =
+            headers.get_all(FOR).iter().rev().flat_map(|value| value.as_bytes().rsplit(|&byte| byte == b','));
+        for piece in pieces {
+            let Some(address) =
+                std::str::from_utf8(piece).ok().and_then(|text| forwarded::address(text.trim()))
+            else {
+                break;
+            };
+            believed.push(address);
+            if !self.trusts_address(address) {
                 break;
             }
         }
@@ -199,6 +203,11 @@ fn scheme(text: &str) -> Option<Scheme> {
     [Scheme::Http, Scheme::Https].into_iter().find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
 }
 
+/// A host that an application can take for one, as the front demands of Host itself.
+fn host(text: &str) -> Option<HeaderValue> {
+    text.parse().ok().filter(|host| !text.is_empty() && front::is_host(host))
+}
+
 /// A prefix without its trailing slash, decoded as a path is.
 fn prefix(text: &str) -> Option<Box<[u8]>> {
     let path = RequestPath::parse(text.trim_end_matches('/')).ok()?;
@@ -216,6 +225,12 @@ mod tests {
 
     /// A request after the identity of `trust: { peers: [unix, 127.0.0.1, 10.0.0.0/8], headers: HEADERS }`.
     fn begun(peer: &str, trusted: &[Header], headers: &[(&'static str, &'static str)]) -> Request {
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| (*name, HeaderValue::from_static(value))).collect();
+        begun_with(peer, trusted, &headers)
+    }
+
+    fn begun_with(peer: &str, trusted: &[Header], headers: &[(&'static str, HeaderValue)]) -> Request {
         let peers = vec![
             vestibule_config::Peer::Unix,
             vestibule_config::Peer::Net("127.0.0.1".parse().unwrap()),
@@ -225,7 +240,7 @@ mod tests {
         let peer = peer.parse().map_or(Peer::Unix, Peer::Tcp);
         let mut request = http::Request::get("/").header("host", "inner").body(Body::Empty).unwrap();
         for (name, value) in headers {
-            request.headers_mut().append(*name, HeaderValue::from_static(value));
+            request.headers_mut().append(*name, value.clone());
         }
         identity.begin(&Connection { server: Arc::default(), peer }, &mut request).unwrap();
         request
@@ -253,6 +268,36 @@ mod tests {
         assert_eq!(client("unix", "[2001:db8::1]:80"), ("2001:db8::1".into(), believed("2001:db8::1")));
         assert_eq!(client(PROXY, "6.6.6.6, nonsense"), ("127.0.0.1".into(), None));
         assert_eq!(client(PROXY, "10.0.0.7"), ("10.0.0.7".into(), believed("10.0.0.7")));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_hide_no_client() {
+        let values: [&'static [u8]; 2] = [b"6.6.6.6", b"\xe9, 192.0.2.1, 10.0.0.7"];
+        for listed in [&values[..], &values[1..]] {
+            let headers: Vec<_> = listed
+                .iter()
+                .map(|value| ("x-forwarded-for", HeaderValue::from_bytes(value).unwrap()))
+                .collect();
+            let request = begun_with(PROXY, &[Header::For], &headers);
+            assert_eq!(variable(&request, "REMOTE_ADDR").unwrap(), "192.0.2.1");
+            assert_eq!(variable(&request, "HTTP_X_FORWARDED_FOR").unwrap(), "192.0.2.1, 10.0.0.7");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_nonsense_is_not_believed_even_in_another_line() {
+        let headers = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "unix:, 10.0.0.7")];
+        let request = begun(PROXY, &[Header::For], &headers);
+        assert_eq!(variable(&request, "REMOTE_ADDR").unwrap(), "10.0.0.7");
+    }
+
+    #[test]
+    fn a_forwarded_host_that_is_no_host_is_not_taken_over() {
+        for (header, value) in [("x-forwarded-host", "evil.example/x?"), ("forwarded", "host=\"user@evil\"")]
+        {
+            let request = begun(PROXY, &[Header::Host, Header::Forwarded], &[(header, value)]);
+            assert_eq!(variable(&request, "HTTP_HOST").unwrap(), "inner", "{value}");
+        }
     }
 
     #[test]
