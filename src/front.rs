@@ -3,7 +3,7 @@
 //! What hyper refuses before there is a request (a malformed line, a head over its limits) it answers itself and the
 //! connection is closed; it is logged with the connection. (Of Content-Length beside Transfer-Encoding it removes the
 //! former, as RFC 9112 section 6.3 allows.) Here are refused: a request without exactly one Host, or with one that is no
-//! host, and CONNECT. Headers with `_` in their names are dropped, because `X_Y` would pass for `X-Y` in the environ.
+//! host, a body in another transfer coding than chunks, and CONNECT. Headers with `_` in their names are dropped, because `X_Y` would pass for `X-Y` in the environ.
 
 mod client_body;
 mod ending;
@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::header::{CONNECTION, HOST};
+use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -41,6 +41,9 @@ pub enum Refused {
     /// A Host that applications could take for something else
     #[error("a Host that is no host (RFC 3986 section 3.2)")]
     NoHost,
+    /// `Transfer-Encoding: gzip, chunked` and the like: hyper takes the chunks away and leaves the gzip
+    #[error("a transfer coding other than `chunked` (RFC 9112 section 6.1)")]
+    Coding,
     /// CONNECT
     #[error("CONNECT is for proxies of another kind")]
     Connect,
@@ -134,6 +137,10 @@ pub fn admit(request: &mut Request) -> Result<(), Refused> {
     if *request.method() == Method::CONNECT {
         return Err(Refused::Connect);
     }
+    // Without a body there is no coding of it, and nothing to look for.
+    if !request.body().is_end_stream() && !is_plain_or_chunked(request.headers()) {
+        return Err(Refused::Coding);
+    }
     let version = request.version();
     let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
     let headers = request.headers_mut();
@@ -152,8 +159,17 @@ pub fn admit(request: &mut Request) -> Result<(), Refused> {
     Ok(())
 }
 
+fn is_plain_or_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    }
+}
+
 /// Whether it has only what a name or an address and a port are made of: no user, no path, no spaces.
-fn is_host(value: &HeaderValue) -> bool {
+pub(crate) fn is_host(value: &HeaderValue) -> bool {
     value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b".:-_[]%~!$&'()*+,;=".contains(byte))
 }
 
@@ -194,6 +210,23 @@ mod tests {
         }
         for host in ["a b", "a/b", "user@a", "a?b", "a#b", "a\\b", "<a>", "\"a\""] {
             assert_eq!(admitted(&[("host", host)]).unwrap_err(), Refused::NoHost, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_body_comes_as_it_is_or_in_chunks() {
+        for (codings, expected) in [
+            (&["chunked"][..], Ok(())),
+            (&["Chunked"], Ok(())),
+            (&[], Ok(())),
+            (&["gzip, chunked"], Err(Refused::Coding)),
+            (&["identity", "chunked"], Err(Refused::Coding)),
+        ] {
+            let mut request = http::Request::post("/").header("host", "a").body(Body::from("x")).unwrap();
+            for coding in codings {
+                request.headers_mut().append(TRANSFER_ENCODING, HeaderValue::from_static(coding));
+            }
+            assert_eq!(admit(&mut request), expected, "{codings:?}");
         }
     }
 

@@ -19,12 +19,23 @@ use http_environ::{Environ, PathError, RequestId, RequestPath, Scheme, Server};
 use vestibule_config::{Trust, TrustedHeader};
 use vestibule_layers::Request;
 
+use crate::front;
+
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+const KNOWN: [(HeaderName, TrustedHeader); 6] = [
+    (FOR, TrustedHeader::For),
+    (PROTO, TrustedHeader::Proto),
+    (FORWARDED_HOST, TrustedHeader::Host),
+    (PORT, TrustedHeader::Port),
+    (PREFIX, TrustedHeader::Prefix),
+    (FORWARDED, TrustedHeader::Forwarded),
+];
 
 /// A connection: what it was accepted on, and from whom.
 #[derive(Debug, Clone)]
@@ -104,20 +115,13 @@ impl Identity {
 
     fn believe(&self, peer: Peer, headers: &mut HeaderMap, environ: &mut Environ) {
         let trusted = self.trusts(peer);
-        for (name, header) in [
-            (FOR, TrustedHeader::For),
-            (PROTO, TrustedHeader::Proto),
-            (FORWARDED_HOST, TrustedHeader::Host),
-            (PORT, TrustedHeader::Port),
-            (PREFIX, TrustedHeader::Prefix),
-            (FORWARDED, TrustedHeader::Forwarded),
-        ] {
-            if !(trusted && self.trust.headers.contains(&header)) {
-                headers.remove(name);
-            }
+        let names_client = trusted && headers.contains_key(REAL_IP);
+        let doubtful =
+            headers.keys().filter(|name| tells_of_client(name) && !(trusted && self.believes(name)));
+        for name in doubtful.cloned().collect::<Vec<_>>() {
+            headers.remove(name);
         }
         if !trusted {
-            headers.remove(REAL_IP);
             return;
         }
         let claims = self.claims(headers);
@@ -131,6 +135,16 @@ impl Identity {
         if let Some(host) = claims.host {
             headers.insert(HOST, host);
         }
+        // Applications read it, and nginx passes on what a client made up: it says the same as `REMOTE_ADDR`.
+        let client = environ.remote_addr.filter(|_| names_client);
+        if let Some(Ok(client)) = client.map(|client| HeaderValue::try_from(client.to_string())) {
+            headers.insert(REAL_IP, client);
+        }
+    }
+
+    /// Whether a header is one that `trust` lists.
+    fn believes(&self, name: &HeaderName) -> bool {
+        KNOWN.iter().any(|(known, header)| known == name && self.trust.headers.contains(header))
     }
 
     /// Reads what is left in the headers: all of it is believed.
@@ -138,33 +152,30 @@ impl Identity {
         if headers.contains_key(FORWARDED) {
             return forwarded::claims(headers, |address| self.trusts_address(address));
         }
-        let last = |name: &HeaderName| {
-            let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
-            value.rsplit(',').next().map(str::trim)
-        };
-        let claims = Claims {
-            client: None,
-            scheme: last(&PROTO).and_then(scheme),
-            host: last(&FORWARDED_HOST).and_then(|host| host.parse().ok()),
-            port: last(&PORT).and_then(|port| port.parse().ok()),
-            prefix: last(&PREFIX).and_then(prefix),
-        };
-        Claims { client: self.client(headers), ..claims }
+        Claims {
+            client: self.client(headers),
+            scheme: last(headers, &PROTO, scheme),
+            host: last(headers, &FORWARDED_HOST, host),
+            port: last(headers, &PORT, |port| port.parse().ok()),
+            prefix: last(headers, &PREFIX, prefix),
+        }
     }
 
     /// The client of X-Forwarded-For: from the right, past the proxies that are trusted, the first that is not. What stands
     /// left of it is the client's own invention and goes.
     fn client(&self, headers: &mut HeaderMap) -> Option<IpAddr> {
         let mut believed: Vec<IpAddr> = Vec::new();
-        for value in headers.get_all(FOR).iter().rev() {
-            for text in value.to_str().unwrap_or_default().rsplit(',') {
-                let Some(address) = forwarded::address(text.trim()) else { break };
-                believed.push(address);
-                if !self.trusts_address(address) {
-                    break;
-                }
-            }
-            if believed.last().is_some_and(|&address| !self.trusts_address(address)) {
+        // Piece by piece: bytes that are no text, in what a client made up, take nothing away from what stands right of them.
+        let pieces =
+            headers.get_all(FOR).iter().rev().flat_map(|value| value.as_bytes().rsplit(|&byte| byte == b','));
+        for piece in pieces {
+            let Some(address) =
+                std::str::from_utf8(piece).ok().and_then(|text| forwarded::address(text.trim()))
+            else {
+                break;
+            };
+            believed.push(address);
+            if !self.trusts_address(address) {
                 break;
             }
         }
@@ -195,14 +206,38 @@ fn tells_of_client(name: &HeaderName) -> bool {
     *name == FORWARDED || name.as_str().starts_with("x-forwarded-") || *name == REAL_IP
 }
 
+/// What the last proxy says in a header. What others have said before it goes, as does what cannot be read.
+fn last<T>(headers: &mut HeaderMap, name: &HeaderName, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next_back()?.clone();
+    let is_alone = values.next().is_none();
+    let piece = value.as_bytes().rsplit(|&byte| byte == b',').next().unwrap_or_default().trim_ascii();
+    let claim = std::str::from_utf8(piece).ok().and_then(read);
+    match HeaderValue::from_bytes(piece) {
+        Ok(piece) if claim.is_some() => {
+            if !is_alone || piece != value {
+                headers.insert(name, piece);
+            }
+        }
+        _ => drop(headers.remove(name)),
+    }
+    claim
+}
+
 fn scheme(text: &str) -> Option<Scheme> {
     [Scheme::Http, Scheme::Https].into_iter().find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
 }
 
-/// A prefix without its trailing slash, decoded as a path is.
+/// A host that an application can take for one, as the front demands of Host itself.
+fn host(text: &str) -> Option<HeaderValue> {
+    text.parse().ok().filter(|host| !text.is_empty() && front::is_host(host))
+}
+
+/// A prefix without its trailing slash, decoded as a path is. One that begins with `//` would make another host's URL of what
+/// an application puts it before.
 fn prefix(text: &str) -> Option<Box<[u8]>> {
     let path = RequestPath::parse(text.trim_end_matches('/')).ok()?;
-    Some(path.decoded().into())
+    (!path.decoded().starts_with(b"//")).then(|| path.decoded().into())
 }
 
 #[cfg(test)]
@@ -216,6 +251,12 @@ mod tests {
 
     /// A request after the identity of `trust: { peers: [unix, 127.0.0.1, 10.0.0.0/8], headers: HEADERS }`.
     fn begun(peer: &str, trusted: &[Header], headers: &[(&'static str, &'static str)]) -> Request {
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| (*name, HeaderValue::from_static(value))).collect();
+        begun_with(peer, trusted, &headers)
+    }
+
+    fn begun_with(peer: &str, trusted: &[Header], headers: &[(&'static str, HeaderValue)]) -> Request {
         let peers = vec![
             vestibule_config::Peer::Unix,
             vestibule_config::Peer::Net("127.0.0.1".parse().unwrap()),
@@ -225,7 +266,7 @@ mod tests {
         let peer = peer.parse().map_or(Peer::Unix, Peer::Tcp);
         let mut request = http::Request::get("/").header("host", "inner").body(Body::Empty).unwrap();
         for (name, value) in headers {
-            request.headers_mut().append(*name, HeaderValue::from_static(value));
+            request.headers_mut().append(*name, value.clone());
         }
         identity.begin(&Connection { server: Arc::default(), peer }, &mut request).unwrap();
         request
@@ -256,6 +297,36 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_no_text_hide_no_client() {
+        let values: [&'static [u8]; 2] = [b"6.6.6.6", b"\xe9, 192.0.2.1, 10.0.0.7"];
+        for listed in [&values[..], &values[1..]] {
+            let headers: Vec<_> = listed
+                .iter()
+                .map(|value| ("x-forwarded-for", HeaderValue::from_bytes(value).unwrap()))
+                .collect();
+            let request = begun_with(PROXY, &[Header::For], &headers);
+            assert_eq!(variable(&request, "REMOTE_ADDR").unwrap(), "192.0.2.1");
+            assert_eq!(variable(&request, "HTTP_X_FORWARDED_FOR").unwrap(), "192.0.2.1, 10.0.0.7");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_nonsense_is_not_believed_even_in_another_line() {
+        let headers = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "unix:, 10.0.0.7")];
+        let request = begun(PROXY, &[Header::For], &headers);
+        assert_eq!(variable(&request, "REMOTE_ADDR").unwrap(), "10.0.0.7");
+    }
+
+    #[test]
+    fn a_forwarded_host_that_is_no_host_is_not_taken_over() {
+        for (header, value) in [("x-forwarded-host", "evil.example/x?"), ("forwarded", "host=\"user@evil\"")]
+        {
+            let request = begun(PROXY, &[Header::Host, Header::Forwarded], &[(header, value)]);
+            assert_eq!(variable(&request, "HTTP_HOST").unwrap(), "inner", "{value}");
+        }
+    }
+
+    #[test]
     fn nobody_else_is_believed() {
         assert_eq!(client("192.0.2.9:5", "6.6.6.6"), ("192.0.2.9".into(), None));
         let all = [
@@ -265,6 +336,7 @@ mod tests {
             ("x-forwarded-port", "1"),
             ("x-forwarded-prefix", "/evil"),
             ("x-real-ip", "6.6.6.6"),
+            ("x-forwarded-ssl", "on"),
             ("forwarded", "for=6.6.6.6"),
         ];
         let request = begun("192.0.2.9:5", &[Header::For, Header::Proto], &all);
@@ -275,10 +347,15 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_is_removed_even_from_a_trusted_peer() {
-        let headers =
-            [("forwarded", "for=6.6.6.6"), ("x-forwarded-host", "evil"), ("x-forwarded-proto", "https")];
+        let headers = [
+            ("forwarded", "for=6.6.6.6"),
+            ("x-forwarded-host", "evil"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-ssl", "on"),
+        ];
         let request = begun(PROXY, &[Header::For, Header::Proto], &headers);
         assert_eq!(variable(&request, "HTTP_FORWARDED"), None);
+        assert_eq!(variable(&request, "HTTP_X_FORWARDED_SSL"), None);
         assert_eq!(variable(&request, "HTTP_HOST").unwrap(), "inner");
         assert_eq!(variable(&request, "HTTPS").unwrap(), "on");
         assert_eq!(variable(&request, "SERVER_PORT").unwrap(), "443");
@@ -303,6 +380,37 @@ mod tests {
         ] {
             assert_eq!(variable(&request, name).as_deref(), Some(value), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_believed_of_a_header_is_all_that_is_left_of_it() {
+        let headers = [
+            ("x-forwarded-host", "evil"),
+            ("x-forwarded-host", "evil, shop.example"),
+            ("x-forwarded-proto", "https, http"),
+            ("x-forwarded-port", "all"),
+            ("x-forwarded-prefix", "//evil.example"),
+        ];
+        let request = begun(PROXY, &[Header::Host, Header::Port, Header::Prefix, Header::Proto], &headers);
+        for (name, value) in [
+            ("HTTP_HOST", Some("shop.example")),
+            ("HTTP_X_FORWARDED_HOST", Some("shop.example")),
+            ("HTTP_X_FORWARDED_PROTO", Some("http")),
+            ("HTTP_X_FORWARDED_PORT", None),
+            ("HTTP_X_FORWARDED_PREFIX", None),
+            ("SCRIPT_NAME", Some("")),
+        ] {
+            assert_eq!(variable(&request, name).as_deref(), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn x_real_ip_says_what_is_believed() {
+        let headers = [("x-real-ip", "6.6.6.6"), ("x-forwarded-for", "192.0.2.1")];
+        let real_ip = |peer, headers| variable(&begun(peer, &[Header::For], headers), "HTTP_X_REAL_IP");
+        assert_eq!(real_ip(PROXY, &headers).as_deref(), Some("192.0.2.1"));
+        assert_eq!(real_ip("unix", &headers[..1]), None);
+        assert_eq!(real_ip(PROXY, &headers[1..]), None);
     }
 
     #[test]

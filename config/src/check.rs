@@ -27,6 +27,7 @@ use crate::reader::Reader;
 use crate::source::Source;
 use stack::Stacks;
 
+const MOST_WORKERS: usize = 1024;
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// Checks the whole file.
@@ -85,6 +86,8 @@ fn workers(reader: &mut Reader<'_>) -> usize {
     let workers: Spanned<usize> = reader.or("workers", Spanned::new(1, Place::default()));
     if *workers == 0 {
         reader.mistake(&workers.place, "at least one worker is needed");
+    } else if *workers > MOST_WORKERS {
+        reader.mistake(&workers.place, format!("more than {MOST_WORKERS} workers are too many processes"));
     }
     workers.value
 }

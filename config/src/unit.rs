@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-/// `500ms`, `30s`, `5m`, `1h`, `2d`; `1.5s` too. A bare number is refused, but for `0`.
+/// Nothing is waited for longer: so no clock overflows.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 86400);
+
+/// `500ms`, `30s`, `5m`, `1h`, `2d`; `1.5s` too. A bare number is refused, but for `0`; so is more than ten years.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text);
     let seconds = match unit {
@@ -14,7 +17,8 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
         "" if number == "0" => 0.0,
         _ => return None,
     };
-    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+    let duration = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+    (duration <= LONGEST).then_some(duration)
 }
 
 /// `512`, `64KiB`, `2MiB`, `1GiB`, and the decimal `kB`, `MB`, `GB`.
@@ -52,7 +56,10 @@ mod tests {
         assert_eq!(duration("5m"), Some(Duration::from_secs(300)));
         assert_eq!(duration("1 h"), Some(Duration::from_secs(3600)));
         assert_eq!(duration("0"), Some(Duration::ZERO));
-        for wrong in ["", "30", "s", "-1s", "1.2.3s", "1y", "99999999999999999999d", "1e3s", "nan", "inf s"] {
+        assert_eq!(duration("3650d"), Some(LONGEST));
+        for wrong in
+            ["", "30", "s", "3651d", "-1s", "1.2.3s", "1y", "99999999999999999999d", "1e3s", "nan", "inf s"]
+        {
             assert_eq!(duration(wrong), None, "{wrong}");
         }
     }

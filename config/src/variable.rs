@@ -1,8 +1,10 @@
 //! The names of environ variables.
 
-/// Whether a text can name a variable. Some have dots, as `wsgi.input`.
+/// Whether a text can name a variable that is set. Frameworks have some with dots; `wsgi.input` and its like are the server's
+/// (PEP 3333).
 pub(crate) fn is_variable(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+    !name.starts_with("wsgi.")
+        && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
 }
 
@@ -12,7 +14,7 @@ mod tests {
 
     #[test]
     fn names_are_words() {
-        assert!(["A", "_", "site2", "wsgi.url_scheme"].into_iter().all(is_variable));
-        assert!(!["", "1A", "A-B", "A B", ".a", "é", "*rest"].into_iter().any(is_variable));
+        assert!(["A", "_", "site2", "paste.config"].into_iter().all(is_variable));
+        assert!(!["", "1A", "A-B", "A B", ".a", "é", "*rest", "wsgi.input"].into_iter().any(is_variable));
     }
 }

@@ -94,15 +94,14 @@ fn servers(reader: &mut Reader<'_>) -> Vec<Server> {
     parsed.collect()
 }
 
-/// A duration that is not zero, cut where clocks might overflow.
+/// A duration that is not zero.
 fn wait(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {
-    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
     let Some(given) = reader.optional::<Spanned<Duration>>(key) else { return default };
     if given.is_zero() {
         reader.mistake(&given.place, format!("`{key}` must be longer than 0"));
         return default;
     }
-    given.value.min(LONGEST)
+    given.value
 }
 
 /// The size of a head that hyper can be told.

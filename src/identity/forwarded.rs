@@ -5,15 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderValue};
 
-use super::{Claims, scheme};
+use super::{Claims, host, scheme};
 
 /// What the header says of the client. What stands left of its element is the client's own invention and goes.
 pub(super) fn claims(headers: &mut HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Claims {
-    let text: Vec<&str> = headers.get_all(FORWARDED).iter().filter_map(|value| value.to_str().ok()).collect();
+    let lines = headers.get_all(FORWARDED).iter();
+    let text: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
     let text = text.join(", ");
     let mut claims = Claims::default();
     let mut believed = Vec::new();
-    for element in split(&text, b',').into_iter().rev() {
+    for element in elements(&text).into_iter().rev() {
         let parameters = parameters(element);
         let of = |name: &str| {
             parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -21,7 +22,7 @@ pub(super) fn claims(headers: &mut HeaderMap, trusts: impl Fn(IpAddr) -> bool) -
         let client = of("for").and_then(|client| address(client));
         claims.client = client.or(claims.client);
         claims.scheme = of("proto").and_then(|proto| scheme(proto)).or(claims.scheme);
-        claims.host = of("host").and_then(|host| host.parse().ok()).or(claims.host);
+        claims.host = of("host").and_then(|name| host(name)).or(claims.host);
         believed.push(element.trim());
         if !client.is_some_and(&trusts) {
             break;
@@ -42,9 +43,15 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     address.map(|address: IpAddr| address.to_canonical())
 }
 
+/// The elements of the list. Where a client opened a quote and left it open, quotes count for nothing: else all that proxies
+/// have appended would be inside of it.
+fn elements(text: &str) -> Vec<&str> {
+    split(text, b',').unwrap_or_else(|| text.split(',').collect())
+}
+
 fn parameters(element: &str) -> Vec<(&str, String)> {
     let pair = |text: &'_ str| text.trim().split_once('=').map(|(name, value)| (name.len(), unquote(value)));
-    let named = split(element, b';').into_iter().filter_map(|text| {
+    let named = split(element, b';').unwrap_or_default().into_iter().filter_map(|text| {
         let (length, value) = pair(text)?;
         Some((&text.trim()[..length], value))
     });
@@ -63,8 +70,8 @@ fn unquote(value: &str) -> String {
     inner.chars().filter(|c| keep(c)).collect()
 }
 
-/// Splits at a separator that does not stand in quotes.
-fn split(text: &str, separator: u8) -> Vec<&str> {
+/// Splits at a separator that does not stand in quotes; `None` where a quote is left open.
+fn split(text: &str, separator: u8) -> Option<Vec<&str>> {
     let mut pieces = Vec::new();
     let (mut start, mut quoted, mut escaped) = (0, false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -80,7 +87,7 @@ fn split(text: &str, separator: u8) -> Vec<&str> {
         }
     }
     pieces.push(&text[start..]);
-    pieces
+    (!quoted).then_some(pieces)
 }
 
 #[cfg(test)]
@@ -90,7 +97,7 @@ mod tests {
 
     fn claimed(header: &str) -> (Claims, String) {
         let mut headers = HeaderMap::new();
-        headers.insert(FORWARDED, header.parse().unwrap());
+        headers.insert(FORWARDED, HeaderValue::from_bytes(header.as_bytes()).unwrap());
         let proxy: IpAddr = "10.0.0.1".parse().unwrap();
         let claims = claims(&mut headers, |address| address == proxy);
         let left = headers[FORWARDED].to_str().unwrap().to_owned();
@@ -110,6 +117,17 @@ mod tests {
         let (claims, _) = claimed(r#"For="[2001:db8::1]:4711"; Proto=http;by="a,b;c\"""#);
         assert_eq!(claims.client, Some("2001:db8::1".parse().unwrap()));
         assert_eq!(claims.scheme, Some(Scheme::Http));
+    }
+
+    #[test]
+    fn an_open_quote_and_bytes_that_are_no_text_hide_no_client() {
+        for made_up in [r#"for=""#, r#"for="a\"#, "for=\u{fffd}"] {
+            for appended in ["for=192.0.2.1", r#"for="192.0.2.1:80";proto=https"#] {
+                let (claims, left) = claimed(&format!("{made_up}, {appended}"));
+                assert_eq!(claims.client, Some("192.0.2.1".parse().unwrap()), "{made_up}");
+                assert_eq!(left, appended);
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub(super) fn read(reader: &mut Reader<'_>, is_standard: fn(&str) -> bool) -> Ve
             reader
                 .mistake(&name.place, format!("`{}` belongs to the request's headers", name.value))
                 .help("the layer `request_headers` sets headers");
-        } else if is_standard(name) {
+        } else if is_standard(name) || name.starts_with("wsgi.") {
             reader.mistake(&name.place, format!("`{}` is the request's own and cannot be set", name.value));
         } else if !is_variable(name) {
             reader

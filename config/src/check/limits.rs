@@ -7,6 +7,9 @@ use crate::from_node::Size;
 use crate::place::{Place, Spanned};
 use crate::reader::Reader;
 
+/// hyper makes room for so many headers with each request, and the map that holds them has a limit of its own.
+const MOST_HEADERS: usize = 10_000;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -25,12 +28,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
     let default = Limits::default();
     Limits {
         header_bytes: header_bytes(reader).unwrap_or(default.header_bytes),
-        header_count: positive(reader, "header_count", default.header_count),
-        header_time: reader.or("header_time", default.header_time),
-        keep_alive: reader.or("keep_alive", default.keep_alive),
+        header_count: number(reader, "header_count", default.header_count, MOST_HEADERS),
+        header_time: time(reader, "header_time", default.header_time),
+        keep_alive: time(reader, "keep_alive", default.keep_alive),
         body_bytes: reader.or("body_bytes", Size(default.body_bytes)).0,
-        body_time: reader.or("body_time", default.body_time),
-        connections: positive(reader, "connections", default.connections),
+        body_time: time(reader, "body_time", default.body_time),
+        connections: number(reader, "connections", default.connections, usize::MAX),
     }
 }
 
@@ -45,10 +48,21 @@ fn header_bytes(reader: &mut Reader<'_>) -> Option<usize> {
     bytes
 }
 
-fn positive(reader: &mut Reader<'_>, key: &'static str, default: usize) -> usize {
+fn number(reader: &mut Reader<'_>, key: &'static str, default: usize, most: usize) -> usize {
     let number: Spanned<usize> = reader.or(key, Spanned::new(default, Place::default()));
     if *number == 0 {
         reader.mistake(&number.place, format!("`{key}` must be 1 at least"));
+    } else if *number > most {
+        reader.mistake(&number.place, format!("`{key}` must be {most} at most"));
     }
     number.value
+}
+
+/// A time that is not zero: within none nothing could come.
+fn time(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {
+    let time: Spanned<Duration> = reader.or(key, Spanned::new(default, Place::default()));
+    if time.is_zero() {
+        reader.mistake(&time.place, format!("`{key}` must be longer than 0"));
+    }
+    time.value
 }

@@ -4,6 +4,8 @@ use super::Check;
 use super::component::Sort;
 use crate::config::Condition;
 use crate::document::{Entry, Node, Value};
+use crate::place::Place;
+use crate::variable::is_variable;
 
 const COMBINING: [&str; 2] = ["not", "any"];
 
@@ -29,10 +31,25 @@ impl Check<'_> {
             "not" => Some(Condition::Not(self.conditions(&entry.value))),
             "any" => self.alternatives(&entry.value).map(Condition::Any),
             _ => {
-                let component = self.named(Sort::Predicate, &entry.key, Some(&entry.value), &COMBINING);
-                component.map(Condition::Is)
+                let predicate = self.named(Sort::Predicate, &entry.key, Some(&entry.value), &COMBINING)?;
+                for name in (predicate.kind.sets)(&predicate.settings) {
+                    self.report_capture(&name, &entry.value.place);
+                }
+                Some(Condition::Is(predicate))
             }
         }
+    }
+
+    /// Reports a capture that is no name for a variable, or that an application would take for something the request says.
+    pub(super) fn report_capture(&mut self, name: &str, place: &Place) {
+        let message = if name.starts_with("HTTP_") || (self.kinds.standard_variable)(name) {
+            format!("`{{{name}}}` would hide the request's own `{name}`")
+        } else if !is_variable(name) {
+            format!("`{{{name}}}` is not a variable's name")
+        } else {
+            return;
+        };
+        self.diagnostics.error(place, message).help("give the capture another name");
     }
 
     fn alternatives(&mut self, node: &Node) -> Option<Vec<Vec<Condition>>> {

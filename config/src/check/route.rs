@@ -98,9 +98,8 @@ impl<'a> Check<'a> {
         let path = self.text(node, "a pattern such as `/feeds/{name}`")?;
         match Pattern::parse(&path) {
             Ok(pattern) => {
-                for name in pattern.names().filter(|name| (self.kinds.standard_variable)(name)) {
-                    let message = format!("`{{{name}}}` would hide the request's own `{name}`");
-                    self.diagnostics.error(&path.place, message).help("give the capture another name");
+                for name in pattern.names() {
+                    self.report_capture(name, &path.place);
                 }
                 Some(path)
             }
