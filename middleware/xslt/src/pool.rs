@@ -142,8 +142,12 @@ impl Shared {
         if state.jobs.len() > state.idle && state.live < self.threads {
             self.start_thread(&mut state);
         }
+        let waiting = state.idle > 0;
         drop(state);
-        self.work.notify_one();
+        // A busy thread looks for the next job by itself: it need not be told, which takes a system call.
+        if waiting {
+            self.work.notify_one();
+        }
         Ok(())
     }
 
