@@ -73,11 +73,12 @@ impl Router {
     /// The first route that matches, and what it captured.
     fn find(&self, view: &View<'_>) -> Option<(&Route, Captures)> {
         let host = if self.index.has_hosts() { lower_case(view.server_name()) } else { Cow::Borrowed("") };
+        let path = view.environ().path().matched();
         let mut captures = Captures::new();
-        let candidates = self.index.candidates(&host, view.environ().path().path_info());
+        let candidates = self.index.candidates(&host, &path);
         let route = candidates.map(|number| &self.routes[number as usize]).find(|route| {
             captures.clear();
-            route.matches(view, &mut captures)
+            route.matches(view, &path, &mut captures)
         });
         route.map(|route| (route, captures))
     }
@@ -99,10 +100,10 @@ impl Route {
         }
     }
 
-    fn matches(&self, view: &View<'_>, captures: &mut Captures) -> bool {
-        let path = view.environ().path();
-        self.mount.as_ref().is_none_or(|mount| path.is_under(mount))
-            && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(path.path_info(), captures))
+    /// Whether it matches a request whose [matched path](http_environ::RequestPath::matched) is `path`.
+    fn matches(&self, view: &View<'_>, path: &[u8], captures: &mut Captures) -> bool {
+        self.mount.as_ref().is_none_or(|mount| view.environ().path().is_under(mount))
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(path, captures))
             && self.conditions.iter().all(|condition| condition.holds(view, captures))
     }
 

@@ -97,7 +97,7 @@ fn push_variable(uri: &mut Vec<u8>, variable: &Variable, view: &View<'_>) {
         Variable::PathInfo => push_encoded(uri, path.raw_path_info()),
         Variable::ScriptName => {
             push_decoded(uri, &view.environ().prefix);
-            push_encoded(uri, path.raw_script_name());
+            push_encoded(uri, &path.raw_script_name());
         }
         Variable::Other(name) => push_decoded(uri, view.environ().variable(name).unwrap_or_default()),
         other => push_encoded(uri, &view.get(other).unwrap_or_default()),

@@ -16,7 +16,7 @@ fn router(routes: Vec<config::Route>) -> Router {
             let path = view.environ().path();
             let captures = view.environ().variables().map(|(name, value)| format!(" {name}={}", text(value)));
             let captures: String = captures.collect();
-            let saw = format!("{number}: {}|{}{captures}", text(path.script_name()), text(path.path_info()));
+            let saw = format!("{number}: {}|{}{captures}", text(&path.script_name()), text(path.path_info()));
             std::future::ready(Response::new(Body::from(saw)))
         });
         Route::new(&route, service)
@@ -142,7 +142,9 @@ async fn the_index_changes_nothing_but_the_time() {
         for host in ["h.example", "i.example", "z.example", "other"] {
             let request = request(target, &[("host", host)]);
             let view = View::of(&request);
-            let linear = router.routes.iter().position(|route| route.matches(&view, &mut Captures::new()));
+            let linear = router.routes.iter().position(|route| {
+                route.matches(&view, &view.environ().path().matched(), &mut Captures::new())
+            });
             let indexed = router.find(&view).map(|(found, _)| {
                 router
                     .routes
@@ -152,5 +154,21 @@ async fn the_index_changes_nothing_but_the_time() {
             });
             assert_eq!(indexed, linear, "{target} {host}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_run_of_slashes_passes_no_guard() {
+    let router = router(routes(
+        "- { path: '/admin/{*rest}', respond: {} }\n- { mount: /blog, respond: {} }\n\
+         - { match: { path: '/staff' }, respond: {} }\n- { match: { method: GET }, respond: {} }\n",
+    ));
+    for (target, expected) in [
+        ("//admin//x", "0: |//admin//x rest=x"),
+        ("///blog//y//z", "1: /blog|//y//z"),
+        ("//staff", "2: |//staff"),
+        ("//other", "3: |//other"),
+    ] {
+        assert_eq!(answer(&router, target, &[]).await, expected, "{target}");
     }
 }

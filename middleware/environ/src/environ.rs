@@ -128,9 +128,9 @@ impl Environ {
     /// `SCRIPT_NAME`: the front server's prefix and the mounts.
     pub fn script_name(&self) -> Cow<'_, [u8]> {
         if self.prefix.is_empty() {
-            Cow::Borrowed(self.path.script_name())
+            self.path.script_name()
         } else {
-            Cow::Owned([&self.prefix, self.path.script_name()].concat())
+            Cow::Owned([&*self.prefix, &*self.path.script_name()].concat())
         }
     }
 

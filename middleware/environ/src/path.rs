@@ -7,7 +7,10 @@
 //! * Segments `.` and `..`, encoded or not, are resolved (RFC 3986 section 5.2.4) in the decoded path and in
 //!   the raw one, so that what is matched is what is forwarded.
 //! * A segment that would hold `.` or `..` if its `%2F` were decoded is refused: a server behind may do that.
-//! * Empty segments (`//`), `;` and trailing dots are kept.
+//! * Empty segments (`//`), `;` and trailing dots are kept. But no mount and no pattern tells `//` from `/`: many
+//!   applications do not, and a guard in front of `/admin` must not be passed by `//admin`. A `SCRIPT_NAME` has no `//`.
+
+use std::borrow::Cow;
 
 /// A request path that cannot be served; all of them deserve 400 (Bad Request).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,9 +83,9 @@ impl RequestPath {
         self.decoded.as_deref().unwrap_or(&self.raw)
     }
 
-    /// What the mounts above took: a `SCRIPT_NAME` without the front server's own prefix.
-    pub fn script_name(&self) -> &[u8] {
-        &self.decoded()[..self.mounted]
+    /// What the mounts above took: a `SCRIPT_NAME` without the front server's own prefix, and without `//`.
+    pub fn script_name(&self) -> Cow<'_, [u8]> {
+        merge_slashes(&self.decoded()[..self.mounted])
     }
 
     /// What is left for the application, decoded.
@@ -90,9 +93,14 @@ impl RequestPath {
         &self.decoded()[self.mounted..]
     }
 
-    /// What the mounts above took, as it was sent.
-    pub fn raw_script_name(&self) -> &[u8] {
-        &self.raw[..self.raw_mounted]
+    /// What routes match: the path info with each run of slashes as one.
+    pub fn matched(&self) -> Cow<'_, [u8]> {
+        merge_slashes(self.path_info())
+    }
+
+    /// What the mounts above took, as it was sent but for its dot segments and `//`.
+    pub fn raw_script_name(&self) -> Cow<'_, [u8]> {
+        merge_slashes(&self.raw[..self.raw_mounted])
     }
 
     /// What is left for the application, as it was sent but for its dot segments.
@@ -102,18 +110,14 @@ impl RequestPath {
 
     /// Whether `prefix` (decoded, `/a/b`) covers the path info at a segment boundary. The prefix `/` covers everything.
     pub fn is_under(&self, prefix: &str) -> bool {
-        let prefix = prefix.trim_end_matches('/').as_bytes();
-        self.path_info().strip_prefix(prefix).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        length_of_prefix(self.path_info(), prefix).is_some()
     }
 
     /// Moves `prefix` from the path info to the script name; false, and nothing moved, where it does not cover the path.
     pub fn mount(&mut self, prefix: &str) -> bool {
-        if !self.is_under(prefix) {
-            return false;
-        }
-        let prefix = prefix.trim_end_matches('/').as_bytes();
-        let separators = prefix.split(|&byte| byte == b'/').count() - 1;
-        self.mounted += prefix.len();
+        let Some(length) = length_of_prefix(self.path_info(), prefix) else { return false };
+        let separators = self.path_info()[..length].split(|&byte| byte == b'/').count() - 1;
+        self.mounted += length;
         self.raw_mounted += end_of_segments(self.raw_path_info(), separators);
         true
     }
@@ -121,8 +125,8 @@ impl RequestPath {
     /// Replaces the path info by `path` (percent-encoded, beginning with `/`); the mount stays.
     pub fn set_path_info(&mut self, path: &str) -> Result<(), PathError> {
         let new = Self::parse(path)?;
-        let decoded = [self.script_name(), new.decoded()].concat();
-        let raw = [self.raw_script_name(), &new.raw].concat();
+        let decoded = [&self.decoded()[..self.mounted], new.decoded()].concat();
+        let raw = [&self.raw[..self.raw_mounted], &new.raw].concat();
         self.decoded = (decoded != raw).then(|| decoded.into());
         self.raw = raw.into();
         Ok(())
@@ -132,6 +136,29 @@ impl RequestPath {
 /// Whether nothing has to be decoded or resolved. A segment that merely begins with a dot goes the long way, too.
 fn is_plain(path: &[u8]) -> bool {
     !path.contains(&b'%') && !path.windows(2).any(|pair| pair == b"/.")
+}
+
+/// How much of a path a prefix of whole segments takes, where a run of slashes counts as one.
+fn length_of_prefix(path: &[u8], prefix: &str) -> Option<usize> {
+    let mut rest = path;
+    for segment in prefix.split('/').filter(|segment| !segment.is_empty()) {
+        rest = rest.strip_prefix(b"/")?;
+        let slashes = rest.iter().take_while(|&&byte| byte == b'/').count();
+        rest = rest[slashes..].strip_prefix(segment.as_bytes())?;
+        if !matches!(rest.first(), None | Some(b'/')) {
+            return None;
+        }
+    }
+    Some(path.len() - rest.len())
+}
+
+fn merge_slashes(path: &[u8]) -> Cow<'_, [u8]> {
+    if !path.windows(2).any(|pair| pair == b"//") {
+        return Cow::Borrowed(path);
+    }
+    let mut merged = path.to_vec();
+    merged.dedup_by(|next, before| *next == b'/' && *before == b'/');
+    Cow::Owned(merged)
 }
 
 /// Where the first `count` segments of a path end, each with its leading slash.
@@ -251,7 +278,7 @@ mod tests {
             let mut mounted = RequestPath::parse(path).unwrap();
             assert!(mounted.mount("/app"));
             assert_eq!(
-                (mounted.script_name(), mounted.path_info()),
+                (&*mounted.script_name(), mounted.path_info()),
                 (script_name.as_bytes(), path_info.as_bytes())
             );
         }
@@ -263,10 +290,23 @@ mod tests {
         let mut path = RequestPath::parse("/caf%C3%A9/a%2Fb/c%20d").unwrap();
         assert!(path.mount("/café"));
         assert!(path.mount("/a%2Fb"));
-        assert_eq!(path.script_name(), "/café/a%2Fb".as_bytes());
+        assert_eq!(*path.script_name(), *"/café/a%2Fb".as_bytes());
         assert_eq!((path.path_info(), path.raw_path_info()), (b"/c d".as_slice(), b"/c%20d".as_slice()));
         assert!(path.mount("/"));
         assert_eq!(path.path_info(), b"/c d");
+    }
+
+    #[test]
+    fn a_run_of_slashes_hides_from_no_mount() {
+        let mut path = RequestPath::parse("//a///b%20c//d//").unwrap();
+        assert!(path.mount("/a/b c"));
+        assert_eq!((&*path.script_name(), path.path_info()), (b"/a/b c".as_slice(), b"//d//".as_slice()));
+        assert_eq!(
+            (&*path.raw_script_name(), path.raw_path_info()),
+            (b"/a/b%20c".as_slice(), b"//d//".as_slice())
+        );
+        assert_eq!(*path.matched(), *b"/d/");
+        assert!(!path.is_under("/d/e"));
     }
 
     #[test]
@@ -274,7 +314,7 @@ mod tests {
         let mut path = RequestPath::parse("/app/old%20one").unwrap();
         path.mount("/app");
         path.set_path_info("/new%20one").unwrap();
-        assert_eq!((path.script_name(), path.path_info()), (b"/app".as_slice(), b"/new one".as_slice()));
+        assert_eq!((&*path.script_name(), path.path_info()), (b"/app".as_slice(), b"/new one".as_slice()));
         assert_eq!(path.raw_path_info(), b"/new%20one");
     }
 

@@ -205,8 +205,8 @@ mod tests {
         let service = around(&format!("rewrite: {settings}"), async |request| {
             let view = View::of(&request);
             let path = view.environ().path();
-            let raw =
-                [path.raw_script_name(), b"|", path.raw_path_info(), b"?", view.query().as_bytes()].concat();
+            let raw = [&*path.raw_script_name(), b"|", path.raw_path_info(), b"?", view.query().as_bytes()]
+                .concat();
             Response::new(Body::from(String::from_utf8(raw).unwrap()))
         });
         let mut request = get(target);

@@ -155,7 +155,7 @@ impl Forwarded {
         let (environ, headers) = (view.environ(), view.headers());
         // A chain that is there was believed, and the client's address is in it.
         let unknown = environ.remote_addr.filter(|_| !headers.contains_key(X_FORWARDED_FOR));
-        let prefix = prefix(&environ.prefix, environ.path().raw_script_name());
+        let prefix = prefix(&environ.prefix, &environ.path().raw_script_name());
         Self {
             client: unknown.and_then(address),
             scheme: environ.scheme,

@@ -11,7 +11,7 @@ pub(super) fn redirect(view: &View<'_>) -> Response {
     let (environ, path) = (view.environ(), view.environ().path());
     let mut target = Vec::new();
     push_decoded(&mut target, &environ.prefix);
-    push_encoded(&mut target, path.raw_script_name());
+    push_encoded(&mut target, &path.raw_script_name());
     push_encoded(&mut target, path.raw_path_info());
     // Two slashes at the start would name another host.
     let superfluous = target.iter().take_while(|&&byte| byte == b'/').count().saturating_sub(1);

@@ -1,4 +1,4 @@
-//! `PATH_INFO` as the mounts above have left it: `path: "~\\.php$"`.
+//! `PATH_INFO` as the mounts above have left it, each run of slashes as one: `path: "~\\.php$"`.
 //!
 //! The key `path` of a route itself is a pattern with captures; this one takes the forms of all values.
 
@@ -23,7 +23,7 @@ struct Path(Value);
 
 impl Predicate for Path {
     fn holds(&self, view: &View<'_>, captures: &mut Captures) -> bool {
-        self.0.matches(Some(view.environ().path().path_info()), captures)
+        self.0.matches(Some(&view.environ().path().matched()), captures)
     }
 
     fn captures(&self) -> Vec<String> {
