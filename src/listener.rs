@@ -1,6 +1,7 @@
 //! (1) Listening sockets: bound by the supervisor, handed to the workers, who accept from them.
 //!
-//! A TCP address takes part in nothing unusual; `[::]` is IPv6 alone, as in nginx: list `0.0.0.0` beside it for both.
+//! A TCP address takes part in nothing unusual; `[::]` (so `:8000`) takes IPv4 connections too, unless `0.0.0.0` is listed
+//! beside it.
 //! For unix sockets see `listener/unix.rs`.
 
 mod owner;
@@ -8,7 +9,7 @@ mod unix;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,12 +37,15 @@ pub(crate) struct Socket {
 pub(crate) struct Local(Address);
 
 impl Socket {
-    /// Binds an address. The diagnostic says where it is written, and what to do.
-    fn bind(listen: &Listen) -> Result<Self, Diagnostic> {
+    /// Binds an address, one of `all`. The diagnostic says where it is written, and what to do.
+    fn bind(listen: &Listen, all: &[Listen]) -> Result<Self, Diagnostic> {
         let address = listen.address.clone();
         match &listen.address {
             Address::Tcp(tcp) => {
-                let (fd, local) = bind_tcp(*tcp).map_err(|error| tcp_refused(listen, *tcp, &error))?;
+                let v4 = Address::Tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, tcp.port())));
+                let only_v6 = all.iter().any(|other| other.address == v4);
+                let (fd, local) =
+                    bind_tcp(*tcp, only_v6).map_err(|error| tcp_refused(listen, *tcp, &error))?;
                 Ok(Self { address, fd, local: Local(Address::Tcp(local)), file: None })
             }
             Address::Unix(path) => {
@@ -88,7 +92,7 @@ pub(crate) fn bind_all(listens: &[Listen], bound: &[Arc<Socket>]) -> Result<Vec<
         let kept = bound.iter().find(|socket| socket.serves(listen) && !taken(socket)).map(Arc::clone);
         let socket = match kept {
             Some(socket) => socket.permit(listen).map(|()| socket),
-            None => Socket::bind(listen).map(Arc::new),
+            None => Socket::bind(listen, listens).map(Arc::new),
         };
         match socket {
             Ok(socket) => sockets.push(socket),
@@ -108,14 +112,14 @@ impl Socket {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<(OwnedFd, SocketAddr)> {
+fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<(OwnedFd, SocketAddr)> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     // A restart finds connections of the last run in TIME_WAIT.
     sockopt::set_socket_reuseaddr(&fd, true)?;
     if address.is_ipv6() {
-        sockopt::set_ipv6_v6only(&fd, true)?;
+        sockopt::set_ipv6_v6only(&fd, only_v6)?;
     }
     rustix::net::bind(&fd, &address)?;
     rustix::net::listen(&fd, BACKLOG)?;
@@ -227,6 +231,23 @@ mod tests {
         assert!(!sockets[0].local().to_string().ends_with(":0"));
         let again = bind_all(&[listen("127.0.0.1:0"), listen("127.0.0.1:0")], &sockets).unwrap();
         assert!(again.iter().zip(&sockets).all(|(one, other)| Arc::ptr_eq(one, other)));
+    }
+
+    #[test]
+    fn all_addresses_are_those_of_ipv4_too() {
+        let sockets = bind_all(&[listen("[::]:0")], &[]).unwrap();
+        let Address::Tcp(local) = sockets[0].local().0 else { panic!("{sockets:?}") };
+        for host in ["127.0.0.1", "::1"] {
+            std::net::TcpStream::connect((host, local.port())).unwrap();
+        }
+    }
+
+    #[test]
+    fn all_addresses_of_ipv6_go_with_all_of_ipv4() {
+        let v4 = bind_all(&[listen("0.0.0.0:0")], &[]).unwrap();
+        let Address::Tcp(SocketAddr::V4(local)) = v4[0].local().0 else { panic!("{v4:?}") };
+        let v6 = listen(&format!("[::]:{}", local.port()));
+        Socket::bind(&v6, &[listen(&local.to_string()), v6.clone()]).unwrap();
     }
 
     #[test]
