@@ -239,6 +239,8 @@ impl Process {
 
     fn start_threads(&mut self, settings: &Settings, host: Arc<Host>) -> Result<Application, LoadError> {
         let queue = Arc::new(Queue::<Job>::new(settings.queue));
+        // First of all: where a thread does not start, those before it must find their queue closed at the end.
+        self.threads.add(Arc::clone(&queue));
         let failed = |source| LoadError::Thread { application: settings.name.clone(), source };
         for _ in 0..settings.threads.max(1) {
             let (host, queue) = (Arc::clone(&host), Arc::clone(&queue));
@@ -250,7 +252,6 @@ impl Process {
                 })
                 .map_err(failed)?;
         }
-        self.threads.add(Arc::clone(&queue));
         Ok(Application::new(Arc::clone(&host.name), queue))
     }
 

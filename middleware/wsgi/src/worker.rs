@@ -1,5 +1,6 @@
 //! A thread of an application: it takes requests from the queue and runs each from the call to `close()`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -59,7 +60,11 @@ pub(crate) fn run(host: &Host, queue: &Queue<Job>, mut thread: PythonThread) {
     while queue.wait() {
         thread.attach(|py| {
             while let Some((job, _waited)) = queue.next() {
-                host.serve(py, &mut names, job);
+                // A panic ends its request, not the thread: nobody would take its place.
+                let served = catch_unwind(AssertUnwindSafe(|| host.serve(py, &mut names, job)));
+                if served.is_err() {
+                    tracing::error!(application = %host.name, "a panic while a request was served");
+                }
             }
         });
         queue.rest();

@@ -1,9 +1,10 @@
-//! Threads and queues. All of it is one test: the fixture has one gate.
+//! Threads and queues. What is held is one test: the fixture has one gate.
 
 use http::Request;
+use tower::Service as _;
 use tower_wsgi::{Application, Settings, WsgiError};
 
-use crate::harness::{TestBody, call, load, read, settings};
+use crate::harness::{PATIENCE, TestBody, call, load, read, settings, wait_for_log};
 
 fn request(query: &str) -> Request<TestBody> {
     Request::get(format!("/?{query}")).body(TestBody::default()).unwrap()
@@ -42,6 +43,18 @@ async fn a_held_application_fills_its_queue_and_holds_nobody_else() {
     }
     let served = read(call(&load("queues:served"), request("")).await.unwrap()).await;
     assert_eq!(served.text(), "a,b,c");
+}
+
+#[tokio::test]
+async fn a_request_without_an_environ_costs_no_thread() {
+    let mut application = load("answers:one_chunk");
+    for _ in 0..5 {
+        let request = Request::get("/").body(TestBody::default()).unwrap();
+        assert!(matches!(application.call(request).await, Err(WsgiError::ApplicationFailed(_))));
+    }
+    wait_for_log(&["answers:one_chunk", "a panic while a request was served"]);
+    let answer = tokio::time::timeout(PATIENCE, call(&application, request(""))).await;
+    assert_eq!(read(answer.expect("a thread is left").unwrap()).await.text(), "Hello");
 }
 
 async fn wait_until_served(name: &str) {
