@@ -109,9 +109,9 @@ pub fn rescue(request: &RequestId, cause: Cause, reason: &(dyn Error + 'static))
     let (code, status) = cause.row();
     let reason = chain(reason);
     match level(status) {
-        Level::ERROR => tracing::error!(%request, code, status = status.as_u16(), "{reason}"),
-        Level::WARN => tracing::warn!(%request, code, status = status.as_u16(), "{reason}"),
-        _ => tracing::debug!(%request, code, status = status.as_u16(), "{reason}"),
+        Level::ERROR => tracing::error!(request_id = %request, code, status = status.as_u16(), "{reason}"),
+        Level::WARN => tracing::warn!(request_id = %request, code, status = status.as_u16(), "{reason}"),
+        _ => tracing::debug!(request_id = %request, code, status = status.as_u16(), "{reason}"),
     }
     answer(request, code, status)
 }

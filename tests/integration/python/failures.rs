@@ -92,7 +92,12 @@ fn what_an_application_prints_is_logged_with_its_name() {
     let mut client = gateway.connect();
     client.send("GET /block HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     let line = gateway.log().wait_for_text("\"blocks\"");
-    assert!(line.contains("\"stream\":\"wsgi.errors\"") && line.contains("\"application\":"), "{line}");
+    assert!(
+        line.contains("\"level\":\"WARN\"")
+            && line.contains("\"stream\":\"wsgi.errors\"")
+            && line.contains("\"application\":"),
+        "{line}"
+    );
 }
 
 #[test]
