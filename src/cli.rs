@@ -46,7 +46,7 @@ A small vestibule.yaml:
 Environment:
   VESTIBULE_LOG   what is logged: error, warn, info (the default), debug, or parts, as in
                   `info,vestibule::front=debug`; RUST_LOG is taken when it is not set. What
-                  applications print and log comes at info, with the tracebacks in it
+                  applications write to `wsgi.errors` comes at warn, what they print at info
   NO_COLOR        no colours, whatever the terminal can do
 
 The log goes to stderr, as lines for a person in a terminal, as JSON otherwise.
