@@ -14,6 +14,10 @@ import sys
 import threading
 
 
+# A line that has not ended is kept; one that never ends must not be kept for ever.
+LONGEST = 64 * 1024
+
+
 class Lines(io.TextIOBase):
     """A text stream whose lines go to the gateway's log: `wsgi.errors`, `sys.stdout` and `sys.stderr`."""
 
@@ -35,6 +39,9 @@ class Lines(io.TextIOBase):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         *lines, rest = (getattr(self._started, "text", "") + text).split("\n")
+        if len(rest) > LONGEST:
+            lines.append(rest)
+            rest = ""
         self._started.text = rest
         for line in lines:
             self._log(self._name, line.encode("utf-8", "backslashreplace"))

@@ -21,6 +21,13 @@ def everything(environ, start_response):
     return [body]
 
 
+def prints_a_line_without_end(environ, start_response):
+    for _ in range(100):
+        print("." * 1000, end="")
+    start_response("204 No Content", [])
+    return []
+
+
 def logs(environ, start_response):
     errors = environ["wsgi.errors"]
     errors.write("half a ")

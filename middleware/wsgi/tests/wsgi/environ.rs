@@ -175,3 +175,9 @@ async fn what_an_application_prints_reaches_the_log_with_its_request() {
         wait_for_log(&words);
     }
 }
+
+#[tokio::test]
+async fn a_line_that_does_not_end_reaches_the_log_before_it_fills_the_memory() {
+    call(&load("environs:prints_a_line_without_end"), request("/", &[], |_| {})).await.unwrap();
+    wait_for_log(&["environs:prints_a_line_without_end", &".".repeat(64 * 1024)]);
+}
