@@ -221,29 +221,38 @@ mod tests {
 
     #[test]
     fn an_interpreter_that_fails_is_refused_with_its_words() {
-        let error = discover(Some(&script("echo no luck >&2; exit 3"))).unwrap_err();
+        let (_folder, python) = script("echo no luck >&2; exit 3");
+        let error = discover(Some(&python)).unwrap_err();
         assert!(error.to_string().ends_with("failed: no luck"), "{error}");
     }
 
     #[test]
     fn another_implementation_is_refused() {
-        let error = discover(Some(&script("echo implementation=pypy; echo version=3.10.2"))).unwrap_err();
+        let (_folder, python) = script("echo implementation=pypy; echo version=3.10.2");
+        let error = discover(Some(&python)).unwrap_err();
         assert!(error.to_string().contains("is pypy 3.10.2"), "{error}");
     }
 
     #[test]
     fn a_missing_library_is_told_with_its_package() {
-        let python = script("echo implementation=cpython; echo version=3.94.1; echo library=libpython3.94.a");
+        let (_folder, python) =
+            script("echo implementation=cpython; echo version=3.94.1; echo library=libpython3.94.a");
         let error = discover(Some(&python)).unwrap_err();
         assert!(error.to_string().contains("the package libpython3.94;"), "{error}");
     }
 
-    fn script(body: &str) -> PathBuf {
+    /// A script in a folder of its own. Another process writes it: one that this process has open for writing while
+    /// another test forks cannot be started ("text file busy").
+    fn script(body: &str) -> (tempfile::TempDir, PathBuf) {
         use std::io::Write;
-        use std::os::unix::fs::PermissionsExt;
-        let (mut file, path) = tempfile::Builder::new().tempfile().unwrap().keep().unwrap();
-        writeln!(file, "#!/bin/sh\n{body}").unwrap();
-        file.set_permissions(std::fs::Permissions::from_mode(0o755)).unwrap();
-        path
+        use std::process::Stdio;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("python3");
+        let mut install = Command::new("install");
+        install.args(["-m", "755", "/dev/stdin"]).arg(&path).stdin(Stdio::piped());
+        let mut writer = install.spawn().expect("coreutils are there");
+        write!(writer.stdin.take().unwrap(), "#!/bin/sh\n{body}\n").unwrap();
+        assert!(writer.wait().unwrap().success());
+        (folder, path)
     }
 }

@@ -1,6 +1,8 @@
 //! Importing applications, and what they do to the process they share.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use http::Request;
 use tempfile::TempDir;
@@ -74,7 +76,7 @@ async fn requests_do_not_run_on_the_main_thread() {
 fn another_version_of_python_is_refused_with_both_names() {
     load("answers:hello");
     let running = discover(settings("").python.as_deref()).unwrap();
-    let other = other_interpreter(&running.prefix);
+    let (_folder, other) = other_interpreter(&running.prefix);
     let error = Application::load(Settings { python: Some(other), ..settings("answers:hello") }).unwrap_err();
     assert!(matches!(error, LoadError::OtherVersion { .. }), "{error}");
     let text = error.to_string();
@@ -110,7 +112,7 @@ fn second_virtualenv() -> (TempDir, Discovered) {
     load("answers:hello");
     let running = discover(settings("").python.as_deref()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let made = std::process::Command::new(&running.executable)
+    let made = Command::new(&running.executable)
         .args(["-m", "venv", "--without-pip"])
         .arg(folder.path())
         .output()
@@ -134,20 +136,23 @@ fn install(python: &Discovered, name: &str, version: &str) {
     std::fs::write(folder.join("METADATA"), metadata).unwrap();
 }
 
-/// Something that says that it is another Python, with a library that is there.
-fn other_interpreter(prefix: &Path) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap().keep();
-    std::fs::write(folder.join("libpython3.99.so.1.0"), "").unwrap();
-    let python = folder.join("python3");
+/// Something that says that it is another Python, with a library that is there. Another process writes it: a script that
+/// this process has open for writing while another test forks cannot be started ("text file busy").
+fn other_interpreter(prefix: &Path) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("libpython3.99.so.1.0"), "").unwrap();
+    let python = folder.path().join("python3");
     let answers = format!(
         "#!/bin/sh\ncat <<END\nimplementation=cpython\nversion=3.99.0\nexecutable={}\nprefix={}\nfolder={}\n\
          library=libpython3.99.so.1.0\nEND\n",
         python.display(),
         prefix.join("other").display(),
-        folder.display()
+        folder.path().display()
     );
-    std::fs::write(&python, answers).unwrap();
-    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
-    python
+    let mut install = Command::new("install");
+    install.args(["-m", "755", "/dev/stdin"]).arg(&python).stdin(Stdio::piped());
+    let mut writer = install.spawn().expect("coreutils are there");
+    writer.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success());
+    (folder, python)
 }
