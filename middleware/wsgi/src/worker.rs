@@ -14,7 +14,7 @@ use crate::outgoing::{Fault, Outgoing};
 use crate::python::{
     Exception, Instance, Kept, Object, PyResult, Python, PythonThread, Type, leave_if_forked,
 };
-use crate::queue::Queue;
+use crate::queue::{Queue, Taken};
 use crate::request::{GatherError, Job};
 use crate::service::WsgiError;
 use crate::wsgi_input::WsgiInput;
@@ -59,7 +59,10 @@ pub(crate) fn run(host: &Host, queue: &Queue<Job>, mut thread: PythonThread) {
     });
     while queue.wait() {
         thread.attach(|py| {
-            while let Some((job, _waited)) = queue.next() {
+            while let Some(Taken { mut job, at, is_followed }) = queue.next() {
+                if is_followed {
+                    job.reply.is_followed(at);
+                }
                 // A panic ends its request, not the thread: nobody would take its place.
                 let served = catch_unwind(AssertUnwindSafe(|| host.serve(py, &mut names, job)));
                 if served.is_err() {
