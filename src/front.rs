@@ -57,16 +57,16 @@ where
     let peer = connection.peer;
     let patience = Patience::new(gateway.limits());
     let builder = builder(gateway.limits(), &patience);
-    let now = stage.clone();
+    let now = Arc::new(stage.clone());
     let has_body = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&has_body);
     let service = service_fn(move |request: http::Request<Incoming>| {
         noted.store(!request.body().is_end_stream(), Ordering::Relaxed);
-        let (gateway, connection) = (Arc::clone(&gateway), connection.clone());
-        let now = now.clone();
+        let request = request.map(|body| client_body::guard(body, gateway.limits()));
+        let answer = gateway.handle(&connection, request);
+        let now = Arc::clone(&now);
         async move {
-            let request = request.map(|body| client_body::guard(body, gateway.limits()));
-            let mut answer = gateway.handle(&connection, request).await;
+            let mut answer = answer.await;
             if *now.borrow() != Stage::Serving {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -80,6 +80,7 @@ where
     let (mut waits, mut open) = (true, true);
     loop {
         tokio::select! {
+            biased;
             ended = &mut conn => {
                 log_end(peer, &ended);
                 let io = conn.into_parts().io.into_inner().into_inner();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Method};
 use http_environ::{Server, View};
 use vestibule_config::{Component, Config, Diagnostics, Kind, Kinds, Limits, Target};
-use vestibule_layers::{Body, BoxService, Cause, Request, Response, rescue};
+use vestibule_layers::{Answer, Body, BoxService, Cause, Request, Response, rescue};
 
 use crate::backend::{self, Context};
 use crate::front;
@@ -80,18 +80,19 @@ impl Gateway {
     }
 
     /// Answers a request: front, identity, then the stack of layers and routes down to a backend.
-    pub async fn handle(&self, connection: &Connection, mut request: Request) -> Response {
+    pub fn handle(&self, connection: &Connection, mut request: Request) -> Answer {
+        let at_once = |answer| -> Answer { Box::pin(std::future::ready(answer)) };
         if let Err(refused) = front::admit(&mut request) {
-            return self.refuse(&refused);
+            return at_once(self.refuse(&refused));
         }
         // The server as a whole is asked for its options (RFC 9110 section 9.3.7), no resource of it.
         if request.uri().path() == "*" && *request.method() == Method::OPTIONS {
-            return Response::new(Body::Empty);
+            return at_once(Response::new(Body::Empty));
         }
         if let Err(bad_path) = self.identity.begin(connection, &mut request) {
-            return self.refuse(&bad_path);
+            return at_once(self.refuse(&bad_path));
         }
-        self.root.answer(request).await
+        self.root.answer(request)
     }
 
     /// 400, and the connection ends: who sends one malformed request may send another that is taken for its body.

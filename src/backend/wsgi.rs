@@ -12,10 +12,9 @@
 
 use std::path::{Path, PathBuf};
 
-use tower::ServiceExt as _;
 use tower_wsgi::{Application, GatherError, LoadError, WsgiError};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
-use vestibule_layers::{Body, BoxService, Cause, Request, Response, rescue};
+use vestibule_layers::{Answer, Body, BoxService, Cause, Request, rescue};
 
 use super::{BackendKind, Context};
 
@@ -99,7 +98,7 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         ..tower_wsgi::Settings::new(context.name, target(&settings.app))
     });
     let application = application.map_err(|error| diagnostic(&error, settings, python))?;
-    Ok(BoxService::from_fn(move |request| answer(application.clone(), request)))
+    Ok(BoxService::from_answering(move |request| answer(&application, request)))
 }
 
 fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<PathBuf>>) -> Diagnostic {
@@ -112,12 +111,15 @@ fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<Pa
     Diagnostic::error_in_lines(&rescue::chain(error)).at(place)
 }
 
-async fn answer(application: Application, request: Request) -> Response {
+fn answer(application: &Application, request: Request) -> Answer {
     let id = http_environ::View::of(&request).environ().request_id.clone();
-    match application.oneshot(request).await {
-        Ok(answer) => answer.map(|body| body.into_full().map_or_else(Body::boxed, Body::from)),
-        Err(error) => rescue(&id, cause(&error), &error),
-    }
+    let answer = application.answer(request);
+    Box::pin(async move {
+        match answer.await {
+            Ok(answer) => answer.map(|body| body.into_full().map_or_else(Body::boxed, Body::from)),
+            Err(error) => rescue(&id, cause(&error), &error),
+        }
+    })
 }
 
 fn cause(error: &WsgiError) -> Cause {

@@ -18,6 +18,9 @@ use vestibule_config::Limits;
 /// Nobody waits: a request is under way.
 const BUSY: u64 = u64::MAX;
 
+/// Up to how many bytes are copied, to be sent as one piece.
+const SMALL: usize = 512;
+
 /// What a connection took too long for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expired {
@@ -52,7 +55,7 @@ impl Patience {
 
     /// For hyper: notes when a head is waited for.
     pub(super) fn timer(&self) -> impl Timer + Send + Sync + 'static {
-        HeadTimer(Arc::clone(&self.clock))
+        HeadTimer { clock: Arc::clone(&self.clock), header_time: self.header_time }
     }
 
     /// Notes the first byte of each head.
@@ -83,21 +86,32 @@ impl Patience {
 
 impl Clock {
     fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(BUSY - 1)
+        self.at(Instant::now())
+    }
+
+    fn at(&self, time: Instant) -> u64 {
+        u64::try_from(time.saturating_duration_since(self.began).as_millis()).unwrap_or(BUSY - 1)
     }
 }
 
-struct HeadTimer(Arc<Clock>);
+struct HeadTimer {
+    clock: Arc<Clock>,
+    /// What hyper adds to the present when it makes a deadline.
+    header_time: Duration,
+}
 
 impl Timer for HeadTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
         self.sleep_until(Instant::now() + duration)
     }
 
-    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
-        self.0.first_byte.store(BUSY, Ordering::Relaxed);
-        self.0.waiting.store(self.0.now(), Ordering::Relaxed);
-        Box::pin(HeadWait(Arc::clone(&self.0)))
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        let clock = &self.clock;
+        clock.first_byte.store(BUSY, Ordering::Relaxed);
+        // hyper has just read the clock for this deadline; once is enough for each request.
+        let now = deadline.checked_sub(self.header_time).unwrap_or(clock.began);
+        clock.waiting.store(clock.at(now), Ordering::Relaxed);
+        Box::pin(HeadWait(Arc::clone(clock)))
     }
 }
 
@@ -174,8 +188,23 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        // A small head with its small body costs the kernel less as one piece than as two.
+        let mut piece = [0; SMALL];
+        match joined(bufs, &mut piece) {
+            Some(piece) => Pin::new(&mut self.io).poll_write(cx, piece),
+            None => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
+        }
     }
+}
+
+/// Copies pieces into one, where it has room for all of them.
+fn joined<'a>(bufs: &[io::IoSlice<'_>], piece: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    let mut end = 0;
+    for buf in bufs {
+        piece.get_mut(end..end + buf.len())?.copy_from_slice(buf);
+        end += buf.len();
+    }
+    Some(&piece[..end])
 }
 
 #[cfg(test)]

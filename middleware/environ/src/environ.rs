@@ -246,17 +246,23 @@ impl<'a> View<'a> {
         self.environ.query.as_deref().unwrap_or_else(|| self.uri.query().unwrap_or(""))
     }
 
+    /// `SERVER_NAME` and `SERVER_PORT`, for whoever needs both.
+    pub fn server(&self) -> (&'a str, u16) {
+        let environ = self.environ;
+        let (host, port) = self.host();
+        let listener = environ.server.port.filter(|_| environ.scheme == Scheme::Http);
+        let port = environ.server_port.or(port).or(listener).unwrap_or(environ.scheme.default_port());
+        (if host.is_empty() { &environ.server.name } else { host }, port)
+    }
+
     /// `SERVER_NAME`: the host that was asked for, else the listener's name; never empty.
     pub fn server_name(&self) -> &'a str {
-        let (host, _) = self.host();
-        if host.is_empty() { &self.environ.server.name } else { host }
+        self.server().0
     }
 
     /// `SERVER_PORT`: what the front server said, else the port in Host, else the listener's, else the scheme's.
     pub fn server_port(&self) -> u16 {
-        let environ = self.environ;
-        let listener = environ.server.port.filter(|_| environ.scheme == Scheme::Http);
-        environ.server_port.or(self.host().1).or(listener).unwrap_or(environ.scheme.default_port())
+        self.server().1
     }
 
     /// The host and the port that the request names: in its target (absolute form, which RFC 9112 section 3.2.2 prefers) or Host.

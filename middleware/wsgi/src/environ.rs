@@ -129,8 +129,9 @@ impl Template {
         let target = py.latin1(target.as_bytes())?;
         set(&keys.request_uri, &target)?;
         set(&keys.raw_uri, &target)?;
-        set(&keys.server_name, &py.latin1(view.server_name().as_bytes())?)?;
-        set(&keys.server_port, &names.port(py, view.server_port())?)?;
+        let (server_name, server_port) = view.server();
+        set(&keys.server_name, &py.latin1(server_name.as_bytes())?)?;
+        set(&keys.server_port, &names.port(py, server_port)?)?;
         set(&keys.server_protocol, &names.text(py, protocol(view.version()))?)?;
         set(&keys.server_software, &names.text(py, known.server.software)?)?;
         let scheme = names.text(py, known.scheme.as_str())?;

@@ -56,10 +56,10 @@ impl Exchange {
     }
 
     /// Sends a chunk and waits until the next one may follow: false where none is wanted.
-    pub(crate) fn send(&self, py: Python<'_>, chunk: &[u8]) -> Result<bool, Fault> {
+    pub(crate) fn send(&self, py: Python<'_>, chunk: Bytes) -> Result<bool, Fault> {
         // In a child nobody would ever make room, and whoever held a lock on the way to the client is not there.
         leave_if_forked();
-        match self.with(|outgoing| outgoing.chunk(Bytes::copy_from_slice(chunk)))? {
+        match self.with(|outgoing| outgoing.chunk(chunk))? {
             Sent::Yes => Ok(true),
             Sent::Wait(room) => {
                 py.released(|| room.wait());
@@ -169,7 +169,7 @@ fn write<'py>(
     if this.with(|outgoing| outgoing.is_over()) {
         return Err(Exception::new(py, Kind::Runtime, "write was called after its request ended"));
     }
-    let sent = this.value().send(py, chunk.content()?);
+    let sent = this.value().send(py, chunk.shared_content()?);
     sent.map_err(|fault| Exception::new(py, Kind::Runtime, &fault.to_string()))?;
     if this.with(|outgoing| outgoing.is_unread()) {
         return Err(Exception::new(py, Kind::Os, "the client has left"));

@@ -1,20 +1,41 @@
 //! Brings answers from Python's threads to the tasks that wait for them, with one wake-up of the I/O thread for many.
 //!
-//! Waking a task from another thread costs a system call. So each runtime thread has a hub: Python's threads leave
-//! answers there and wake one task, the dispatcher, unless it is awake already; the dispatcher hands the answers out on
-//! the runtime's own thread, where waking a task is cheap.
+//! Waking a task from another thread costs a system call, and a change of threads more than the request itself. So each
+//! runtime thread has a hub: Python's threads leave answers there and wake one task, the dispatcher, unless it is awake
+//! already; the dispatcher hands the answers out on the runtime's own thread, where waking a task is cheap. While more
+//! requests wait for the same thread of Python, an answer is held back for a moment ([`HOLD`]).
 //!
 //! The other way round, a thread of Python that is woken takes the processor at once, and would serve one request and
-//! sleep again. So the dispatcher wakes it, too: after the tasks that were ready, when all their requests are in the queue.
+//! sleep again. So the dispatcher wakes it, too: after the tasks that were ready, when all their requests are in the
+//! queue. As long as requests wait, it looks again every [`PATIENCE`]: for them, and for answers that were held back.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
+use tokio::time::Sleep;
+
+use crate::queue::PATIENCE;
+
+/// How long an answer is held back at most while others follow; while the next one takes longer, until the next look.
+const HOLD: Duration = Duration::from_micros(200);
+
+/// A queue, as a hub looks after it.
+pub(crate) trait Watched: Send + Sync {
+    /// Wakes a thread where one is needed now. True where it must be looked after from now on.
+    fn attend(&self) -> bool;
+
+    /// Wakes another thread where jobs have waited since the last look. True where jobs wait still.
+    fn look(&self) -> bool;
+
+    /// Nobody looks after it any longer.
+    fn leave(&self);
+}
 
 /// Where one runtime thread collects what is ready.
 pub(crate) struct Hub<T> {
@@ -22,23 +43,39 @@ pub(crate) struct Hub<T> {
 }
 
 struct State<T> {
-    ready: Vec<(oneshot::Sender<T>, T)>,
-    /// Queues whose threads are to be woken.
-    queues: Vec<Waker>,
+    work: Work<T>,
     /// The dispatcher's, while it sleeps.
     waker: Option<Waker>,
+    /// The dispatcher wakes by itself within [`PATIENCE`].
+    is_looking: bool,
+    /// Since when an answer is held back.
+    held: Option<Instant>,
     is_closed: bool,
+}
+
+/// What the dispatcher is to do.
+struct Work<T> {
+    ready: Vec<(oneshot::Sender<T>, T)>,
+    /// Queues that are to be attended to.
+    told: Vec<Arc<dyn Watched>>,
 }
 
 /// The right, and the duty, to answer once.
 pub(crate) struct Reply<T> {
     hub: Arc<Hub<T>>,
     sender: oneshot::Sender<T>,
+    /// When the thread began with this request, if others follow.
+    followed: Option<Instant>,
 }
 
 impl<T> Reply<T> {
     pub(crate) fn send(self, answer: T) {
-        self.hub.deliver(self.sender, answer);
+        self.hub.deliver(self.sender, answer, self.followed);
+    }
+
+    /// Allows to hold the answer back, as more requests wait for the thread that has taken this one at the time `taken`.
+    pub(crate) fn is_followed(&mut self, taken: Instant) {
+        self.followed = Some(taken);
     }
 
     /// Whether nobody waits for the answer any longer.
@@ -63,9 +100,10 @@ impl<T: Send + 'static> Hub<T> {
         {
             return Arc::clone(hub);
         }
-        let state = State { ready: Vec::new(), queues: Vec::new(), waker: None, is_closed: false };
+        let state =
+            State { work: Work::default(), waker: None, is_looking: false, held: None, is_closed: false };
         let hub = Arc::new(Self { state: Mutex::new(state) });
-        runtime.spawn(Dispatcher(Arc::downgrade(&hub)));
+        runtime.spawn(dispatch(Dispatcher { hub: Arc::downgrade(&hub), look: None, watched: Vec::new() }));
         *kept = Some((runtime.id(), Arc::clone(&hub)));
         hub
     }
@@ -73,30 +111,36 @@ impl<T: Send + 'static> Hub<T> {
     /// A place for one answer.
     pub(crate) fn reply(self: &Arc<Self>) -> (Reply<T>, oneshot::Receiver<T>) {
         let (sender, receiver) = oneshot::channel();
-        (Reply { hub: Arc::clone(self), sender }, receiver)
+        (Reply { hub: Arc::clone(self), sender, followed: None }, receiver)
     }
 
-    /// Wakes a queue when the tasks that are ready have had their turn.
-    pub(crate) fn wake_later(&self, queue: Waker) {
+    /// Attends to a queue when the tasks that are ready have had their turn.
+    pub(crate) fn attend_later(&self, queue: Arc<dyn Watched>) {
         let mut state = self.lock();
         if state.is_closed {
             drop(state);
-            queue.wake();
+            queue.leave();
             return;
         }
-        state.queues.push(queue);
+        state.work.told.push(queue);
         Self::wake_dispatcher(state);
     }
 }
 
 impl<T> Hub<T> {
-    fn deliver(&self, sender: oneshot::Sender<T>, answer: T) {
+    fn deliver(&self, sender: oneshot::Sender<T>, answer: T, followed: Option<Instant>) {
         let mut state = self.lock();
         if state.is_closed {
             return;
         }
-        state.ready.push((sender, answer));
-        Self::wake_dispatcher(state);
+        state.work.ready.push((sender, answer));
+        let may_wait = followed.filter(|_| state.is_looking).is_some_and(|taken| {
+            let since = *state.held.get_or_insert(taken);
+            taken.saturating_duration_since(since) < HOLD
+        });
+        if !may_wait {
+            Self::wake_dispatcher(state);
+        }
     }
 
     fn wake_dispatcher(mut state: MutexGuard<'_, State<T>>) {
@@ -121,38 +165,86 @@ impl<T> Drop for Hub<T> {
     }
 }
 
-/// The task that hands answers out; it ends with its hub or its runtime.
-struct Dispatcher<T>(Weak<Hub<T>>);
+impl<T> Default for Work<T> {
+    fn default() -> Self {
+        Self { ready: Vec::new(), told: Vec::new() }
+    }
+}
 
-impl<T> Future for Dispatcher<T> {
-    type Output = ();
+impl<T> Work<T> {
+    fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.told.is_empty()
+    }
+}
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Some(hub) = self.0.upgrade() else { return Poll::Ready(()) };
-        let mut state = hub.lock();
-        let ready = std::mem::take(&mut state.ready);
-        let queues = std::mem::take(&mut state.queues);
-        state.waker = Some(context.waker().clone());
-        drop(state);
-        queues.into_iter().for_each(Waker::wake);
-        for (sender, answer) in ready {
+/// The task that hands answers out and looks after queues; it ends with its hub or its runtime.
+async fn dispatch<T>(mut dispatcher: Dispatcher<T>) {
+    while let Some(work) = poll_fn(|context| dispatcher.poll_work(context)).await {
+        for (sender, answer) in work.ready {
             // Whoever waited may have left.
             drop(sender.send(answer));
         }
-        Poll::Pending
+        if !work.told.is_empty() {
+            // Requests that have reached their sockets by now get into the queue first.
+            tokio::task::yield_now().await;
+            work.told.into_iter().for_each(|queue| dispatcher.attend(queue));
+        }
+    }
+}
+
+struct Dispatcher<T> {
+    hub: Weak<Hub<T>>,
+    /// Ends with the next look; there is one while there is something to look after.
+    look: Option<Pin<Box<Sleep>>>,
+    watched: Vec<Arc<dyn Watched>>,
+}
+
+impl<T> Dispatcher<T> {
+    /// Waits for work; `None` when the hub is gone.
+    fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<Option<Work<T>>> {
+        // Where nothing waits any longer, there is no need of a timer.
+        self.watched.retain(|queue| queue.attend());
+        self.poll_look(context);
+        let Some(hub) = self.hub.upgrade() else { return Poll::Ready(None) };
+        let mut state = hub.lock();
+        state.held = None;
+        if state.work.is_empty() {
+            state.waker = Some(context.waker().clone());
+            state.is_looking = !self.watched.is_empty();
+            return Poll::Pending;
+        }
+        state.waker = None;
+        Poll::Ready(Some(std::mem::take(&mut state.work)))
+    }
+
+    fn poll_look(&mut self, context: &mut Context<'_>) {
+        while !self.watched.is_empty() {
+            let look = self.look.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
+            if look.as_mut().poll(context).is_pending() {
+                return;
+            }
+            self.look = None;
+            self.watched.retain(|queue| queue.look());
+        }
+        self.look = None;
+    }
+
+    fn attend(&mut self, queue: Arc<dyn Watched>) {
+        if queue.attend() && !self.watched.iter().any(|watched| Arc::ptr_eq(watched, &queue)) {
+            self.watched.push(queue);
+        }
     }
 }
 
 impl<T> Drop for Dispatcher<T> {
     fn drop(&mut self) {
-        if let Some(hub) = self.0.upgrade() {
+        self.watched.iter().for_each(|queue| queue.leave());
+        if let Some(hub) = self.hub.upgrade() {
             let mut state = hub.lock();
             state.is_closed = true;
-            let ready = std::mem::take(&mut state.ready);
-            let queues = std::mem::take(&mut state.queues);
+            let work = std::mem::take(&mut state.work);
             drop(state);
-            drop(ready);
-            queues.into_iter().for_each(Waker::wake);
+            work.told.iter().for_each(|queue| queue.leave());
         }
     }
 }

@@ -2,36 +2,43 @@
 //!
 //! Waking a thread is dear, and with one GIL a second running thread only helps while the first one waits for something
 //! else. So one thread is woken for the first job, and it takes whatever has come in the meantime. As long as jobs wait,
-//! one other thread is on *standby*: it looks after them every [`PATIENCE`] and joins in as soon as one has waited
-//! that long, or at once where the running threads are known to be held up.
+//! the hub of a runtime looks after them every [`PATIENCE`]: another thread joins in as soon as one has waited that
+//! long, or at once where the running threads are known to be held up.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::Wake;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::hub::Watched;
+
 /// How long a job waits for a running thread before another thread takes it.
-const PATIENCE: Duration = Duration::from_millis(1);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(1);
 
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
-    /// Idle threads wait here.
-    idle: Condvar,
-    /// The thread on standby waits here.
-    standby: Condvar,
     capacity: usize,
 }
 
 struct State<T> {
-    jobs: VecDeque<(T, Instant)>,
-    idle: usize,
-    /// Threads between [`Queue::wait`] and [`Queue::rest`].
+    jobs: VecDeque<T>,
+    /// Threads that are not needed. The last one sleeps for the shortest time, and its memory is still at hand.
+    idle: Vec<Thread>,
+    /// Threads between being woken and [`Queue::rest`].
     running: usize,
-    /// An idle thread was woken and is not up yet.
-    is_waking: bool,
-    has_standby: bool,
+    /// Those of them that are not up yet.
+    waking: usize,
+    /// Somebody was told, and will [`attend`](Watched::attend).
+    is_told: bool,
+    /// Somebody [`looks`](Watched::look) from time to time.
+    is_watched: bool,
     is_closed: bool,
-    last_taken: Instant,
+    /// How many jobs were taken so far.
+    taken: u64,
+    /// How many jobs had come so far, at the last look.
+    seen: u64,
+    /// When a job was taken, or a thread woken for one.
+    progress: Instant,
 }
 
 /// What is left to do for a job that was taken into the queue.
@@ -40,21 +47,16 @@ struct State<T> {
 pub(crate) enum Pushed {
     /// Nothing.
     Quietly,
-    /// The queue must be woken, soon.
-    WakeLater,
+    /// The queue must be attended to, soon.
+    Tell,
 }
 
-impl<T: Send> Wake for Queue<T> {
-    fn wake(self: Arc<Self>) {
-        let mut state = self.lock();
-        if state.jobs.is_empty() {
-            // A thread that was running has taken them.
-            state.is_waking = false;
-            return;
-        }
-        drop(state);
-        self.idle.notify_one();
-    }
+/// A job for a thread that was needed.
+pub(crate) struct Taken<T> {
+    pub(crate) job: T,
+    pub(crate) at: Instant,
+    /// Whether more jobs wait.
+    pub(crate) is_followed: bool,
 }
 
 /// Why a job was not taken into the queue.
@@ -68,17 +70,20 @@ impl<T> Queue<T> {
     pub(crate) fn new(capacity: usize) -> Self {
         let state = State {
             jobs: VecDeque::with_capacity(capacity),
-            idle: 0,
+            idle: Vec::new(),
             running: 0,
-            is_waking: false,
-            has_standby: false,
+            waking: 0,
+            is_told: false,
+            is_watched: false,
             is_closed: false,
-            last_taken: Instant::now(),
+            taken: 0,
+            seen: 0,
+            progress: Instant::now(),
         };
-        Self { state: Mutex::new(state), idle: Condvar::new(), standby: Condvar::new(), capacity }
+        Self { state: Mutex::new(state), capacity }
     }
 
-    /// Adds a job. Who pushes may be about to push more: so it is left to it when to wake a thread, where one is needed.
+    /// Adds a job. Who pushes may be about to push more: so it is left to it when to attend to the queue.
     pub(crate) fn push(&self, job: T) -> Result<Pushed, Refused> {
         let mut state = self.lock();
         if state.is_closed {
@@ -87,63 +92,43 @@ impl<T> Queue<T> {
         if state.jobs.len() >= self.capacity + state.free() {
             return Err(Refused::Full);
         }
-        state.jobs.push_back((job, Instant::now()));
-        if state.needs_waking() {
-            state.is_waking = true;
-            return Ok(Pushed::WakeLater);
+        state.jobs.push_back(job);
+        if state.is_told || (state.is_watched && state.running > 0) {
+            return Ok(Pushed::Quietly);
         }
-        Ok(Pushed::Quietly)
+        state.is_told = true;
+        Ok(Pushed::Tell)
     }
 
     /// Waits until this thread is needed: true; or until the queue is closed and empty: false.
     pub(crate) fn wait(&self) -> bool {
         let mut state = self.lock();
-        loop {
-            if state.is_needed() {
-                state.running += 1;
-                self.wake_if_needed(state);
-                return true;
-            }
-            if state.jobs.is_empty() && state.is_closed {
-                return false;
-            }
-            if !state.jobs.is_empty() && !state.has_standby {
-                state = self.stand_by(state);
-            } else {
-                state.idle += 1;
-                state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
-                state.idle -= 1;
-                state.is_waking = false;
-            }
+        if state.is_needed() || (state.is_closed && !state.jobs.is_empty()) {
+            state.running += 1;
+            return true;
         }
+        if state.is_closed {
+            return false;
+        }
+        let this = thread::current();
+        state.idle.push(this.clone());
+        // Whoever wakes it takes it off the list.
+        while state.idle.iter().any(|idle| idle.id() == this.id()) {
+            drop(state);
+            thread::park();
+            state = self.lock();
+        }
+        state.waking -= 1;
+        true
     }
 
-    /// Looks after the queue from time to time, until this thread is needed or nothing happens there any more.
-    fn stand_by<'a>(&self, mut state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
-        state.has_standby = true;
-        loop {
-            let seen = state.last_taken;
-            state = match self.standby.wait_timeout(state, PATIENCE) {
-                Ok((state, _)) => state,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
-            let is_quiet = state.jobs.is_empty() && (state.last_taken == seen || state.is_closed);
-            // Under load it is cheaper to stay than to be woken for the next request that has to wait.
-            if is_quiet || state.is_needed() {
-                state.has_standby = false;
-                return state;
-            }
-        }
-    }
-
-    /// The next job and how long it has waited, for a thread that was needed.
-    pub(crate) fn next(&self) -> Option<(T, Duration)> {
+    /// The next job, for a thread that was needed.
+    pub(crate) fn next(&self) -> Option<Taken<T>> {
         let mut state = self.lock();
-        let (job, since) = state.jobs.pop_front()?;
-        state.last_taken = Instant::now();
-        let waited = state.last_taken - since;
-        self.wake_if_needed(state);
-        Some((job, waited))
+        let job = state.jobs.pop_front()?;
+        state.taken += 1;
+        state.progress = Instant::now();
+        Some(Taken { job, at: state.progress, is_followed: !state.jobs.is_empty() })
     }
 
     /// A thread that found no more job is no longer running.
@@ -153,9 +138,11 @@ impl<T> Queue<T> {
 
     /// Takes no more jobs; what waits is still served.
     pub(crate) fn close(&self) {
-        self.lock().is_closed = true;
-        self.idle.notify_all();
-        self.standby.notify_all();
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.running += state.idle.len();
+        state.waking += state.idle.len();
+        state.idle.drain(..).for_each(|thread| thread.unpark());
     }
 
     /// Drops what still waits.
@@ -164,92 +151,155 @@ impl<T> Queue<T> {
         drop(jobs);
     }
 
-    /// Wakes a thread to run, or to be on standby, where jobs wait and nobody is there for it.
-    fn wake_if_needed(&self, mut state: MutexGuard<'_, State<T>>) {
-        if state.needs_waking() {
-            state.is_waking = true;
-            drop(state);
-            self.idle.notify_one();
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // Nothing in here panics with the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> State<T> {
-    fn needs_waking(&self) -> bool {
-        let has_someone = self.is_waking || (self.running > 0 && self.has_standby);
-        !self.jobs.is_empty() && self.idle > 0 && !has_someone
+impl<T: Send> Watched for Queue<T> {
+    fn attend(&self) -> bool {
+        let mut state = self.lock();
+        state.is_told = false;
+        if state.is_needed() {
+            // The thread may run at once, on this processor, and leave nothing to look after.
+            wake(state);
+            state = self.lock();
+        }
+        state.is_watched = !state.jobs.is_empty();
+        state.is_watched
     }
 
+    fn look(&self) -> bool {
+        let mut state = self.lock();
+        state.is_watched = !state.jobs.is_empty();
+        let is_watched = state.is_watched;
+        let has_waited = state.taken < state.seen;
+        state.seen = state.taken + state.jobs.len() as u64;
+        if is_watched && (has_waited || state.is_needed()) {
+            wake(state);
+        }
+        is_watched
+    }
+
+    fn leave(&self) {
+        let mut state = self.lock();
+        (state.is_told, state.is_watched) = (false, false);
+        if state.is_needed() {
+            wake(state);
+        }
+    }
+}
+
+/// Wakes a thread, where one is idle.
+fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
+    if let Some(thread) = state.idle.pop() {
+        state.running += 1;
+        state.waking += 1;
+        state.progress = Instant::now();
+        drop(state);
+        thread.unpark();
+    }
+}
+
+impl<T> State<T> {
     /// Threads that are about to take a job each: those jobs do not wait, they are only on their way.
     fn free(&self) -> usize {
-        self.idle + usize::from(self.has_standby)
+        self.idle.len() + self.waking
     }
 
+    /// Whether jobs wait and nobody who runs is about to take them.
     fn is_needed(&self) -> bool {
-        let Some((_, since)) = self.jobs.front() else { return false };
-        self.running == 0 || since.elapsed() >= PATIENCE || self.last_taken.elapsed() >= PATIENCE
+        !self.jobs.is_empty() && (self.running == 0 || self.progress.elapsed() >= PATIENCE)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+
     use super::*;
 
-    /// Pushes and wakes at once.
-    fn push<T: Send>(queue: &Arc<Queue<T>>, job: T) -> Result<(), Refused> {
+    /// Pushes and attends at once.
+    fn push<T: Send>(queue: &Queue<T>, job: T) -> Result<(), Refused> {
         queue.push(job).map(|pushed| {
-            if pushed == Pushed::WakeLater {
-                Arc::clone(queue).wake();
+            if pushed == Pushed::Tell {
+                queue.attend();
             }
         })
     }
 
+    /// Looks after the queue, as a hub does, until something comes.
+    fn look_until<T, U>(queue: &Queue<T>, coming: &Receiver<U>) -> U
+    where
+        T: Send,
+    {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match coming.recv_timeout(PATIENCE) {
+                Ok(come) => return come,
+                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => queue.look(),
+                Err(error) => panic!("nobody came: {error}"),
+            };
+        }
+    }
+
     #[test]
     fn a_full_queue_refuses() {
-        let queue = Arc::new(Queue::new(2));
+        let queue = Queue::new(2);
         assert_eq!([push(&queue, 1), push(&queue, 2), push(&queue, 3)], [Ok(()), Ok(()), Err(Refused::Full)]);
     }
 
     #[test]
     fn a_job_for_an_idle_thread_takes_no_place_of_those_that_wait() {
         let queue = Arc::new(Queue::new(1));
-        let (taken, jobs) = std::sync::mpsc::channel();
+        let (taken, jobs) = channel();
         for _ in 0..2 {
             let (queue, taken) = (Arc::clone(&queue), taken.clone());
-            std::thread::spawn(move || {
+            thread::spawn(move || {
                 while queue.wait() {
                     taken.send(queue.next()).unwrap();
                     // Held for ever: never at rest.
-                    std::thread::park();
+                    thread::park();
                 }
             });
         }
-        while queue.lock().idle < 2 {
-            std::thread::yield_now();
+        while queue.lock().idle.len() < 2 {
+            thread::yield_now();
         }
         // At once, before a thread has been able to wake up.
         assert_eq!([push(&queue, 1), push(&queue, 2)], [Ok(()), Ok(())]);
         for _ in 0..2 {
-            assert!(jobs.recv_timeout(Duration::from_secs(10)).unwrap().is_some());
+            assert!(look_until(&queue, &jobs).is_some());
         }
         assert_eq!([push(&queue, 3), push(&queue, 4)], [Ok(()), Err(Refused::Full)]);
     }
 
     #[test]
     fn a_closed_queue_serves_what_waits_and_then_ends() {
-        let queue = Arc::new(Queue::new(2));
+        let queue = Queue::new(2);
         push(&queue, 1).unwrap();
         queue.close();
         assert_eq!(push(&queue, 2), Err(Refused::Closed));
         assert!(queue.wait());
-        assert_eq!(queue.next().unwrap().0, 1);
+        assert_eq!(queue.next().unwrap().job, 1);
         queue.rest();
         assert!(!queue.wait());
+    }
+
+    #[test]
+    fn only_who_must_do_something_is_told() {
+        let queue = Queue::new(8);
+        assert_eq!([queue.push(1), queue.push(2)], [Ok(Pushed::Tell), Ok(Pushed::Quietly)]);
+        assert!(queue.attend(), "nobody has taken the jobs");
+        // This thread takes the first one, and runs.
+        assert!(queue.wait());
+        assert!(queue.next().unwrap().is_followed);
+        assert_eq!(queue.push(3), Ok(Pushed::Quietly));
+        assert!(queue.next().is_some() && !queue.next().unwrap().is_followed);
+        assert!(!queue.look(), "nothing waits");
+        assert_eq!(queue.push(4), Ok(Pushed::Tell));
     }
 
     #[test]
@@ -258,14 +308,14 @@ mod tests {
         // This thread runs and takes a job that never ends.
         push(&queue, 0).unwrap();
         assert!(queue.wait());
-        assert_eq!(queue.next().unwrap().0, 0);
-        let (taken, jobs) = std::sync::mpsc::channel();
+        assert_eq!(queue.next().unwrap().job, 0);
+        let (taken, jobs) = channel();
         for _ in 0..3 {
             let (queue, taken) = (Arc::clone(&queue), taken.clone());
-            std::thread::spawn(move || {
+            thread::spawn(move || {
                 while queue.wait() {
-                    while let Some((job, _)) = queue.next() {
-                        taken.send(job).unwrap();
+                    while let Some(next) = queue.next() {
+                        taken.send(next.job).unwrap();
                     }
                     queue.rest();
                 }
@@ -273,7 +323,7 @@ mod tests {
         }
         for job in 1..100 {
             push(&queue, job).unwrap();
-            assert_eq!(jobs.recv_timeout(Duration::from_secs(10)), Ok(job));
+            assert_eq!(look_until(&queue, &jobs), job);
         }
         queue.close();
     }
@@ -281,21 +331,23 @@ mod tests {
     #[test]
     fn all_threads_join_in_when_each_job_blocks() {
         let queue = Arc::new(Queue::new(8));
-        let all = Arc::new(std::sync::Barrier::new(5));
+        let all = Arc::new(std::sync::Barrier::new(4));
+        let (done, met) = channel();
         for job in 0..4 {
             push(&queue, job).unwrap();
-            let (queue, all) = (Arc::clone(&queue), Arc::clone(&all));
-            std::thread::spawn(move || {
+            let (queue, all, done) = (Arc::clone(&queue), Arc::clone(&all), done.clone());
+            thread::spawn(move || {
                 while queue.wait() {
                     while queue.next().is_some() {
                         all.wait();
+                        done.send(()).unwrap();
                     }
                     queue.rest();
                 }
             });
         }
-        // Reached only if four threads hold one job each.
-        all.wait();
+        // It comes only if four threads hold one job each.
+        look_until(&queue, &met);
         queue.close();
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -27,7 +27,7 @@ thread_local! {
 /// A WSGI application that was imported, as a service. Clones share its threads and its queue.
 ///
 /// A request's extensions must hold its [`Environ`](http_environ::Environ), and the service must be called within a
-/// runtime of tokio.
+/// runtime of tokio that has its timers enabled.
 #[derive(Clone)]
 pub struct Application {
     name: Arc<str>,
@@ -61,13 +61,27 @@ impl Application {
         &self.name
     }
 
+    /// Answers a request; an application is always ready to take one, and refuses it if it must.
+    pub fn answer<B>(&self, request: Request<B>) -> ResponseFuture
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (parts, body) = request.into_parts();
+        let state = match Plan::new(&parts, body) {
+            Plan::Ready(input, length) => self.submit(parts, input, length),
+            Plan::Wait(gather) => State::Gather(Box::new((parts, gather))),
+        };
+        ResponseFuture { application: self.clone(), state }
+    }
+
     fn submit(&self, parts: Parts, input: Input, length: Option<u64>) -> State {
         let hub = HUB.with(Hub::of_this_thread);
         let (reply, answer) = hub.reply();
         match self.queue.push(Job { parts, input, length, reply }) {
             Ok(Pushed::Quietly) => State::Answer(answer),
-            Ok(Pushed::WakeLater) => {
-                hub.wake_later(Waker::from(Arc::clone(&self.queue)));
+            Ok(Pushed::Tell) => {
+                hub.attend_later(Arc::clone(&self.queue) as Arc<dyn hub::Watched>);
                 State::Answer(answer)
             }
             Err(Refused::Full) => State::Failed(Some(WsgiError::QueueFull(Arc::clone(&self.name)))),
@@ -96,12 +110,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        let (parts, body) = request.into_parts();
-        let state = match Plan::new(&parts, body) {
-            Plan::Ready(input, length) => self.submit(parts, input, length),
-            Plan::Wait(gather) => State::Gather(Box::new((parts, gather))),
-        };
-        ResponseFuture { application: self.clone(), state }
+        self.answer(request)
     }
 }
 

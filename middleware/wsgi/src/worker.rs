@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http_environ::View;
 
 use crate::environ::{Names, Template};
@@ -14,7 +13,7 @@ use crate::outgoing::{Fault, Outgoing};
 use crate::python::{
     Exception, Instance, Kept, Object, PyResult, Python, PythonThread, Type, leave_if_forked,
 };
-use crate::queue::Queue;
+use crate::queue::{Queue, Taken};
 use crate::request::{GatherError, Job};
 use crate::service::WsgiError;
 use crate::wsgi_input::WsgiInput;
@@ -59,7 +58,11 @@ pub(crate) fn run(host: &Host, queue: &Queue<Job>, mut thread: PythonThread) {
     });
     while queue.wait() {
         thread.attach(|py| {
-            while let Some((job, _waited)) = queue.next() {
+            while let Some(Taken { mut job, at, is_followed }) = queue.next() {
+                if is_followed {
+                    job.reply.is_followed(at);
+                }
+                py.give_back();
                 // A panic ends its request, not the thread: nobody would take its place.
                 let served = catch_unwind(AssertUnwindSafe(|| host.serve(py, &mut names, job)));
                 if served.is_err() {
@@ -179,7 +182,7 @@ fn send_sequence<'py>(
     if let Some(only) = chunks.only_item()?
         && !exchange.with(|outgoing| outgoing.is_head_sent())
     {
-        let chunk = Bytes::copy_from_slice(only.content()?);
+        let chunk = only.shared_content()?;
         return Ok(exchange.with(|outgoing| outgoing.whole(chunk))?);
     }
     send_each(exchange, chunks)
@@ -189,7 +192,7 @@ fn send_sequence<'py>(
 fn send_each<'py>(exchange: Instance<'_, 'py, Exchange>, chunks: &Object<'py>) -> Result<(), Failure<'py>> {
     let chunks = chunks.iterator()?;
     while let Some(chunk) = chunks.next()? {
-        if !exchange.send(chunks.py(), chunk.content()?)? {
+        if !exchange.send(chunks.py(), chunk.shared_content()?)? {
             break;
         }
     }

@@ -3,6 +3,9 @@
 use std::ffi::{CStr, CString, c_char};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
 
 use super::exception::{Exception, Kind, PyResult};
 use super::library::{FILE_INPUT, PyObject, table};
@@ -15,7 +18,7 @@ pub(crate) struct Python<'py>(PhantomData<(&'py (), *mut ())>);
 #[repr(transparent)]
 pub(crate) struct Object<'py>(NonNull<PyObject>, PhantomData<Python<'py>>);
 
-/// A reference that outlives the hold of the GIL under which it was made. It is never given back: what is kept (an
+/// A reference that outlives the hold of the GIL under which it was made. Most are never given back: what is kept (an
 /// application, its template, interned names) lives as long as the process, because Python code cannot be unloaded.
 pub(crate) struct Kept(NonNull<PyObject>);
 
@@ -23,6 +26,41 @@ pub(crate) struct Kept(NonNull<PyObject>);
 unsafe impl Send for Kept {}
 // SAFETY: as above.
 unsafe impl Sync for Kept {}
+
+/// From this size on, a reference is cheaper than a copy.
+const SHARED: usize = 16 << 10;
+
+/// The content of a `bytes` that is used without the GIL; it never changes.
+struct Shared {
+    object: Kept,
+    start: *const u8,
+    size: usize,
+}
+
+// SAFETY: the content is read-only, and alive as long as the object; the object itself is touched only under the GIL.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the reference in `object` keeps the `bytes` alive, whose content stands there.
+        unsafe { std::slice::from_raw_parts(self.start, self.size) }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Without the GIL, it can only be left to whoever takes the GIL next.
+        unused().push(Kept(self.object.0));
+    }
+}
+
+/// References that wait to be given back.
+fn unused() -> MutexGuard<'static, Vec<Kept>> {
+    static UNUSED: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+    UNUSED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Kept {
     /// The object, while the GIL is held.
@@ -37,6 +75,16 @@ impl<'py> Python<'py> {
     /// This thread holds the GIL, and does so for as long as `'py`.
     pub(super) unsafe fn assume() -> Self {
         Self(PhantomData)
+    }
+
+    /// Gives back the references that were dropped where nobody held the GIL.
+    #[expect(clippy::unused_self, reason = "it is the proof that the GIL is held")]
+    pub(crate) fn give_back(self) {
+        // An object's end may run any code: not under the lock.
+        let unused = std::mem::take(&mut *unused());
+        for kept in unused {
+            drop(Object::<'py>(kept.0, PhantomData));
+        }
     }
 
     #[expect(clippy::unused_self, reason = "it is the proof that the GIL is held")]
@@ -340,6 +388,16 @@ impl<'py> Object<'py> {
             self.done(status)?;
             Ok(std::slice::from_raw_parts(start.cast(), size.cast_unsigned()))
         }
+    }
+
+    /// The content of a `bytes`, beyond this hold of the GIL: a copy where it is small, else the object itself is kept.
+    pub(crate) fn shared_content(&self) -> PyResult<'py, Bytes> {
+        let content = self.content()?;
+        if content.len() < SHARED {
+            return Ok(Bytes::copy_from_slice(content));
+        }
+        let (start, size) = (content.as_ptr(), content.len());
+        Ok(Bytes::from_owner(Shared { object: self.clone().keep(), start, size }))
     }
 
     pub(super) fn kind(&self) -> PyResult<'py, Object<'py>> {

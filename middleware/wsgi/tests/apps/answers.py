@@ -21,6 +21,15 @@ def one_chunk(environ, start_response):
     return [b"Hello"]
 
 
+LENT = b"x" * 102_400
+
+
+def lent(environ, start_response):
+    """Tells how many refer to its body."""
+    plain(start_response, ("X-References", str(sys.getrefcount(LENT))))
+    return [LENT]
+
+
 @validator
 def generator(environ, start_response):
     plain(start_response)

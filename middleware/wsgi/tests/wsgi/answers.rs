@@ -24,6 +24,18 @@ async fn one_chunk_gets_a_content_length() {
 }
 
 #[tokio::test]
+async fn a_large_chunk_is_lent_and_given_back() {
+    let application = load("answers:lent");
+    let mut counts = Vec::new();
+    for _ in 0..3 {
+        let answer = read(call(&application, get_request("/")).await.unwrap()).await;
+        assert!(answer.text().len() == 102_400 && answer.text().bytes().all(|byte| byte == b'x'));
+        counts.push(answer.header("x-references").unwrap().to_owned());
+    }
+    assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
+}
+
+#[tokio::test]
 async fn a_generator_is_streamed_without_a_content_length() {
     let answer = get("answers:generator").await;
     assert_eq!((answer.header("content-length"), answer.text()), (None, "one two"));
