@@ -99,6 +99,11 @@ where
                     tracing::warn!(?peer, "a head is over `limits: header_time`: closed");
                     return;
                 }
+                Expired::Unread => {
+                    tracing::warn!(?peer, "nobody takes an answer, over `limits: send_time`: closed");
+                    conn.into_parts().io.into_inner().into_inner().reset_on_close();
+                    return;
+                }
             },
             () = &mut closing, if open => {
                 std::pin::Pin::new(&mut conn).graceful_shutdown();

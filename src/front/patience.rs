@@ -1,5 +1,5 @@
 //! How long a connection is waited for: `limits.keep_alive` between two requests, `limits.header_time` from the first
-//! byte of a head to its last.
+//! byte of a head to its last, `limits.send_time` until the client takes any more of its answer.
 //!
 //! hyper has one timeout for both, and makes a timer for each request. Here its timer only notes when it waits; one timer
 //! for the whole connection looks now and then whether it has waited for too long.
@@ -28,6 +28,8 @@ pub(super) enum Expired {
     Idle,
     /// No whole head for the time of `header_time`
     Head,
+    /// Nothing more of an answer was taken for the time of `send_time`
+    Unread,
 }
 
 /// The patience with one connection.
@@ -35,6 +37,7 @@ pub(super) struct Patience {
     clock: Arc<Clock>,
     keep_alive: Duration,
     header_time: Duration,
+    send_time: Duration,
 }
 
 /// Milliseconds since the connection began.
@@ -44,13 +47,14 @@ struct Clock {
     waiting: AtomicU64,
     /// Since when there is a part of it; `BUSY` while there is none.
     first_byte: AtomicU64,
+    /// Since when there is no room to write; `BUSY` while there is.
+    stuck: AtomicU64,
 }
 
 impl Patience {
     pub(super) fn new(limits: &Limits) -> Self {
-        let clock =
-            Clock { began: Instant::now(), waiting: AtomicU64::new(0), first_byte: AtomicU64::new(BUSY) };
-        Self { clock: Arc::new(clock), keep_alive: limits.keep_alive, header_time: limits.header_time }
+        let Limits { keep_alive, header_time, send_time, .. } = *limits;
+        Self { clock: Arc::new(Clock::new(0)), keep_alive, header_time, send_time }
     }
 
     /// For hyper: notes when a head is waited for.
@@ -69,22 +73,38 @@ impl Patience {
             let now = self.clock.now();
             let waiting = self.clock.waiting.load(Ordering::Relaxed);
             let first_byte = self.clock.first_byte.load(Ordering::Relaxed);
-            let (since, limit, why) = match (waiting, first_byte) {
-                (BUSY, _) => (now, self.header_time.min(self.keep_alive), None),
-                (since, BUSY) => (since, self.keep_alive, Some(Expired::Idle)),
-                (_, since) => (since, self.header_time, Some(Expired::Head)),
+            let stuck = self.clock.stuck.load(Ordering::Relaxed);
+            // What begins just after this look may have the shortest of the times.
+            let shortest = self.header_time.min(self.keep_alive).min(self.send_time);
+            let (since, limit, why) = match (waiting, first_byte, stuck) {
+                (BUSY, _, BUSY) => (now, shortest, None),
+                (BUSY, _, since) => (since, self.send_time, Some(Expired::Unread)),
+                (since, BUSY, _) => (since, self.keep_alive, Some(Expired::Idle)),
+                (_, since, _) => (since, self.header_time, Some(Expired::Head)),
             };
             let left = limit.saturating_sub(Duration::from_millis(now.saturating_sub(since)));
             match why {
                 Some(why) if left.is_zero() => return why,
-                // A head may begin just after this look, and its time is the shorter one.
-                _ => tokio::time::sleep(left.min(self.header_time).max(Duration::from_millis(1))).await,
+                _ => tokio::time::sleep(left.min(shortest).max(Duration::from_millis(1))).await,
             }
         }
     }
 }
 
 impl Clock {
+    fn new(waiting: u64) -> Self {
+        let [waiting, first_byte, stuck] = [waiting, BUSY, BUSY].map(AtomicU64::new);
+        Self { began: Instant::now(), waiting, first_byte, stuck }
+    }
+
+    /// Notes whether there was room for a write.
+    fn wrote(&self, write: &Poll<io::Result<usize>>) {
+        let is_stuck = self.stuck.load(Ordering::Relaxed) != BUSY;
+        if write.is_pending() != is_stuck {
+            self.stuck.store(if is_stuck { BUSY } else { self.now() }, Ordering::Relaxed);
+        }
+    }
+
     fn now(&self) -> u64 {
         self.at(Instant::now())
     }
@@ -134,7 +154,7 @@ impl Drop for HeadWait {
     }
 }
 
-/// A connection whose reads are noted.
+/// A connection whose reads and writes are noted.
 pub(super) struct Watched<I> {
     io: I,
     clock: Arc<Clock>,
@@ -168,7 +188,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let write = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.clock.wrote(&write);
+        write
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -190,10 +212,12 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     ) -> Poll<io::Result<usize>> {
         // A small head with its small body costs the kernel less as one piece than as two.
         let mut piece = [0; SMALL];
-        match joined(bufs, &mut piece) {
+        let write = match joined(bufs, &mut piece) {
             Some(piece) => Pin::new(&mut self.io).poll_write(cx, piece),
             None => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
-        }
+        };
+        self.clock.wrote(&write);
+        write
     }
 }
 
@@ -213,9 +237,12 @@ mod tests {
 
     fn patience(keep_alive: u64, header_time: u64) -> Patience {
         let [keep_alive, header_time] = [keep_alive, header_time].map(Duration::from_millis);
-        let clock =
-            Clock { began: Instant::now(), waiting: AtomicU64::new(BUSY), first_byte: AtomicU64::new(BUSY) };
-        Patience { clock: Arc::new(clock), keep_alive, header_time }
+        Patience {
+            clock: Arc::new(Clock::new(BUSY)),
+            keep_alive,
+            header_time,
+            send_time: Duration::from_secs(10),
+        }
     }
 
     async fn expires(patience: &Patience) -> Option<Expired> {

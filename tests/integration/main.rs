@@ -3,11 +3,12 @@
 mod answers;
 mod bad_input;
 mod behind_nginx;
-mod client_body;
+
 mod front;
 mod harness;
 mod identity;
 mod layers;
+mod patience;
 mod process;
 mod python;
 mod quickstart;

@@ -1,6 +1,6 @@
-//! The bodies of requests: what every one of them may use up.
+//! Bodies: what every request and every answer may use up.
 
-use crate::harness::{Client, TestGateway};
+use crate::harness::{Client, TestGateway, eventually, get};
 
 /// Reads the whole body before it answers.
 const APP: &str = "def app(environ, start_response):
@@ -39,4 +39,18 @@ fn a_body_that_stands_still_is_given_up() {
     assert_eq!(answer.status, 408);
     assert!(answer.text().contains("V-SLOW-REQUEST"));
     gateway.log().wait_for_text("limits.body_time");
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answer_is_given_up() {
+    let yaml = "limits: { send_time: 100ms }\nroutes:\n  \
+        - { path: /big, layers: [ { concurrency_limit: { max: 1 } } ], respond: { file: big.txt } }";
+    let gateway = TestGateway::with_files(yaml, &[("big.txt", &"x".repeat(32 << 20))]);
+    let mut idle = gateway.connect();
+    idle.send("GET /big HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    gateway.log().wait_for_text("limits: send_time");
+    // Its place is free again.
+    eventually("the place of the client that is gone", || {
+        (get(&gateway.address(), "/big").status == 200).then_some(())
+    });
 }
