@@ -21,7 +21,8 @@
 //! ```
 //!
 //! * [`path`]: the request path: decoded once, dot segments resolved, split into `SCRIPT_NAME` and `PATH_INFO`
-//! * [`environ`](mod@environ): what is known beside the request, and [`View`], both together
+//! * [`environ`](mod@environ): what is known beside the request
+//! * [`view`]: both together, as variables
 //! * [`variable`]: the names
 //! * [`template`]: `{VARIABLE}` in a text
 //! * [`encode`]: percent-encoding, for what goes back into a URI
@@ -33,8 +34,10 @@ pub mod environ;
 pub mod path;
 pub mod template;
 pub mod variable;
+pub mod view;
 
-pub use environ::{Environ, RequestId, Scheme, Server, View};
+pub use environ::{Environ, RequestId, Scheme, Server};
 pub use path::{PathError, RequestPath};
 pub use template::{Template, TemplateError};
 pub use variable::{Variable, is_standard};
+pub use view::View;
