@@ -78,6 +78,11 @@ impl<T> Reply<T> {
         self.followed = Some(taken);
     }
 
+    /// Forbids it again.
+    pub(crate) fn is_urgent(&mut self) {
+        self.followed = None;
+    }
+
     /// Whether nobody waits for the answer any longer.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.sender.is_closed()

@@ -230,7 +230,11 @@ impl Outgoing {
 
     fn send_head(&mut self, body: Body) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Complete) {
-            Phase::Started(reply, head) => {
+            Phase::Started(mut reply, head) => {
+                if body.as_full().is_none() {
+                    // The first chunk of a stream waits for nobody else's answer.
+                    reply.is_urgent();
+                }
                 reply.send(Ok(head.into_response(body)));
                 Phase::Complete
             }
