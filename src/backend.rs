@@ -1,6 +1,7 @@
 //! (6) Who answers: one file, or folder, for each kind of backend.
 //!
-//! A new backend is one new file, which holds its settings and its `KIND`, and one row in [`KINDS`].
+//! A new backend is one new file, which holds its settings and its `KIND`, its `mod` line and one row in
+//! [`KINDS`].
 
 #[cfg(test)]
 mod from_yaml;

@@ -1,6 +1,6 @@
 //! What a route may ask of a request: one file for each kind of predicate.
 //!
-//! A new predicate is one new file, which holds its `KIND`, and one row in [`KINDS`].
+//! A new predicate is one new file, which holds its `KIND`, its `mod` line and one row in [`KINDS`].
 
 mod client;
 mod cookie;

@@ -6,7 +6,7 @@
 //! * [`KINDS`]: the list of layers
 //! * `setting`, `header_edits`, `transcode`, `verdict`: what several layers share; no layer uses another
 //!
-//! A new layer is one new file, which holds its settings and its `KIND`, and one row in [`KINDS`].
+//! A new layer is one new file, which holds its settings and its `KIND`, its `mod` line and one row in [`KINDS`].
 //!
 //! # The order of a stack
 //!
