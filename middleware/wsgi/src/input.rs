@@ -13,6 +13,8 @@ use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::runtime::Handle;
 
+use crate::python::is_forked;
+
 /// Any error, as bodies give them.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -166,6 +168,10 @@ impl Streamed {
 
     /// The next piece that is not empty; blocks.
     pub(crate) fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if is_forked() {
+            // What the client sends is read by the parent's threads, of which none is here.
+            return Err(io::Error::other("a forked child cannot read the body of its parent's request"));
+        }
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut context = Context::from_waker(&waker);
         loop {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use http_environ::{Environ, RequestId};
 
 use crate::python::{
-    Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python, Type,
+    Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python, Type, is_forked,
+    write_to_stderr,
 };
 
 thread_local! {
@@ -84,6 +85,10 @@ fn write<'py>(
     let [stream, line] = arguments.positional() else {
         return Err(Exception::new(py, Kind::Type, "log(stream, line)"));
     };
+    if is_forked() {
+        write_to_stderr(&[line.content()?, b"\n"].concat());
+        return Ok(py.none());
+    }
     let stream = stream.text()?;
     let line = String::from_utf8_lossy(line.content()?);
     let (application, request_id) = names();

@@ -16,7 +16,7 @@ mod object;
 
 pub(crate) use class::{Arguments, Class, Function, Instance, Method, Type};
 pub(crate) use exception::{Exception, Kind, PyResult};
-pub(crate) use fork::leave_if_forked;
+pub(crate) use fork::{is_forked, leave_if_forked, write_to_stderr};
 pub use interpreter::InitError;
 pub(crate) use interpreter::{Interpreter, PythonThread};
 pub(crate) use object::{Kept, Object, Python};

@@ -11,6 +11,7 @@ use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
 use super::exception::{Exception, Kind, PyResult};
+use super::fork::is_forked;
 use super::library::{
     FastFunction, METH_FASTCALL_KEYWORDS, PyMethodDef, PyObject, PyType_Slot, PyType_Spec, TP_DEALLOC,
     TP_ITER, TP_ITERNEXT, TP_METHODS, TPFLAGS, table,
@@ -286,7 +287,9 @@ unsafe extern "C" fn deallocate<T: Class>(this: *mut PyObject) {
     unsafe {
         let class = (table().PyObject_Type)(this);
         let value = AssertUnwindSafe(value_of::<T>(this));
-        if catch_unwind(|| value.drop_in_place()).is_err() {
+        // A forked child gives up the objects of all other threads, whose values are the parent's to drop: here they
+        // would wake the parent's tasks, behind locks that nobody is left to open.
+        if !is_forked() && catch_unwind(|| value.drop_in_place()).is_err() {
             tracing::error!(class = ?T::NAME, "a panic while an object was dropped");
         }
         (table().PyObject_Free)(this.cast());

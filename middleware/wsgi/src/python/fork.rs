@@ -1,4 +1,5 @@
-//! A child that an application forked has one thread, the one that forked, and it must never serve the parent's requests.
+//! A child that an application forked has one thread, the one that forked. It must never serve the parent's requests, nor
+//! touch what other threads of the parent may have locked at that moment: a lock that was held then stays so for ever.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,12 +14,23 @@ pub(super) fn watch() {
     }
 }
 
+/// Whether this process is such a child.
+pub(crate) fn is_forked() -> bool {
+    FORKED.load(Ordering::Relaxed)
+}
+
 /// Ends this process where it is a child that came back from its application instead of leaving by itself.
 pub(crate) fn leave_if_forked() {
-    if FORKED.load(Ordering::Relaxed) {
+    if is_forked() {
         // SAFETY: `_exit` runs no handler of the parent's.
         unsafe { libc::_exit(1) }
     }
+}
+
+/// What a child has to say, past the log, which another thread of the parent may have been writing.
+pub(crate) fn write_to_stderr(text: &[u8]) {
+    // SAFETY: the memory is `text`'s; what cannot be written has nowhere else to go.
+    unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
 }
 
 extern "C" fn forked() {

@@ -1,6 +1,7 @@
 """Applications that meddle with the process."""
 
 import os
+import select
 import signal
 import threading
 
@@ -17,12 +18,21 @@ def handlers(environ, start_response):
     return answer(start_response, f"{previous!r} {signal.getsignal(signal.SIGINT)!r}")
 
 
+def left(child):
+    """How the child left; one that does not is killed, and told as -9."""
+    watch = os.pidfd_open(child)
+    if not select.select([watch], [], [], 20)[0]:
+        os.kill(child, signal.SIGKILL)
+    os.close(watch)
+    _, status = os.waitpid(child, 0)
+    return f"the child left with {os.waitstatus_to_exitcode(status)}"
+
+
 def forks(environ, start_response):
     """The child comes back as if it were the parent."""
     child = os.fork()
     if child:
-        _, status = os.waitpid(child, 0)
-        return answer(start_response, f"the child left with {os.waitstatus_to_exitcode(status)}")
+        return answer(start_response, left(child))
     return answer(start_response, "the child answers")
 
 
@@ -31,12 +41,23 @@ def forks_a_stream(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     child = os.fork()
     if child:
-        _, status = os.waitpid(child, 0)
-        yield f"the child left with {os.waitstatus_to_exitcode(status)}".encode()
+        yield left(child).encode()
     else:
-        signal.alarm(10)
         while True:
             yield b"x" * 65536
+
+
+def forks_and_prints(environ, start_response):
+    """The child prints, and reads what only the parent can."""
+    child = os.fork()
+    if child:
+        return answer(start_response, left(child))
+    try:
+        print("printed by the child")
+        environ["wsgi.input"].read()
+    except OSError as error:
+        os._exit(7 if "forked" in str(error) else 8)
+    os._exit(9)
 
 
 def names_thread(environ, start_response):

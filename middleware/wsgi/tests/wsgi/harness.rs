@@ -8,6 +8,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -202,6 +203,19 @@ impl Client {
         drop(tokio::time::timeout(PATIENCE, read).await.expect("an end in time"));
         String::from_utf8(text).unwrap()
     }
+}
+
+/// Keeps everybody from writing to the log, until it is dropped.
+pub(crate) fn hold_log() -> Sender<()> {
+    let (release, released) = channel::<()>();
+    let (tell, held) = channel();
+    std::thread::spawn(move || {
+        let _log = LOG.lock().unwrap();
+        tell.send(()).unwrap();
+        drop(released.recv());
+    });
+    held.recv().unwrap();
+    release
 }
 
 /// Waits until a line of the log has all these words.

@@ -8,7 +8,7 @@ use http::Request;
 use tempfile::TempDir;
 use tower_wsgi::{Application, Discovered, LoadError, Settings, discover};
 
-use crate::harness::{TestBody, call, get, load, load_error, read, settings, wait_for_log};
+use crate::harness::{TestBody, call, get, hold_log, load, load_error, read, settings, wait_for_log};
 
 #[test]
 fn an_import_error_is_told_with_name_and_traceback() {
@@ -65,6 +65,17 @@ async fn a_forked_child_that_comes_back_leaves() {
 #[tokio::test]
 async fn a_forked_child_that_streams_leaves_at_its_first_chunk() {
     assert_eq!(get("processes:forks_a_stream").await.text(), "the child left with 1");
+}
+
+#[tokio::test]
+async fn a_forked_child_waits_for_nothing_of_its_parents() {
+    let application = load("processes:forks_and_prints");
+    // Threads of the gateway write to the log whether or not an application forks at that moment.
+    let _held = hold_log();
+    // More than is read before the application is called.
+    let request = Request::post("/").header("content-length", 70_000);
+    let request = request.body(TestBody::of(&["x".repeat(70_000).as_str()])).unwrap();
+    assert_eq!(read(call(&application, request).await.unwrap()).await.text(), "the child left with 7");
 }
 
 #[tokio::test]
