@@ -212,7 +212,7 @@ pub(crate) fn hold_log() -> Sender<()> {
     std::thread::spawn(move || {
         let _log = LOG.lock().unwrap();
         tell.send(()).unwrap();
-        drop(released.recv());
+        released.recv().unwrap_err();
     });
     held.recv().unwrap();
     release
