@@ -8,11 +8,12 @@
 mod client_body;
 mod ending;
 mod patience;
+mod under_way;
 
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -24,13 +25,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use vestibule_config::Limits;
-use vestibule_layers::Request;
+use vestibule_layers::{Cause, Request, rescue};
 
 use crate::gateway::Gateway;
 use crate::identity::{Connection, Peer};
 use crate::runtime::Stage;
 pub use ending::Socket;
 use patience::{Expired, Patience};
+use under_way::{CutOff, Talk, UnderWay};
 
 /// A request that the front refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +51,9 @@ pub enum Refused {
     Connect,
 }
 
+/// Why an answer that is not read is broken off.
+const UNREAD: &str = "nobody takes it, over `limits: send_time`";
+
 /// Serves one connection, until it ends. From [`Stage::Retiring`] on, the next answer is the last.
 pub async fn serve<I>(io: I, connection: Connection, gateway: Arc<Gateway>, mut stage: watch::Receiver<Stage>)
 where
@@ -57,23 +62,24 @@ where
     let peer = connection.peer;
     let patience = Patience::new(gateway.limits());
     let builder = builder(gateway.limits(), &patience);
-    let now = Arc::new(stage.clone());
-    let has_body = Arc::new(AtomicBool::new(false));
-    let noted = Arc::clone(&has_body);
+    let talk = Arc::new(Talk::new(stage.clone()));
+    let noted = Arc::clone(&talk);
     let service = service_fn(move |request: http::Request<Incoming>| {
-        noted.store(!request.body().is_end_stream(), Ordering::Relaxed);
+        noted.has_body.store(!request.body().is_end_stream(), Ordering::Relaxed);
         let request = request.map(|body| client_body::guard(body, gateway.limits()));
-        let answer = gateway.handle(&connection, request);
-        let now = Arc::clone(&now);
+        let number = gateway.number();
+        let under_way = UnderWay::new(Arc::clone(&noted), number.clone());
+        let answer = gateway.handle(&connection, number, request);
         async move {
             let mut answer = answer.await;
-            if *now.borrow() != Stage::Serving {
+            if under_way.stage() != Stage::Serving {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(under_way.answered(answer))
         }
     });
     let mut conn = builder.serve_connection(TokioIo::new(patience.watch(io)), service);
+    let _cut_off = CutOff(Arc::clone(&talk));
     let mut expired = pin!(patience.expired());
     // An error means that the worker is at its end.
     let mut closing = pin!(async { drop(stage.wait_for(|stage| *stage == Stage::Closing).await) });
@@ -82,10 +88,13 @@ where
         tokio::select! {
             biased;
             ended = &mut conn => {
-                log_end(peer, &ended);
+                talk.end(Cause::ClientGone, || why(&ended));
                 let io = conn.into_parts().io.into_inner().into_inner();
+                if !talk.is_told() {
+                    log_end(peer, &ended);
+                }
                 // What is idle, or outlasts the drain, ends at once.
-                let may_be_sending = waits && open && has_body.load(Ordering::Relaxed);
+                let may_be_sending = waits && open && talk.has_body.load(Ordering::Relaxed);
                 // Boxed: it comes once, and no connection shall carry the room for it.
                 Box::pin(ending::end(io, ended, may_be_sending)).await;
                 return;
@@ -100,8 +109,11 @@ where
                     return;
                 }
                 Expired::Unread => {
-                    tracing::warn!(?peer, "nobody takes an answer, over `limits: send_time`: closed");
+                    talk.end(Cause::RequestTimeout, || UNREAD.into());
                     conn.into_parts().io.into_inner().into_inner().reset_on_close();
+                    if !talk.is_told() {
+                        tracing::warn!(?peer, "the end of an answer: {UNREAD}");
+                    }
                     return;
                 }
             },
@@ -126,13 +138,16 @@ fn builder(limits: &Limits, patience: &Patience) -> http1::Builder {
     builder
 }
 
+fn why(ended: &Result<(), hyper::Error>) -> String {
+    ended.as_ref().err().map_or_else(|| "the connection has ended".into(), |error| rescue::chain(error))
+}
+
+/// Logs what no request is to blame for.
 fn log_end(peer: Peer, ended: &Result<(), hyper::Error>) {
     let Err(error) = ended else { return };
-    let why = vestibule_layers::rescue::chain(error);
+    let why = rescue::chain(error);
     if error.is_parse_too_large() {
         tracing::warn!(?peer, "a head is over `limits: header_bytes` or `header_count`: {why}");
-    } else if error.is_user() {
-        tracing::warn!(?peer, "an answer was broken off: {why}");
     } else {
         tracing::debug!(?peer, "connection ended: {why}");
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method};
-use http_environ::{Server, View};
+use http_environ::{RequestId, Server, View};
 use vestibule_config::{Component, Config, Diagnostics, Kind, Kinds, Limits, Target};
 use vestibule_layers::{Answer, Body, BoxService, Cause, Request, Response, rescue};
 
@@ -79,28 +79,33 @@ impl Gateway {
         &self.config
     }
 
+    /// The number of the next request.
+    pub fn number(&self) -> RequestId {
+        self.identity.number()
+    }
+
     /// Answers a request: front, identity, then the stack of layers and routes down to a backend.
-    pub fn handle(&self, connection: &Connection, mut request: Request) -> Answer {
+    pub fn handle(&self, connection: &Connection, number: RequestId, mut request: Request) -> Answer {
         let at_once = |answer| -> Answer { Box::pin(std::future::ready(answer)) };
         if let Err(refused) = front::admit(&mut request) {
-            return at_once(self.refuse(&refused));
+            return at_once(refuse(&number, &refused));
         }
         // The server as a whole is asked for its options (RFC 9110 section 9.3.7), no resource of it.
         if request.uri().path() == "*" && *request.method() == Method::OPTIONS {
             return at_once(Response::new(Body::Empty));
         }
-        if let Err(bad_path) = self.identity.begin(connection, &mut request) {
-            return at_once(self.refuse(&bad_path));
+        if let Err(bad_path) = self.identity.begin(connection, &number, &mut request) {
+            return at_once(refuse(&number, &bad_path));
         }
         self.root.answer(request)
     }
+}
 
-    /// 400, and the connection ends: who sends one malformed request may send another that is taken for its body.
-    fn refuse(&self, reason: &(dyn std::error::Error + 'static)) -> Response {
-        let mut answer = rescue(&self.identity.number(), Cause::BadRequest, reason);
-        answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-        answer
-    }
+/// 400, and the connection ends: who sends one malformed request may send another that is taken for its body.
+fn refuse(number: &RequestId, reason: &(dyn std::error::Error + 'static)) -> Response {
+    let mut answer = rescue(number, Cause::BadRequest, reason);
+    answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 /// Builds the tree from its leaves.

@@ -100,9 +100,14 @@ impl Identity {
     }
 
     /// Begins the environ of a request, and removes from its headers what is not believed.
-    pub fn begin(&self, connection: &Connection, request: &mut Request) -> Result<(), PathError> {
+    pub fn begin(
+        &self,
+        connection: &Connection,
+        number: &RequestId,
+        request: &mut Request,
+    ) -> Result<(), PathError> {
         let mut environ = Environ::for_target(request.uri())?;
-        environ.request_id = self.number();
+        environ.request_id = number.clone();
         environ.server = Arc::clone(&connection.server);
         environ.remote_addr = connection.peer.address();
         environ.remote_port = connection.peer.port();
@@ -268,7 +273,9 @@ mod tests {
         for (name, value) in headers {
             request.headers_mut().append(*name, value.clone());
         }
-        identity.begin(&Connection { server: Arc::default(), peer }, &mut request).unwrap();
+        identity
+            .begin(&Connection { server: Arc::default(), peer }, &RequestId::default(), &mut request)
+            .unwrap();
         request
     }
 
@@ -419,7 +426,7 @@ mod tests {
         let connection = Connection { server: Arc::default(), peer: Peer::Unix };
         let ids = [(); 2].map(|()| {
             let mut request = http::Request::get("/").body(Body::Empty).unwrap();
-            identity.begin(&connection, &mut request).unwrap();
+            identity.begin(&connection, &identity.number(), &mut request).unwrap();
             variable(&request, "REQUEST_ID").unwrap()
         });
         assert_eq!(ids, ["0000000000000007", "0000000000000008"]);

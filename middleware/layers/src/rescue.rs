@@ -29,7 +29,7 @@ pub enum Cause {
     NotFound,
     /// The method has no meaning here
     MethodNotAllowed,
-    /// The client sends its body too slowly
+    /// The client sends its body too slowly, or takes its answer too slowly
     RequestTimeout,
     /// The body of the request is over a limit
     BodyTooLarge,
@@ -107,16 +107,27 @@ fn client_closed_request() -> StatusCode {
 /// Answers a failure and logs its reason, with all its sources, on one line.
 pub fn rescue(request: &RequestId, cause: Cause, reason: &(dyn Error + 'static)) -> Response {
     let (code, status) = cause.row();
-    let reason = chain(reason);
-    match level(status) {
-        Level::ERROR => tracing::error!(request_id = %request, code, status = status.as_u16(), "{reason}"),
-        Level::WARN => tracing::warn!(request_id = %request, code, status = status.as_u16(), "{reason}"),
-        _ => tracing::debug!(request_id = %request, code, status = status.as_u16(), "{reason}"),
-    }
+    log(request, cause, Some(status), &chain(reason));
     answer(request, code, status)
 }
 
-/// The error of a request's body that was broken off here, for a cause that whoever reads it can answer.
+/// Logs why an answer did not arrive whole, on one line. Its status is no news any more: the head has been sent, or
+/// nobody is there to read it.
+pub fn broken_off(request: &RequestId, cause: Cause, reason: &str) {
+    log(request, cause, None, &format!("an answer was broken off: {reason}"));
+}
+
+fn log(request: &RequestId, cause: Cause, answered: Option<StatusCode>, reason: &str) {
+    let (code, status) = cause.row();
+    let answered = answered.map(|status| status.as_u16());
+    match level(status) {
+        Level::ERROR => tracing::error!(request_id = %request, code, status = answered, "{reason}"),
+        Level::WARN => tracing::warn!(request_id = %request, code, status = answered, "{reason}"),
+        _ => tracing::debug!(request_id = %request, code, status = answered, "{reason}"),
+    }
+}
+
+/// The error of a body that was broken off here, for a cause that whoever reads it can answer or log.
 #[derive(Debug, Clone)]
 pub struct BrokenOff {
     cause: Cause,
@@ -141,16 +152,36 @@ impl Error for BrokenOff {}
 /// The cause where the body of a request could not be read to its end: the one that it was [broken off](BrokenOff) for, else
 /// the client left in the middle of it, or sent what is no body.
 pub fn cause_of_body(error: &(dyn Error + 'static)) -> Cause {
-    let sources = || std::iter::successors(Some(error), |&error| error.source());
-    if let Some(broken_off) = sources().find_map(|error| error.downcast_ref::<BrokenOff>()) {
-        return broken_off.cause;
+    match kind_or_cause(error) {
+        Ok(cause) => cause,
+        Err(Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)) => Cause::BadRequest,
+        Err(_) if sources(error).any(<dyn Error>::is::<hyper::Error>) => Cause::ClientGone,
+        Err(_) => Cause::BadRequest,
     }
-    let kind = sources().find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
-    match kind {
-        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Cause::BadRequest,
-        _ if sources().any(<dyn Error>::is::<hyper::Error>) => Cause::ClientGone,
-        _ => Cause::BadRequest,
+}
+
+/// The cause where the body of an answer broke off: the one that it was [broken off](BrokenOff) for, else its upstream or
+/// its application failed.
+pub fn cause_of_answer(error: &(dyn Error + 'static)) -> Cause {
+    let is_upstream = || sources(error).any(<dyn Error>::is::<hyper::Error>);
+    match kind_or_cause(error) {
+        Ok(cause) => cause,
+        Err(Some(io::ErrorKind::TimedOut)) => Cause::GatewayTimeout,
+        Err(_) if is_upstream() => Cause::BadGateway,
+        Err(_) => Cause::ApplicationError,
     }
+}
+
+/// What a body was broken off for, or else of what kind its error is.
+fn kind_or_cause(error: &(dyn Error + 'static)) -> Result<Cause, Option<io::ErrorKind>> {
+    let broken_off = sources(error).find_map(|error| error.downcast_ref::<BrokenOff>());
+    let kind = || sources(error).find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
+    broken_off.map(|broken_off| broken_off.cause).ok_or_else(kind)
+}
+
+/// An error and what is behind it.
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 /// An error and all its sources: `failed to connect: connection refused`.
@@ -222,6 +253,15 @@ mod tests {
             cause_of_body(&io::Error::new(io::ErrorKind::InvalidInput, "no chunk")),
             Cause::BadRequest
         );
+    }
+
+    #[test]
+    fn an_answer_breaks_off_by_whoever_makes_it() {
+        let slow = io::Error::new(io::ErrorKind::TimedOut, "nothing came");
+        let broken_off = BrokenOff::new(Cause::TransformFailed, io::Error::other("too deep"));
+        assert_eq!(cause_of_answer(&slow), Cause::GatewayTimeout);
+        assert_eq!(cause_of_answer(&broken_off), Cause::TransformFailed);
+        assert_eq!(cause_of_answer(&io::Error::other("the file became shorter")), Cause::ApplicationError);
     }
 
     #[test]

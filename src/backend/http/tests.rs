@@ -45,7 +45,7 @@ fn gateway(routes: &str) -> Asked {
 
 impl Asked {
     async fn answer(&self, request: http::Request<Body>) -> Response {
-        let answer = self.gateway.handle(&self.connection, request);
+        let answer = self.gateway.handle(&self.connection, self.gateway.number(), request);
         tokio::time::timeout(PATIENCE, answer).await.expect("an answer in time")
     }
 

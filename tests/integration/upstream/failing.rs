@@ -107,7 +107,7 @@ fn a_truncated_answer_never_looks_whole() {
         let broken = client.request("GET", "/", &[], "");
         assert!(broken.is_err(), "{answer}: {broken:?}");
         gateway.log().wait_for_texts(&["\"outcome\":\"aborted\"", "\"path\":\"/\""]);
-        gateway.log().wait_for_texts(&["WARN", "an answer was broken off"]);
+        gateway.log().wait_for_texts(&["V-UPSTREAM", "an answer was broken off"]);
     }
 }
 

@@ -244,9 +244,9 @@ async fn a_client_that_leaves_takes_its_request_along() {
         closed.send(()).unwrap();
     });
     let asked = forwarding(&[&server.address], "");
-    let left =
-        tokio::time::timeout(Duration::from_millis(100), asked.gateway.handle(&asked.connection, get("/")));
-    assert!(left.await.is_err());
+    let number = asked.gateway.number();
+    let answer = asked.gateway.handle(&asked.connection, number, get("/"));
+    assert!(tokio::time::timeout(Duration::from_millis(100), answer).await.is_err());
     tokio::task::spawn_blocking(move || was_closed.recv_timeout(PATIENCE)).await.unwrap().unwrap();
     assert_eq!(asked.ask(get("/")).await.whole(), "fine");
 }

@@ -1,0 +1,246 @@
+//! What a connection has under way, so that the log can name the request whose answer does not arrive.
+//!
+//! Each request leaves its number with its answer. A body that fails tells why itself; whatever is still there when its
+//! connection ends was cut off, and the connection has noted why. While all goes well, nothing is allocated or locked.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http_body::{Body as _, Frame, SizeHint};
+use http_environ::RequestId;
+use tokio::sync::watch;
+use vestibule_layers::{Body, BodyError, Cause, Response, rescue};
+
+use crate::runtime::Stage;
+
+/// What all requests of a connection have in common.
+#[derive(Debug)]
+pub(super) struct Talk {
+    stage: watch::Receiver<Stage>,
+    /// Whether the last request came with a body.
+    pub(super) has_body: AtomicBool,
+    end: OnceLock<(Cause, String)>,
+    is_told: AtomicBool,
+}
+
+impl Talk {
+    pub(super) fn new(stage: watch::Receiver<Stage>) -> Self {
+        Self {
+            stage,
+            has_body: AtomicBool::new(false),
+            end: OnceLock::new(),
+            is_told: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes why the connection ends; the first reason is the one.
+    pub(super) fn end(&self, cause: Cause, reason: impl FnOnce() -> String) {
+        self.end.get_or_init(|| (cause, reason()));
+    }
+
+    /// Whether the log knows of a request that was not answered to its end.
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told.load(Ordering::Relaxed)
+    }
+
+    fn tell(&self, request: &RequestId, cause: Cause, reason: &str) {
+        self.is_told.store(true, Ordering::Relaxed);
+        rescue::broken_off(request, cause, reason);
+    }
+}
+
+/// Cuts off what is under way when it is dropped, if the connection has not ended otherwise.
+pub(super) struct CutOff(pub(super) Arc<Talk>);
+
+impl Drop for CutOff {
+    fn drop(&mut self) {
+        self.0.end(Cause::Draining, || "it did not end within `drain`".into());
+    }
+}
+
+/// A request that is not answered to its end.
+pub(super) struct UnderWay {
+    talk: Arc<Talk>,
+    request: RequestId,
+    /// Whether its failure is in the log already.
+    is_told: bool,
+}
+
+impl UnderWay {
+    pub(super) fn new(talk: Arc<Talk>, request: RequestId) -> Self {
+        Self { talk, request, is_told: false }
+    }
+
+    /// How far the connection has come.
+    pub(super) fn stage(&self) -> Stage {
+        *self.talk.stage.borrow()
+    }
+
+    /// Goes on with the answer's body, until that has been sent.
+    pub(super) fn answered(mut self, answer: Response) -> http::Response<Sending> {
+        if let Some(given) = answer.extensions().get::<RequestId>() {
+            self.request = given.clone();
+        }
+        // That the client has left is why this is the answer.
+        self.is_told = answer.status() == Cause::ClientGone.row().1;
+        // hyper compares, too, but nobody would learn whose answer it was.
+        let is_counted = answer.body().size_hint().exact().is_none();
+        let length = is_counted.then(|| answer.headers().get(CONTENT_LENGTH)).flatten();
+        let missing = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        answer.map(|body| Sending { body, missing, under_way: self })
+    }
+
+    fn tell(&mut self, cause: Cause, reason: &str) {
+        if !std::mem::replace(&mut self.is_told, true) {
+            self.talk.tell(&self.request, cause, reason);
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.is_told {
+            return;
+        }
+        // hyper drops the body of an answer to HEAD unread, but not because the connection ends.
+        if let Some((cause, reason)) = self.talk.end.get() {
+            self.talk.tell(&self.request, *cause, reason);
+        }
+    }
+}
+
+/// The body of an answer that is being sent.
+pub(super) struct Sending {
+    body: Body,
+    /// What is left of a Content-Length that the body itself does not know.
+    missing: Option<u64>,
+    under_way: UnderWay,
+}
+
+/// A body that ends before its Content-Length.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is {0} bytes shorter than its Content-Length")]
+struct Short(u64);
+
+impl Sending {
+    fn fail(&mut self, error: BodyError) -> BodyError {
+        let why: &(dyn Error + 'static) = &*error;
+        self.under_way.tell(rescue::cause_of_answer(why), &rescue::chain(why));
+        error
+    }
+}
+
+impl http_body::Body for Sending {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        match (&frame, self.missing) {
+            (Some(Ok(frame)), Some(missing)) => {
+                let size = frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.missing = Some(missing.saturating_sub(size));
+            }
+            (None, Some(missing @ 1..)) => {
+                return Poll::Ready(Some(Err(self.fail(Box::new(Short(missing))))));
+            }
+            _ => {}
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| self.fail(error))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream() && self.missing.unwrap_or(0) == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    fn talk() -> Arc<Talk> {
+        Arc::new(Talk::new(watch::channel(Stage::Serving).1))
+    }
+
+    /// A body that comes in pieces of two bytes.
+    struct Pieces(usize);
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+            self.0 = left;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"ab")))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0 == 0
+        }
+    }
+
+    /// How many bytes come of an answer of four that promises `length`.
+    async fn sent(talk: &Arc<Talk>, length: &str) -> Result<usize, String> {
+        let answer =
+            http::Response::builder().header(CONTENT_LENGTH, length).body(Body::boxed(Pieces(2))).unwrap();
+        let under_way = UnderWay::new(Arc::clone(talk), RequestId::Serial(1));
+        let mut sending = under_way.answered(answer).into_body();
+        let mut size = 0;
+        while !sending.is_end_stream()
+            && let Some(frame) = sending.frame().await
+        {
+            size += frame.map_err(|error| error.to_string())?.into_data().unwrap().len();
+        }
+        Ok(size)
+    }
+
+    #[tokio::test]
+    async fn less_than_was_promised_is_told() {
+        let talk = talk();
+        assert_eq!(sent(&talk, "4").await, Ok(4));
+        assert!(!talk.is_told());
+        let short = sent(&talk, "7").await.unwrap_err();
+        assert_eq!(short, "the answer is 3 bytes shorter than its Content-Length");
+        assert!(talk.is_told());
+    }
+
+    #[test]
+    fn only_what_is_there_when_its_connection_ends_was_cut_off() {
+        let talk = talk();
+        drop(UnderWay::new(Arc::clone(&talk), RequestId::Serial(1)));
+        assert!(!talk.is_told());
+        let under_way = UnderWay::new(Arc::clone(&talk), RequestId::Serial(2));
+        talk.end(Cause::ClientGone, || "reset".into());
+        drop(under_way);
+        assert!(talk.is_told());
+    }
+
+    #[test]
+    fn a_failure_that_the_log_knows_is_not_told_again() {
+        let talk = talk();
+        let reason = std::io::Error::other("left in the middle of its body");
+        let answer = rescue(&RequestId::Serial(1), Cause::ClientGone, &reason);
+        let sending = UnderWay::new(Arc::clone(&talk), RequestId::Serial(1)).answered(answer);
+        talk.end(Cause::ClientGone, || "reset".into());
+        drop(sending);
+        assert!(!talk.is_told());
+    }
+}
