@@ -2,7 +2,7 @@
 //!
 //! Its configuration never changes while it runs. Its stdin is the control socket of the supervisor (see
 //! [`control`](crate::supervisor::control)); when that ends, so does the worker: it never outlives its supervisor for
-//! longer than a drain.
+//! longer than a drain, and not at all while it builds.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, set_parent_process_death_signal, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{self, Instant};
 use vestibule_config::Source;
@@ -45,7 +45,15 @@ async fn serve() -> io::Result<()> {
     let signals = Signals::register()?;
     let mut control = Control::new(take_stdin()?)?;
     let Some((sockets, source)) = orders_to_build(&mut control).await? else { return Ok(()) };
-    let (gateway, cores) = match build(&source) {
+    // An import may never end, and until it does nobody here sees the end of the control socket: the kernel does.
+    set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    if control.is_closed() {
+        // The supervisor ended before the kernel was asked.
+        return Ok(());
+    }
+    let built = build(&source);
+    set_parent_process_death_signal(None)?;
+    let (gateway, cores) = match built {
         Ok(built) => built,
         Err(failed) => return control.report(&failed).await,
     };

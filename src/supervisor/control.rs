@@ -158,6 +158,12 @@ impl Control {
         }
     }
 
+    /// Whether the other end is closed, and all that it sent was received.
+    pub(crate) fn is_closed(&self) -> bool {
+        let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        rustix::net::recv(&self.stream, &mut [0_u8][..], look).is_ok_and(|(_, length)| length == 0)
+    }
+
     async fn send(&self, kind: u8, body: &[u8], socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let mut frame = vec![kind];
         push_field(&mut frame, body)?;
@@ -302,7 +308,9 @@ mod tests {
             assert!(matches!(worker.order().await.unwrap(), Some(Order::Drain(Drain::Retire))));
         };
         tokio::join!(sent, received);
+        assert!(!worker.is_closed());
         drop(supervisor);
+        assert!(worker.is_closed());
         assert!(worker.order().await.unwrap().is_none());
     }
 

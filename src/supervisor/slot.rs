@@ -25,6 +25,9 @@ const BUILD_LIMIT: Duration = Duration::from_secs(120);
 /// How much longer than `drain` a worker may take to leave: it cuts connections off itself, and then ends applications.
 const LEAVE: Duration = APPLICATIONS_END.saturating_add(Duration::from_secs(2));
 
+/// How long a worker may take to end that has closed its end of the control socket.
+const LAST_STEPS: Duration = Duration::from_secs(2);
+
 /// What a generation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -183,10 +186,12 @@ impl Slot {
             Ok(Ok(Some(Report::Failed { configuration: true, reason }))) => StartError::Configuration(reason),
             Ok(Ok(Some(Report::Failed { configuration: false, reason }))) => StartError::System(reason),
             // The worker has closed its end: it tells by its exit what a message no longer could.
-            Ok(Ok(None) | Err(_)) => StartError::System(format!(
-                "a worker ended before it was ready: {}",
-                ended(&child.wait().await)
-            )),
+            Ok(Ok(None) | Err(_)) => match time::timeout(LAST_STEPS, child.wait()).await {
+                Ok(status) => {
+                    StartError::System(format!("a worker ended before it was ready: {}", ended(&status)))
+                }
+                Err(_) => StartError::System("a worker gave up before it was ready, and did not end".into()),
+            },
             Err(_) => StartError::System(format!(
                 "a worker was not ready within {BUILD_LIMIT:?}: an application's import may wait for something"
             )),
@@ -231,5 +236,41 @@ fn ended(status: &io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => status.to_string(),
         Err(error) => format!("its end is unknown: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use vestibule_config::SourceText;
+
+    use super::*;
+
+    /// Why a worker does not start that is a script. Another process writes it: one that this process has open for writing
+    /// while another test forks cannot be started ("text file busy").
+    async fn failure(script: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("worker");
+        let mut install = std::process::Command::new("install");
+        install.args(["-m", "755", "/dev/stdin"]).arg(&program).stdin(Stdio::piped());
+        let mut writer = install.spawn().expect("coreutils are there");
+        writeln!(writer.stdin.take().unwrap(), "#!/bin/sh\n{script}").unwrap();
+        assert!(writer.wait().unwrap().success());
+        let source = Source { config: Arc::new(SourceText::new("vestibule.yaml", "")), env_file: None };
+        let slot = Slot { program, generation: 1, source, drain: Duration::ZERO, sockets: Vec::new() };
+        let start = time::timeout(Duration::from_secs(60), slot.start()).await.expect("it ends");
+        start.err().expect("a script is no worker").to_string()
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_ends_before_it_is_ready_tells_how() {
+        assert_eq!(failure("exit 3").await, "a worker ended before it was ready: exit status: 3");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_gives_up_and_does_not_end_is_killed() {
+        let told = failure("exec <&-; exec sleep 1000").await;
+        assert_eq!(told, "a worker gave up before it was ready, and did not end");
     }
 }

@@ -26,7 +26,22 @@ fn as_many_workers_serve_as_are_wanted() {
 
 #[test]
 fn workers_leave_when_their_supervisor_is_killed() {
-    let mut gateway = TestGateway::from_yaml(HELLO);
+    leaves_with_its_supervisor(TestGateway::from_yaml(HELLO));
+}
+
+#[test]
+fn a_worker_whose_import_never_ends_leaves_when_its_supervisor_is_killed() {
+    let app = "import pathlib, threading
+pathlib.Path(__file__).with_name('importing').touch()
+threading.Event().wait()
+";
+    let yaml = "routes: [ { wsgi: { app: \"endless:app\" } } ]";
+    let gateway = TestGateway::start(tempfile::tempdir().unwrap(), yaml, &[("endless.py", app)]);
+    eventually("the import to begin", || gateway.path("importing").exists().then_some(()));
+    leaves_with_its_supervisor(gateway);
+}
+
+fn leaves_with_its_supervisor(mut gateway: TestGateway) {
     let [worker] = gateway.workers()[..] else { panic!("one worker, by default") };
     gateway.signal("KILL");
     gateway.wait();
