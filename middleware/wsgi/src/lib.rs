@@ -30,10 +30,10 @@
 //! # The life of a request
 //!
 //! 1. `service`: the tower service takes the request; `request` gets its body ready (`input` is what will be read).
-//! 2. `queue`: it waits for a thread of its application.
+//! 2. A queue of [`handoff`]: it waits for a thread of its application.
 //! 3. `worker`: the thread, under the GIL, makes the environ (`environ`), `start_response` (`exchange`, checked by `head`)
 //!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`) and closes it.
-//! 4. `hub`: the answer goes back to the task that waits for it.
+//! 4. The hub of [`handoff`]: the answer goes back to the task that waits for it.
 //!
 //! Before and after: `discover` finds the interpreter, `load` starts it and imports applications (with `bootstrap.py`),
 //! `threads` ends them; `log` names application and request in what Python prints. `python` is the only part that calls
@@ -50,14 +50,12 @@ mod discover;
 mod environ;
 mod exchange;
 mod head;
-mod hub;
 mod input;
 mod load;
 mod log;
 mod outgoing;
 #[expect(unsafe_code, reason = "the functions of CPython are called here, and nowhere else")]
 mod python;
-mod queue;
 mod request;
 mod service;
 mod threads;

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use handoff::Queue;
+
 use crate::discover::{DiscoverError, Discovered, discover};
 use crate::environ::{Facts, Template};
 use crate::log;
 use crate::python::{InitError, Interpreter, Kept, Object, PyResult, Python};
-use crate::queue::Queue;
 use crate::request::Job;
 use crate::service::Application;
 use crate::threads::Threads;

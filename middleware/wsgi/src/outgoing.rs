@@ -1,11 +1,11 @@
 //! One answer on its way out: the rules of PEP 3333 about when its head is sent and what may follow it.
 
 use bytes::Bytes;
+use handoff::Reply;
 use http::{Method, Response};
 
 use crate::body::{Abandoned, Body, BodyError, ChunkSender, Room};
 use crate::head::Head;
-use crate::hub::Reply;
 use crate::service::WsgiError;
 
 /// What a service gives.

@@ -8,12 +8,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use handoff::Reply;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::request::Parts;
 use http_body::Body;
 use tokio::task::JoinHandle;
 
-use crate::hub::Reply;
 use crate::input::{BoxError, Input, RequestBody, Streamed};
 use crate::outgoing::Outcome;
 

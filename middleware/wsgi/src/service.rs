@@ -8,20 +8,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use handoff::{Hub, Queue, Refused};
 use http::request::Parts;
 use http::{Request, Response};
 use tokio::sync::oneshot;
 use tower::Service;
 
 use crate::body::Body;
-use crate::hub::{self, Hub};
 use crate::input::{BoxError, Input};
 use crate::outgoing::Outcome;
-use crate::queue::{Pushed, Queue, Refused};
 use crate::request::{Gather, GatherError, Job, Plan};
 
 thread_local! {
-    static HUB: hub::Kept<Outcome> = const { RefCell::new(None) };
+    static HUB: handoff::Kept<Outcome> = const { RefCell::new(None) };
 }
 
 /// A WSGI application that was imported, as a service. Clones share its threads and its queue.
@@ -78,12 +77,8 @@ impl Application {
     fn submit(&self, parts: Parts, input: Input, length: Option<u64>) -> State {
         let hub = HUB.with(Hub::of_this_thread);
         let (reply, answer) = hub.reply();
-        match self.queue.push(Job { parts, input, length, reply }) {
-            Ok(Pushed::Quietly) => State::Answer(answer),
-            Ok(Pushed::Tell) => {
-                hub.attend_later(Arc::clone(&self.queue) as Arc<dyn hub::Watched>);
-                State::Answer(answer)
-            }
+        match hub.push(&self.queue, Job { parts, input, length, reply }) {
+            Ok(()) => State::Answer(answer),
             Err(Refused::Full) => State::Failed(Some(WsgiError::QueueFull(Arc::clone(&self.name)))),
             Err(Refused::Closed) => State::Failed(Some(WsgiError::Draining(Arc::clone(&self.name)))),
         }

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::queue::Queue;
+use handoff::Queue;
+
 use crate::request::Job;
 
 /// All queues, and how many threads still take from them.

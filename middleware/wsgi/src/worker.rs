@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use handoff::{Queue, Taken};
 use http_environ::View;
 
 use crate::environ::{Names, Template};
@@ -13,7 +14,6 @@ use crate::outgoing::{Fault, Outgoing};
 use crate::python::{
     Exception, Instance, Kept, Object, PyResult, Python, PythonThread, Type, leave_if_forked,
 };
-use crate::queue::{Queue, Taken};
 use crate::request::{GatherError, Job};
 use crate::service::WsgiError;
 use crate::wsgi_input::WsgiInput;

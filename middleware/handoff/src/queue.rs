@@ -1,11 +1,12 @@
-//! The bounded queue between a service and the threads that run its application.
+//! The bounded queue between a service and the threads that do its work.
 //!
-//! Waking a thread is dear, and with one GIL a second running thread only helps while the first one waits for something
-//! else. So one thread is woken for the first job, and it takes whatever has come in the meantime. As long as jobs wait,
+//! Waking a thread is dear, and a second running thread helps little with jobs that are done at once, or that hold one
+//! lock all the time (Python's GIL). So one thread is woken for the first job, and it takes whatever has come in the meantime. As long as jobs wait,
 //! the hub of a runtime looks after them every [`PATIENCE`]: another thread joins in as soon as one has waited that
 //! long, or at once where the running threads are known to be held up.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -15,7 +16,9 @@ use crate::hub::Watched;
 /// How long a job waits for a running thread before another thread takes it.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(1);
 
-pub(crate) struct Queue<T> {
+/// A bounded queue of jobs. The threads that serve it are its owner's: each calls [`wait`](Self::wait), then
+/// [`next`](Self::next) until there is no job, then [`rest`](Self::rest), in a loop.
+pub struct Queue<T> {
     state: Mutex<State<T>>,
     capacity: usize,
 }
@@ -52,22 +55,28 @@ pub(crate) enum Pushed {
 }
 
 /// A job for a thread that was needed.
-pub(crate) struct Taken<T> {
-    pub(crate) job: T,
-    pub(crate) at: Instant,
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// The job.
+    pub job: T,
+    /// When it was taken.
+    pub at: Instant,
     /// Whether more jobs wait.
-    pub(crate) is_followed: bool,
+    pub is_followed: bool,
 }
 
 /// Why a job was not taken into the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub enum Refused {
+    /// As many jobs wait as may wait.
     Full,
+    /// It takes no more jobs.
     Closed,
 }
 
 impl<T> Queue<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
+    /// As many jobs may wait for a thread.
+    pub fn new(capacity: usize) -> Self {
         let state = State {
             jobs: VecDeque::with_capacity(capacity),
             idle: Vec::new(),
@@ -101,7 +110,7 @@ impl<T> Queue<T> {
     }
 
     /// Waits until this thread is needed: true; or until the queue is closed and empty: false.
-    pub(crate) fn wait(&self) -> bool {
+    pub fn wait(&self) -> bool {
         let mut state = self.lock();
         if state.is_needed() || (state.is_closed && !state.jobs.is_empty()) {
             state.running += 1;
@@ -123,7 +132,7 @@ impl<T> Queue<T> {
     }
 
     /// The next job, for a thread that was needed.
-    pub(crate) fn next(&self) -> Option<Taken<T>> {
+    pub fn next(&self) -> Option<Taken<T>> {
         let mut state = self.lock();
         let job = state.jobs.pop_front()?;
         state.taken += 1;
@@ -132,12 +141,12 @@ impl<T> Queue<T> {
     }
 
     /// A thread that found no more job is no longer running.
-    pub(crate) fn rest(&self) {
+    pub fn rest(&self) {
         self.lock().running -= 1;
     }
 
     /// Takes no more jobs; what waits is still served.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         let mut state = self.lock();
         state.is_closed = true;
         state.running += state.idle.len();
@@ -146,7 +155,7 @@ impl<T> Queue<T> {
     }
 
     /// Drops what still waits.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         let jobs = std::mem::take(&mut self.lock().jobs);
         drop(jobs);
     }
@@ -154,6 +163,12 @@ impl<T> Queue<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // Nothing in here panics with the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> fmt::Debug for Queue<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Queue").field("capacity", &self.capacity).finish_non_exhaustive()
     }
 }
 

@@ -1,15 +1,16 @@
-//! Brings answers from Python's threads to the tasks that wait for them, with one wake-up of the I/O thread for many.
+//! Brings answers from threads to the tasks that wait for them, with one wake-up of the I/O thread for many.
 //!
-//! Waking a task from another thread costs a system call, and a change of threads more than the request itself. So each
-//! runtime thread has a hub: Python's threads leave answers there and wake one task, the dispatcher, unless it is awake
+//! Waking a task from another thread costs a system call, and a change of threads more than a small request itself. So
+//! each runtime thread has a hub: other threads leave answers there and wake one task, the dispatcher, unless it is awake
 //! already; the dispatcher hands the answers out on the runtime's own thread, where waking a task is cheap. While more
-//! requests wait for the same thread of Python, an answer is held back for a moment ([`HOLD`]).
+//! requests wait for the same thread, an answer is held back for a moment ([`HOLD`]).
 //!
-//! The other way round, a thread of Python that is woken takes the processor at once, and would serve one request and
-//! sleep again. So the dispatcher wakes it, too: after the tasks that were ready, when all their requests are in the
-//! queue. As long as requests wait, it looks again every [`PATIENCE`]: for them, and for answers that were held back.
+//! The other way round, a thread that is woken takes the processor at once, and would serve one request and sleep again.
+//! So the dispatcher wakes it, too: after the tasks that were ready, when all their requests are in the queue. As long as
+//! requests wait, it looks again every [`PATIENCE`]: for them, and for answers that were held back.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -20,7 +21,7 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
-use crate::queue::PATIENCE;
+use crate::queue::{PATIENCE, Pushed, Queue, Refused};
 
 /// How long an answer is held back at most while others follow; while the next one takes longer, until the next look.
 const HOLD: Duration = Duration::from_micros(200);
@@ -38,7 +39,7 @@ pub(crate) trait Watched: Send + Sync {
 }
 
 /// Where one runtime thread collects what is ready.
-pub(crate) struct Hub<T> {
+pub struct Hub<T> {
     state: Mutex<State<T>>,
 }
 
@@ -61,7 +62,7 @@ struct Work<T> {
 }
 
 /// The right, and the duty, to answer once.
-pub(crate) struct Reply<T> {
+pub struct Reply<T> {
     hub: Arc<Hub<T>>,
     sender: oneshot::Sender<T>,
     /// When the thread began with this request, if others follow.
@@ -69,35 +70,36 @@ pub(crate) struct Reply<T> {
 }
 
 impl<T> Reply<T> {
-    pub(crate) fn send(self, answer: T) {
+    /// Answers; whoever waited may have left.
+    pub fn send(self, answer: T) {
         self.hub.deliver(self.sender, answer, self.followed);
     }
 
-    /// Allows to hold the answer back, as more requests wait for the thread that has taken this one at the time `taken`.
-    pub(crate) fn is_followed(&mut self, taken: Instant) {
+    /// Allows the hub to hold the answer back, as more requests wait for the thread that has taken this one at the time `taken`.
+    pub fn is_followed(&mut self, taken: Instant) {
         self.followed = Some(taken);
     }
 
     /// Forbids it again.
-    pub(crate) fn is_urgent(&mut self) {
+    pub fn is_urgent(&mut self) {
         self.followed = None;
     }
 
     /// Whether nobody waits for the answer any longer.
-    pub(crate) fn is_abandoned(&self) -> bool {
+    pub fn is_abandoned(&self) -> bool {
         self.sender.is_closed()
     }
 }
 
 /// Where a thread keeps its hub.
-pub(crate) type Kept<T> = RefCell<Option<(Id, Arc<Hub<T>>)>>;
+pub type Kept<T> = RefCell<Option<(Id, Arc<Hub<T>>)>>;
 
 impl<T: Send + 'static> Hub<T> {
     /// This thread's hub.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub(crate) fn of_this_thread(kept: &Kept<T>) -> Arc<Self> {
+    pub fn of_this_thread(kept: &Kept<T>) -> Arc<Self> {
         let runtime = Handle::current();
         let mut kept = kept.borrow_mut();
         if let Some((id, hub)) = &*kept
@@ -114,13 +116,20 @@ impl<T: Send + 'static> Hub<T> {
     }
 
     /// A place for one answer.
-    pub(crate) fn reply(self: &Arc<Self>) -> (Reply<T>, oneshot::Receiver<T>) {
+    pub fn reply(self: &Arc<Self>) -> (Reply<T>, oneshot::Receiver<T>) {
         let (sender, receiver) = oneshot::channel();
         (Reply { hub: Arc::clone(self), sender, followed: None }, receiver)
     }
 
-    /// Attends to a queue when the tasks that are ready have had their turn.
-    pub(crate) fn attend_later(&self, queue: Arc<dyn Watched>) {
+    /// Puts a job into a queue, and sees to it that a thread takes it when the tasks that are ready have had their turn.
+    pub fn push<J: Send + 'static>(&self, queue: &Arc<Queue<J>>, job: J) -> Result<(), Refused> {
+        if queue.push(job)? == Pushed::Tell {
+            self.attend_later(Arc::clone(queue) as Arc<dyn Watched>);
+        }
+        Ok(())
+    }
+
+    fn attend_later(&self, queue: Arc<dyn Watched>) {
         let mut state = self.lock();
         if state.is_closed {
             drop(state);
@@ -158,6 +167,12 @@ impl<T> Hub<T> {
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> fmt::Debug for Hub<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Hub").finish_non_exhaustive()
     }
 }
 
