@@ -9,6 +9,7 @@ mod http;
 mod redirect;
 mod respond;
 mod static_files;
+mod upstream;
 mod wsgi;
 
 use std::time::Duration;

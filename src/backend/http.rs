@@ -11,11 +11,9 @@
 //! what an upstream does wrong before its answer begins is 502 or 504, later the answer is aborted.
 //!
 //! The way of a request: [`headers`] makes it the upstream's, [`pool`] finds a server and a kept connection,
-//! [`connection`] opens one where none is free and sends; [`deadline`] ends waits that are too long; [`failure`] names
-//! what went wrong.
+//! [`connection`] opens one where none is free and sends; [`failure`] names what went wrong.
 
 mod connection;
-mod deadline;
 mod failure;
 mod headers;
 mod pool;
