@@ -3,7 +3,7 @@
 mod answers;
 mod bad_input;
 mod behind_nginx;
-
+mod fastcgi;
 mod front;
 mod harness;
 mod identity;

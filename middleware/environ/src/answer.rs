@@ -49,7 +49,9 @@ pub fn end_of_head(received: &[u8], searched: usize) -> Option<usize> {
     let start = searched.saturating_sub(2);
     let lines = |at: usize| {
         let rest = &received[at..];
-        rest.strip_prefix(b"\n").or_else(|| rest.strip_prefix(b"\r\n")).map(|rest| received.len() - rest.len())
+        rest.strip_prefix(b"\n")
+            .or_else(|| rest.strip_prefix(b"\r\n"))
+            .map(|rest| received.len() - rest.len())
     };
     if start == 0
         && let Some(end) = lines(0)

@@ -34,4 +34,3 @@ pub mod answer;
 pub mod pairs;
 pub mod record;
 pub mod request;
-

@@ -7,7 +7,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 #[error("a list of names and values is cut short")]
 pub struct CutShort;
 
-/// Writes a pair. Lengths beyond 31 bits cannot be written: of such a value only so much is taken, and none exists.
+/// Writes a pair. Each part is shorter than 2 GiB: a longer one could not be told.
 pub fn put(out: &mut BytesMut, name: &[u8], value: &[u8]) {
     put_length(out, name.len());
     put_length(out, value.len());

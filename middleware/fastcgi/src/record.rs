@@ -288,22 +288,27 @@ fn whole(request: u16, kind: u8, content: Bytes) -> Result<Record, RecordError> 
         kind::ABORT_REQUEST => return Ok(Record::Abort { request }),
         _ => {}
     }
-    let Ok([a, b, c, d, e, ..]) = <[u8; 8]>::try_from(&*content) else { return Err(wrong) };
+    let Ok([first, second, third, fourth, fifth, ..]) = <[u8; 8]>::try_from(&*content) else {
+        return Err(wrong);
+    };
     Ok(match kind {
         kind::BEGIN_REQUEST => {
-            let role = match u16::from_be_bytes([a, b]) {
+            let role = match u16::from_be_bytes([first, second]) {
                 1 => Role::Responder,
                 other => Role::Other(other),
             };
-            Record::Begin { request, role, keep: c & 1 == 1 }
+            Record::Begin { request, role, keep: third & 1 == 1 }
         }
         kind::END_REQUEST => {
-            let status = Status::ALL.into_iter().find(|status| status.number() == e);
-            let status = status.ok_or(RecordError::Status(e))?;
-            Record::End { request, end: End { application: u32::from_be_bytes([a, b, c, d]), status } }
+            let application = u32::from_be_bytes([first, second, third, fourth]);
+            let status = Status::ALL.into_iter().find(|status| status.number() == fifth);
+            Record::End {
+                request,
+                end: End { application, status: status.ok_or(RecordError::Status(fifth))? },
+            }
         }
         // What the other side did not know.
-        _ => Record::Unknown { request, kind: a },
+        _ => Record::Unknown { request, kind: first },
     })
 }
 
@@ -337,8 +342,10 @@ pub fn put_abort(out: &mut BytesMut, request: u16) {
 
 /// Writes the end of a request.
 pub fn put_end(out: &mut BytesMut, request: u16, end: End) {
-    let [a, b, c, d] = end.application.to_be_bytes();
-    put_record(out, kind::END_REQUEST, request, &[a, b, c, d, end.status.number(), 0, 0, 0]);
+    let mut content = [0; 8];
+    content[..4].copy_from_slice(&end.application.to_be_bytes());
+    content[4] = end.status.number();
+    put_record(out, kind::END_REQUEST, request, &content);
 }
 
 /// Writes contents of a stream, in as many records as they need; of nothing, nothing: an empty record would end the stream.

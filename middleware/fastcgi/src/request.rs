@@ -26,18 +26,15 @@ pub fn put_head(
     out.put_bytes(0, HEAD);
     variables(&mut |name, value| pairs::put(out, name, value));
     let content = start + HEAD;
-    match u16::try_from(out.len() - content) {
-        Ok(length) => {
-            out[start..content].copy_from_slice(&record::stream_head(Stream::Params, REQUEST, length));
-            if length == 0 {
-                return;
-            }
+    if let Ok(length) = u16::try_from(out.len() - content) {
+        out[start..content].copy_from_slice(&record::stream_head(Stream::Params, REQUEST, length));
+        if length == 0 {
+            return;
         }
-        Err(_) => {
-            let all = out.split_off(content);
-            out.truncate(start);
-            record::put_stream(out, Stream::Params, REQUEST, &all);
-        }
+    } else {
+        let all = out.split_off(content);
+        out.truncate(start);
+        record::put_stream(out, Stream::Params, REQUEST, &all);
     }
     record::put_stream_end(out, Stream::Params, REQUEST);
 }

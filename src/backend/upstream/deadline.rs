@@ -59,9 +59,24 @@ pub(in crate::backend) struct Deadline<S> {
 }
 
 impl<S> Deadline<S> {
-    pub(in crate::backend) fn new(stream: S, phase: Phase, timeout: Duration, idle_timeout: Duration) -> Self {
+    pub(in crate::backend) fn new(
+        stream: S,
+        phase: Phase,
+        timeout: Duration,
+        idle_timeout: Duration,
+    ) -> Self {
         let timer = Box::pin(tokio::time::sleep(timeout.min(idle_timeout)));
         Self { stream, phase, timeout, idle_timeout, since: None, timer, wakes: None }
+    }
+
+    /// The stream itself.
+    pub(in crate::backend) fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// The stream itself, without limits.
+    pub(in crate::backend) fn into_stream(self) -> S {
+        self.stream
     }
 
     /// Registers the waiting read with the timer, or ends it.
