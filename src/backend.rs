@@ -3,18 +3,24 @@
 //! A new backend is one new file, which holds its settings and its `KIND`, its `mod` line and one row in
 //! [`KINDS`].
 
+mod fastcgi;
+mod folder;
 #[cfg(test)]
 mod from_yaml;
 mod http;
+mod local_redirect;
 mod redirect;
 mod respond;
 mod static_files;
+mod upstream;
 mod wsgi;
 
 use std::time::Duration;
 
 use vestibule_config::{Config, Diagnostic, Kind, Settings};
 use vestibule_layers::BoxService;
+
+pub use self::local_redirect::LocalRedirects;
 
 /// A kind of backend: what the configuration knows of it, and how its settings become a service.
 pub struct BackendKind {
@@ -32,11 +38,13 @@ pub struct Context<'a> {
     pub config: &'a Config,
     /// How many cores serve requests: the size of what is kept per core (see [`crate::runtime::core`]).
     pub cores: usize,
+    /// Answers what an application wants to have answered in its place.
+    pub redirects: &'a LocalRedirects,
 }
 
 /// Every kind of backend.
 pub static KINDS: &[&BackendKind] =
-    &[&wsgi::KIND, &static_files::KIND, &http::KIND, &respond::KIND, &redirect::KIND];
+    &[&wsgi::KIND, &static_files::KIND, &http::KIND, &fastcgi::KIND, &respond::KIND, &redirect::KIND];
 
 /// Ends what backends have started in this process (Python with its threads and `atexit` functions), once no request is left.
 /// False where `deadline` was not enough. Blocks.

@@ -9,7 +9,7 @@ use http_environ::{RequestId, Server, View};
 use vestibule_config::{Component, Config, Diagnostics, Kind, Kinds, Limits, Target};
 use vestibule_layers::{Answer, Body, BoxService, Cause, Request, Response, rescue};
 
-use crate::backend::{self, Context};
+use crate::backend::{self, Context, LocalRedirects};
 use crate::front;
 use crate::identity::{Connection, Identity};
 use crate::route::{Route, Router, predicate};
@@ -43,12 +43,20 @@ impl Gateway {
         let config = Arc::new(config);
         let mut diagnostics = Diagnostics::new();
         let stack = Stack::build(&config.layers, &config.routes, &mut diagnostics);
-        let mut builder = Builder { config: &config, cores, apps: Vec::new(), diagnostics };
+        let mut builder = Builder {
+            config: &config,
+            cores,
+            redirects: LocalRedirects::default(),
+            apps: Vec::new(),
+            diagnostics,
+        };
         for app in &config.apps {
             let service = builder.backend(&app.backend, &app.name);
             builder.apps.push(service);
         }
-        let root = stack.wrap(builder.routes(&config.routes, &stack.children));
+        let routes = builder.routes(&config.routes, &stack.children);
+        builder.redirects.lead_to(routes.clone());
+        let root = stack.wrap(routes);
         if builder.diagnostics.has_errors() {
             return Err(builder.diagnostics);
         }
@@ -112,6 +120,7 @@ fn refuse(number: &RequestId, reason: &(dyn std::error::Error + 'static)) -> Res
 struct Builder<'a> {
     config: &'a Config,
     cores: usize,
+    redirects: LocalRedirects,
     apps: Vec<BoxService>,
     diagnostics: Diagnostics,
 }
@@ -133,7 +142,7 @@ impl Builder<'_> {
 
     fn backend(&mut self, component: &Component, name: &str) -> BoxService {
         let row = backend::KINDS.iter().find(|row| std::ptr::eq(&raw const row.kind, component.kind));
-        let context = Context { name, config: self.config, cores: self.cores };
+        let context = Context { name, config: self.config, cores: self.cores, redirects: &self.redirects };
         let built =
             (row.expect("the configuration uses kinds of the list").build)(&component.settings, &context);
         built.unwrap_or_else(|diagnostic| {

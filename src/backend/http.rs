@@ -11,11 +11,9 @@
 //! what an upstream does wrong before its answer begins is 502 or 504, later the answer is aborted.
 //!
 //! The way of a request: [`headers`] makes it the upstream's, [`pool`] finds a server and a kept connection,
-//! [`connection`] opens one where none is free and sends; [`deadline`] ends waits that are too long; [`failure`] names
-//! what went wrong.
+//! [`connection`] opens one where none is free and sends; [`failure`] names what went wrong.
 
 mod connection;
-mod deadline;
 mod failure;
 mod headers;
 mod pool;
@@ -28,7 +26,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http_environ::View;
-use vestibule_config::{Kind, Reader, Settings as Checked, Size, Spanned, sets_nothing};
+use vestibule_config::{Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 use vestibule_layers::{BoxService, Request, Response, rescue};
 
 use self::connection::Limits;
@@ -37,6 +35,7 @@ use self::headers::Host;
 use self::pool::Pool;
 use self::server::Server;
 use super::BackendKind;
+use super::upstream::{header_bytes, wait};
 
 pub(super) static KIND: BackendKind = BackendKind {
     kind: Kind {
@@ -92,28 +91,6 @@ fn servers(reader: &mut Reader<'_>) -> Vec<Server> {
         Some(server.in_folder(text.place.folder()))
     });
     parsed.collect()
-}
-
-/// A duration that is not zero.
-fn wait(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {
-    let Some(given) = reader.optional::<Spanned<Duration>>(key) else { return default };
-    if given.is_zero() {
-        reader.mistake(&given.place, format!("`{key}` must be longer than 0"));
-        return default;
-    }
-    given.value
-}
-
-/// The size of a head that hyper can be told.
-fn header_bytes(reader: &mut Reader<'_>) -> usize {
-    const DEFAULT: usize = 64 << 10;
-    const ALLOWED: std::ops::RangeInclusive<u64> = 1 << 10..=16 << 20;
-    let Some(given) = reader.optional::<Spanned<Size>>("header_bytes") else { return DEFAULT };
-    if !ALLOWED.contains(&given.0) {
-        reader.mistake(&given.place, "`header_bytes` must be between 1KiB and 16MiB");
-        return DEFAULT;
-    }
-    usize::try_from(given.0).unwrap_or(DEFAULT)
 }
 
 fn host(reader: &mut Reader<'_>) -> Host {

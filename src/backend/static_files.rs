@@ -30,7 +30,6 @@ mod cache;
 mod conditional;
 mod failure;
 mod files;
-mod folder;
 mod lookup;
 mod media_type;
 mod multipart;

@@ -3,6 +3,7 @@
 //! * [`TestGateway`]: the binary, started from YAML in a folder of its own
 //! * [`Client`]: a connection that sends exactly what a test writes, malformed or not
 //! * [`Nginx`], [`Apache`]: Debian's, in front
+//! * [`Php`]: Debian's php-fpm, behind
 //! * [`Upstream`]: a server behind, as good or as bad as a test wants it
 //!
 //! What a peer has to say is printed when its test fails.
@@ -13,13 +14,15 @@ mod apache;
 mod client;
 mod gateway;
 mod nginx;
+mod php;
 mod upstream;
 
 pub(crate) use apache::Apache;
 pub(crate) use client::{Answer, Client, get, request};
 pub(crate) use gateway::{TestGateway, check, kill};
 pub(crate) use nginx::Nginx;
-pub(crate) use upstream::{Refusing, Script, Upstream, with_length};
+pub(crate) use php::{Php, PhpListens};
+pub(crate) use upstream::{Peer, Refusing, Script, Upstream, with_length};
 
 use std::thread;
 use std::time::{Duration, Instant};

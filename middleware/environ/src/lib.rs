@@ -25,10 +25,12 @@
 //! * [`view`]: both together, as variables
 //! * [`variable`]: the names
 //! * [`template`]: `{VARIABLE}` in a text
+//! * [`answer`]: the head of an answer, as CGI and its kin write it
 //! * [`encode`]: percent-encoding, for what goes back into a URI
 
 #![forbid(unsafe_code)]
 
+pub mod answer;
 pub mod encode;
 pub mod environ;
 pub mod path;

@@ -11,8 +11,8 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use vestibule_layers::{Body, BodyError};
 
-use super::deadline::{Deadline, Phase};
-use super::server::Stream;
+use crate::backend::upstream::address::Stream;
+use crate::backend::upstream::deadline::{Deadline, Phase};
 
 /// How much is read at once. hyper would go to 400 KiB, which leaves the processor's cache: a body of 100 kB then costs an
 /// eighth more.

@@ -1,44 +1,22 @@
-//! A server: its address, and how a connection to it is opened.
+//! A server: its address, its own Host, and how a connection to it is opened.
 
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::path::Path;
 use std::str::FromStr;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::HeaderValue;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 
 use super::connection::{Connection, Limits};
 use super::failure::Failure;
+use crate::backend::upstream::address::{Address, AddressError};
 
-/// Where a server listens.
+/// A server.
 #[derive(Clone, Debug)]
 pub(super) struct Server {
     address: Address,
     /// The Host that it has itself.
     host: HeaderValue,
-}
-
-#[derive(Clone, Debug)]
-enum Address {
-    /// A name or an IP address, and a port.
-    Tcp(String, u16),
-    Unix(PathBuf),
-}
-
-/// What is wrong with the text of a [`Server`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ServerError {
-    #[error("HOST:PORT or unix:PATH is expected, without a scheme or a path")]
-    Form,
-    #[error("the port must be a number from 1 to 65535")]
-    Port,
-    #[error("an IPv6 address needs brackets: [::1]:8080")]
-    Brackets,
 }
 
 impl Server {
@@ -48,16 +26,13 @@ impl Server {
     }
 
     /// The same server, a relative path of it starting from a folder.
-    pub(super) fn in_folder(mut self, folder: &Path) -> Self {
-        if let Address::Unix(path) = &mut self.address {
-            *path = folder.join(&path);
-        }
-        self
+    pub(super) fn in_folder(self, folder: &Path) -> Self {
+        Self { address: self.address.in_folder(folder), ..self }
     }
 
     /// Opens a connection; all addresses of a name are tried.
     pub(super) async fn connect(&self, within: Duration, limits: Limits) -> Result<Connection, Failure> {
-        let stream = match tokio::time::timeout(within, self.stream()).await {
+        let stream = match tokio::time::timeout(within, self.address.connect()).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(source)) => return Err(Failure::Connect { server: self.to_string(), source }),
             Err(_) => return Err(Failure::ConnectTimeout { server: self.to_string(), within }),
@@ -66,143 +41,23 @@ impl Server {
             .await
             .map_err(|source| Failure::Exchange { server: self.to_string(), source })
     }
-
-    async fn stream(&self) -> io::Result<Stream> {
-        match &self.address {
-            Address::Tcp(host, port) => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
-            }
-            Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
-        }
-    }
 }
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.address {
-            Address::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Address::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
+        self.address.fmt(f)
     }
 }
 
 impl FromStr for Server {
-    type Err = ServerError;
+    type Err = AddressError;
 
-    fn from_str(text: &str) -> Result<Self, ServerError> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            if path.is_empty() {
-                return Err(ServerError::Form);
-            }
-            return Ok(Self {
-                address: Address::Unix(path.into()),
-                host: HeaderValue::from_static("localhost"),
-            });
-        }
-        let (host, port) = text.rsplit_once(':').ok_or(ServerError::Form)?;
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        if bare.is_none() && host.contains(':') && !host.contains("//") {
-            return Err(ServerError::Brackets);
-        }
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        let is_address = |host: &str| host.parse::<std::net::Ipv6Addr>().is_ok();
-        if !bare.map_or(!host.is_empty() && host.chars().all(is_name), is_address) {
-            return Err(ServerError::Form);
-        }
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or(ServerError::Port)?;
-        let value = HeaderValue::from_str(text).map_err(|_| ServerError::Form)?;
-        Ok(Self { address: Address::Tcp(bare.unwrap_or(host).to_owned(), port), host: value })
-    }
-}
-
-/// A socket to a server.
-pub(super) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        // A request without a body is one piece, and send(2) is cheaper than writev(2).
-        if let [buf] = bufs {
-            return self.poll_write(cx, buf);
-        }
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Sockets keep nothing back.
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(text: &str) -> Result<String, ServerError> {
-        text.parse::<Server>().map(|server| server.to_string())
-    }
-
-    #[test]
-    fn a_server_is_a_host_and_a_port_or_a_unix_socket() {
-        for text in ["127.0.0.1:80", "[::1]:8080", "app.internal:9000", "my_app-1:1", "unix:/run/app.sock"] {
-            assert_eq!(shown(text).as_deref(), Ok(text));
-        }
-    }
-
-    #[test]
-    fn anything_else_is_told_what_is_expected() {
-        for text in
-            ["", "localhost", "http://localhost:80", "localhost:80/x", ":80", "unix:", "[x]:80", "a b:80"]
-        {
-            assert!(matches!(shown(text), Err(ServerError::Form | ServerError::Port)), "{text}");
-        }
-        assert_eq!(shown("localhost:0"), Err(ServerError::Port));
-        assert_eq!(shown("localhost:65536"), Err(ServerError::Port));
-        assert_eq!(shown("::1:80"), Err(ServerError::Brackets));
-    }
-
-    #[test]
-    fn a_relative_socket_starts_from_the_folder_of_the_file() {
-        let server: Server = "unix:run/app.sock".parse().unwrap();
-        assert_eq!(server.in_folder(Path::new("/srv/site")).to_string(), "unix:/srv/site/run/app.sock");
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let address: Address = text.parse()?;
+        let host = match &address {
+            Address::Tcp(..) => HeaderValue::from_str(text).map_err(|_| AddressError::Form)?,
+            Address::Unix(_) => HeaderValue::from_static("localhost"),
+        };
+        Ok(Self { address, host })
     }
 }

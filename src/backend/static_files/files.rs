@@ -14,12 +14,12 @@ use vestibule_layers::{Body, Response};
 use super::cache::{self, Kept, Key, Moment};
 use super::conditional::{Validators, Verdict};
 use super::failure::Failure;
-use super::folder;
 use super::lookup::{Entry, OpenFile, Root};
 use super::media_type::MediaTypes;
 use super::negotiate::{self, Accepted, Coding};
 use super::ranges::{self, Asked};
 use super::representation::Representation;
+use crate::backend::folder;
 
 /// The run-time value of the settings.
 pub(super) struct Files {

@@ -175,11 +175,16 @@ impl Peer {
 
     /// Writes so many bytes, or fewer where the other side takes none for a while: how many it took.
     pub(crate) fn write_until_stalled(&mut self, most: usize) -> usize {
+        self.repeat_until_stalled(&vec![b'x'; 64 << 10], most)
+    }
+
+    /// The same with a piece that is written again and again.
+    pub(crate) fn repeat_until_stalled(&mut self, piece: &[u8], most: usize) -> usize {
         let _ = self.stream.set_write_timeout(Some(Duration::from_millis(300)));
-        let piece = vec![b'x'; 64 << 10];
         let mut written = 0;
         while written < most {
-            match self.stream.write(&piece[..piece.len().min(most - written)]) {
+            let rest = &piece[written % piece.len()..];
+            match self.stream.write(&rest[..rest.len().min(most - written)]) {
                 Ok(count) => written += count,
                 Err(_) => break,
             }

@@ -1,7 +1,7 @@
 //! Ends waits that are too long: for an answer, for its next piece, or for the next request.
 //!
 //! The limit lies on the connection's reads, so that one timer serves a connection for its whole life, whatever requests
-//! it carries, and bodies need no wrapper. hyper reads only where it wants something: a client that takes its answer
+//! it carries, and bodies need no wrapper. A connection is read only where something is wanted: a client that takes its answer
 //! slowly stops the reading, and with it the clock.
 
 use std::io;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 /// What a connection waits for, told by whoever knows it. A clone is the same phase.
 #[derive(Clone, Debug)]
-pub(super) struct Phase(Arc<AtomicU8>);
+pub(in crate::backend) struct Phase(Arc<AtomicU8>);
 
 const IDLE: u8 = 0;
 const SERVER: u8 = 1;
@@ -24,28 +24,28 @@ const CLIENT: u8 = 2;
 
 impl Phase {
     /// The phase of a new connection: nothing was asked yet.
-    pub(super) fn idle() -> Self {
+    pub(in crate::backend) fn idle() -> Self {
         Self(Arc::new(AtomicU8::new(IDLE)))
     }
 
     /// It waits for a request.
-    pub(super) fn wait_for_request(&self) {
+    pub(in crate::backend) fn wait_for_request(&self) {
         self.0.store(IDLE, Relaxed);
     }
 
     /// It waits for the server, to take the request or to answer.
-    pub(super) fn wait_for_server(&self) {
+    pub(in crate::backend) fn wait_for_server(&self) {
         self.0.store(SERVER, Relaxed);
     }
 
     /// It waits for the client's next piece of the request's body: not the server's fault.
-    pub(super) fn wait_for_client(&self) {
+    pub(in crate::backend) fn wait_for_client(&self) {
         self.0.store(CLIENT, Relaxed);
     }
 }
 
 /// A stream whose reads fail with [`io::ErrorKind::TimedOut`] where they wait too long.
-pub(super) struct Deadline<S> {
+pub(in crate::backend) struct Deadline<S> {
     stream: S,
     phase: Phase,
     timeout: Duration,
@@ -59,9 +59,24 @@ pub(super) struct Deadline<S> {
 }
 
 impl<S> Deadline<S> {
-    pub(super) fn new(stream: S, phase: Phase, timeout: Duration, idle_timeout: Duration) -> Self {
+    pub(in crate::backend) fn new(
+        stream: S,
+        phase: Phase,
+        timeout: Duration,
+        idle_timeout: Duration,
+    ) -> Self {
         let timer = Box::pin(tokio::time::sleep(timeout.min(idle_timeout)));
         Self { stream, phase, timeout, idle_timeout, since: None, timer, wakes: None }
+    }
+
+    /// The stream itself.
+    pub(in crate::backend) fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// The stream itself, without limits.
+    pub(in crate::backend) fn into_stream(self) -> S {
+        self.stream
     }
 
     /// Registers the waiting read with the timer, or ends it.

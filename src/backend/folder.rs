@@ -4,7 +4,7 @@ use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use http_environ::View;
 use http_environ::encode::{push_decoded, push_encoded};
-use vestibule_layers::Response;
+use vestibule_layers::{Body, Response};
 
 /// Sends the client to a folder's own path, which ends in a slash, so that relative links in its index hold.
 pub(super) fn redirect(view: &View<'_>) -> Response {
@@ -20,7 +20,8 @@ pub(super) fn redirect(view: &View<'_>) -> Response {
         target.push(b'?');
         push_encoded(&mut target, view.query().as_bytes());
     }
-    let mut answer = super::files::bare(StatusCode::MOVED_PERMANENTLY);
+    let mut answer = Response::new(Body::Empty);
+    *answer.status_mut() = StatusCode::MOVED_PERMANENTLY;
     let target =
         HeaderValue::from_bytes(&target[superfluous..]).expect("a percent-encoded path is legal in a header");
     answer.headers_mut().insert(LOCATION, target);

@@ -1,0 +1,184 @@
+//! Forwards requests to an application that speaks FastCGI: php-fpm, or any other responder.
+//!
+//! ```yaml
+//! apps:
+//!   wiki: { fastcgi: { address: "unix:/run/php/php-fpm.sock", root: /srv/wiki, fallback: index.php } }
+//!   c:    { fastcgi: { address: "127.0.0.1:9000" } }
+//! ```
+//!
+//! With a `root`, the path names a script beneath it ([`script`]), and the application gets `SCRIPT_FILENAME`; an application
+//! without one gets the path as every other does. Bodies stream both ways, as fast as the slower side takes them; one of
+//! unknown length is kept until its end, as the application is told its length first. What the application writes to stderr
+//! goes to the log, with the number of the request. What it does wrong before its answer begins is 502, 503 or 504; an
+//! answer that breaks off later, or whose end never comes, is aborted.
+
+mod script;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_environ::View;
+use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
+use vestibule_layers::{BoxService, Cause, Request, Response, rescue};
+
+use self::script::{Found, NotFound, Script, Scripts};
+use super::upstream::address::Address;
+use super::upstream::fastcgi::{Client, Limits, Reply};
+use super::upstream::{header_bytes, wait};
+use super::{BackendKind, Context, LocalRedirects, folder};
+
+pub(super) static KIND: BackendKind = BackendKind {
+    kind: Kind {
+        name: "fastcgi",
+        summary: "forwards requests to a FastCGI application, such as php-fpm",
+        example: "fastcgi: { address: \"unix:/run/php/php-fpm.sock\", root: /srv/www }",
+        read: |reader| Checked::new(Settings::read(reader)),
+        sets: sets_nothing,
+    },
+    build: |settings, context| build(settings.get(), context),
+};
+
+struct Settings {
+    /// Where the application listens: `HOST:PORT` or `unix:PATH`.
+    address: Option<Address>,
+    /// The folder of the scripts, for the application, too. Without it, the application is asked without a script.
+    root: Option<Spanned<PathBuf>>,
+    /// The script that answers for a folder; index.php by default.
+    index: Spanned<String>,
+    /// How names of scripts end; what follows in a path is PATH_INFO. [.php] by default.
+    split: Vec<Spanned<String>>,
+    /// The script, beneath `root`, that answers where there is none; by default the answer is 404.
+    fallback: Option<Spanned<String>>,
+    /// How long a connection may take to open; 5s by default.
+    connect_timeout: Duration,
+    /// How long to wait for the answer, and then for each next piece of it; 60s by default.
+    timeout: Duration,
+    /// How long a connection is kept for another request; 1s by default. Each holds a process of php-fpm.
+    idle_timeout: Duration,
+    /// How many unused connections a core keeps, 8 by default; with 0, each request has a connection of its own.
+    idle_connections: usize,
+    /// The largest head of an answer; 64KiB by default.
+    header_bytes: usize,
+}
+
+impl Settings {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let address: Spanned<String> = reader.required("address");
+        let known = if address.place.is_unknown() { None } else { reader.parse::<Address>(&address) };
+        let place = reader.place();
+        let settings = Self {
+            address: known.map(|known| known.in_folder(address.place.folder())),
+            root: reader.optional("root"),
+            index: reader.or("index", Spanned::new("index.php".to_owned(), place.clone())),
+            split: reader.or("split", vec![Spanned::new(".php".to_owned(), place)]),
+            fallback: reader.optional("fallback"),
+            connect_timeout: wait(reader, "connect_timeout", Duration::from_secs(5)),
+            timeout: wait(reader, "timeout", Duration::from_secs(60)),
+            idle_timeout: wait(reader, "idle_timeout", Duration::from_secs(1)),
+            idle_connections: reader.or("idle_connections", 8),
+            header_bytes: header_bytes(reader),
+        };
+        settings.check(reader);
+        settings
+    }
+
+    fn check(&self, reader: &mut Reader<'_>) {
+        let is_name =
+            |name: &str| !name.is_empty() && name.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if !is_name(&self.index) || self.index.contains('/') {
+            reader.mistake(&self.index.place, format!("`{}` is not the name of a file", *self.index));
+        }
+        for ending in self.split.iter().filter(|ending| !ending.starts_with('.') || ending.contains('/')) {
+            reader
+                .mistake(&ending.place, format!("`{}` is not the ending of a name, such as .php", **ending));
+        }
+        let Some(fallback) = &self.fallback else { return };
+        if !is_name(fallback) {
+            let message = format!("`{}` is not the path of a script beneath `root`", **fallback);
+            reader.mistake(&fallback.place, message).help("for instance index.php");
+        } else if self.root.is_none() {
+            reader.mistake(&fallback.place, "`fallback` needs a `root`");
+        }
+    }
+}
+
+fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
+    let address = settings.address.clone().ok_or_else(|| Diagnostic::error("no address was read"))?;
+    let limits = Limits {
+        connect_timeout: settings.connect_timeout,
+        timeout: settings.timeout,
+        idle_timeout: settings.idle_timeout,
+        idle_connections: settings.idle_connections,
+        header_bytes: settings.header_bytes,
+    };
+    let application = Arc::new(Application {
+        client: Client::new(context.name, address, limits, context.cores),
+        scripts: settings.root.as_ref().map(|root| scripts(root, settings)).transpose()?,
+        redirects: context.redirects.clone(),
+    });
+    Ok(BoxService::from_fn(move |request| Arc::clone(&application).answer(request)))
+}
+
+fn scripts(root: &Spanned<PathBuf>, settings: &Settings) -> Result<Scripts, Diagnostic> {
+    let missing = || Diagnostic::error(format!("no folder `{}`", root.display())).at(&root.place);
+    let folder = std::path::absolute(&**root).ok().filter(|folder| folder.is_dir()).ok_or_else(missing)?;
+    let endings = settings.split.iter().map(|ending| ending.value.clone()).collect();
+    let fallback = settings.fallback.as_ref().map(|fallback| fallback.value.clone());
+    Ok(Scripts::new(folder, settings.index.value.clone(), endings, fallback))
+}
+
+/// An application and its scripts.
+struct Application {
+    client: Client,
+    scripts: Option<Scripts>,
+    redirects: LocalRedirects,
+}
+
+impl Application {
+    async fn answer(self: Arc<Self>, mut request: Request) -> Response {
+        let view = View::of(&request);
+        let id = view.environ().request_id.clone();
+        let script = match &self.scripts {
+            None => None,
+            Some(scripts) => match scripts.find(view.environ().path().path_info()).await {
+                Found::Script(script) => Some(script),
+                Found::Folder => return folder::redirect(&View::of(&request)),
+                Found::Nothing => return rescue(&id, Cause::NotFound, &NotFound),
+            },
+        };
+        let sent = self.client.send(&mut request, |view, add| match (&self.scripts, &script) {
+            (Some(scripts), Some(script)) => scripts.variables(script, view, add),
+            _ => view.for_each(|name, value| add(name.as_bytes(), value)),
+        });
+        match sent.await {
+            Ok(Reply::Answer(answer)) => answer,
+            Ok(Reply::Local(target)) => self.redirects.follow(request, &target).await,
+            Err(failure) => rescue(&id, failure.cause(), &failure),
+        }
+    }
+}
+
+impl Scripts {
+    /// Passes the variables of a request to a script.
+    fn variables(&self, script: &Script, view: &View<'_>, add: &mut dyn FnMut(&[u8], &[u8])) {
+        let mount: Cow<'_, [u8]> = view.environ().script_name();
+        let root = self.root();
+        view.for_each(|name, value| match name {
+            "SCRIPT_NAME" | "PATH_INFO" => {}
+            _ => add(name.as_bytes(), value),
+        });
+        add(b"SCRIPT_NAME", &[&mount, script.path.as_slice()].concat());
+        add(b"PATH_INFO", &script.path_info);
+        add(b"SCRIPT_FILENAME", &[root, &script.path].concat());
+        add(b"DOCUMENT_ROOT", root);
+        // What php-cgi asks for, so that nobody runs it as a plain program below a document root.
+        add(b"REDIRECT_STATUS", b"200");
+        if !script.path_info.is_empty() {
+            add(b"PATH_TRANSLATED", &[root, &script.path_info].concat());
+        }
+    }
+}

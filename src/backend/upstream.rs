@@ -1,0 +1,32 @@
+//! What backends that forward to other processes have in common.
+
+pub(super) mod address;
+pub(super) mod deadline;
+pub(super) mod fastcgi;
+pub(super) mod spool;
+
+use std::time::Duration;
+
+use vestibule_config::{Reader, Size, Spanned};
+
+/// A duration that is not zero.
+pub(super) fn wait(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {
+    let Some(given) = reader.optional::<Spanned<Duration>>(key) else { return default };
+    if given.is_zero() {
+        reader.mistake(&given.place, format!("`{key}` must be longer than 0"));
+        return default;
+    }
+    given.value
+}
+
+/// The largest head of an answer, which hyper, too, can be told.
+pub(super) fn header_bytes(reader: &mut Reader<'_>) -> usize {
+    const DEFAULT: usize = 64 << 10;
+    const ALLOWED: std::ops::RangeInclusive<u64> = 1 << 10..=16 << 20;
+    let Some(given) = reader.optional::<Spanned<Size>>("header_bytes") else { return DEFAULT };
+    if !ALLOWED.contains(&given.0) {
+        reader.mistake(&given.place, "`header_bytes` must be between 1KiB and 16MiB");
+        return DEFAULT;
+    }
+    usize::try_from(given.0).unwrap_or(DEFAULT)
+}

@@ -1,0 +1,126 @@
+//! The web server's side of FastCGI: sends a request to an application, and gives back what it answers.
+//!
+//! The way of a request: [`spool`](super::spool) gives its body a length; [`pool`] finds a kept connection, or
+//! [`connection`] opens one; an [`exchange`] sends the request and reads what comes, both at once; [`answer`] makes an answer
+//! of it. [`complaints`] has what the application writes to stderr logged; [`failure`] names what goes wrong.
+
+mod answer;
+mod complaints;
+mod connection;
+mod exchange;
+mod failure;
+mod pool;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use fastcgi::request::{self, KeepConnection};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method, StatusCode};
+use http_body::Body as _;
+use http_environ::View;
+use vestibule_layers::{Body, Request};
+
+pub(in crate::backend) use self::answer::Reply;
+use self::complaints::Complaints;
+use self::connection::Connection;
+use self::exchange::{Exchange, Upload};
+pub(in crate::backend) use self::failure::Failure;
+use self::pool::Pool;
+use super::address::Address;
+use super::spool;
+
+/// A body of up to this size that is here already travels in one piece with the variables.
+const SMALL: usize = 16 << 10;
+
+/// What a connection may use up.
+#[derive(Clone, Debug)]
+pub(in crate::backend) struct Limits {
+    /// How long a connection may take to open.
+    pub(in crate::backend) connect_timeout: Duration,
+    /// How long the application may be silent while something is expected of it.
+    pub(in crate::backend) timeout: Duration,
+    /// How long a connection is kept without a request.
+    pub(in crate::backend) idle_timeout: Duration,
+    /// How many connections are kept without a request, on each core.
+    pub(in crate::backend) idle_connections: usize,
+    /// The largest head of an answer.
+    pub(in crate::backend) header_bytes: usize,
+}
+
+/// An application, and the kept connections to it.
+pub(in crate::backend) struct Client {
+    /// Its name, in the log.
+    name: Arc<str>,
+    address: Address,
+    limits: Limits,
+    pool: Arc<Pool>,
+}
+
+impl Client {
+    pub(in crate::backend) fn new(name: &str, address: Address, limits: Limits, cores: usize) -> Self {
+        let pool = Arc::new(Pool::new(cores, limits.idle_connections, limits.idle_timeout));
+        Self { name: name.into(), address, limits, pool }
+    }
+
+    /// Sends a request and waits for the head of its answer. `variables` passes those that the application gets.
+    pub(in crate::backend) async fn send(
+        &self,
+        request: &mut Request,
+        variables: impl FnOnce(&View<'_>, &mut dyn FnMut(&[u8], &[u8])),
+    ) -> Result<Reply, Failure> {
+        let body = std::mem::take(request.body_mut());
+        let (body, length) = if body.is_end_stream() { (body, 0) } else { spool::with_length(body).await? };
+        if length > 0 {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        let view = View::of(request);
+        let mut head = BytesMut::with_capacity(2 << 10);
+        let keep = if self.limits.idle_connections > 0 { KeepConnection::Yes } else { KeepConnection::No };
+        request::put_head(&mut head, keep, |add| variables(&view, add));
+        let mut upload = Upload::new(head, body, length);
+        let complaints = || Complaints::new(&self.name, &view.environ().request_id);
+        loop {
+            let (connection, is_kept) = self.connection().await?;
+            let mut exchange = Exchange::new(connection, upload, complaints());
+            match answer::head(&mut exchange, self.limits.header_bytes).await {
+                Ok(head) => {
+                    return answer::reply(head, exchange, request.method(), Arc::clone(&self.pool)).await;
+                }
+                Err(failure) => {
+                    // It may have ended just when it was taken, which says nothing about the application.
+                    let again = is_kept && failure.is_end_of_connection();
+                    upload = exchange
+                        .into_unsent(request.method().is_idempotent())
+                        .filter(|_| again)
+                        .ok_or_else(|| failure.at(&self.address))?;
+                }
+            }
+        }
+    }
+
+    /// A kept connection, or else a new one.
+    async fn connection(&self) -> Result<(Connection, bool), Failure> {
+        if let Some(connection) = self.pool.take() {
+            return Ok((connection, true));
+        }
+        // Boxed, so that requests that need no new connection do not carry the room for opening one.
+        let opened = Box::pin(Connection::open(&self.address, &self.limits, self.pool.opening())).await?;
+        Ok((opened, false))
+    }
+}
+
+/// Whether an answer to this method, with this status, has a body.
+fn has_body(method: &Method, status: StatusCode) -> bool {
+    *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// A body that is here in one piece.
+fn at_hand(body: Body) -> Result<Bytes, Body> {
+    match body {
+        Body::Empty => Ok(Bytes::new()),
+        Body::Bytes(bytes) => Ok(bytes),
+        body => Err(body),
+    }
+}

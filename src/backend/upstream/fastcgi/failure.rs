@@ -1,0 +1,89 @@
+//! What goes wrong between here and an application, and which cause of a failed request that is.
+
+use std::io;
+use std::time::Duration;
+
+use fastcgi::answer::AnswerError;
+use fastcgi::record::Status;
+use http_environ::answer::HeadError;
+use vestibule_layers::rescue::cause_of_body;
+use vestibule_layers::{BodyError, Cause};
+
+use crate::backend::upstream::address::Address;
+use crate::backend::upstream::spool::SpoolError;
+
+/// Why a request got no answer, or half of one.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::backend) enum Failure {
+    #[error("failed to connect to {address}")]
+    Connect { address: String, source: io::Error },
+    #[error("failed to connect to {address} within {within:?}")]
+    ConnectTimeout { address: String, within: Duration },
+    /// Something that happened to a connection.
+    #[error("failed to get an answer from {address}")]
+    Exchange { address: String, source: Box<Failure> },
+    /// The connection ended without an `END_REQUEST`.
+    #[error("the connection ended before the answer did")]
+    Ended,
+    #[error("the connection broke")]
+    Io(#[source] io::Error),
+    #[error("what came is no FastCGI answer")]
+    Protocol(#[from] AnswerError),
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    #[error("the head of the answer is over {0} bytes")]
+    HeadTooLarge(usize),
+    /// The request ended without a head.
+    #[error("the application ended with status {application} and answered nothing")]
+    NoAnswer { application: u32 },
+    #[error("the application takes no request: {0:?}")]
+    Refused(Status),
+    /// The body of the request.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error("failed to read the body of the request")]
+    Body(#[source] BodyError),
+    /// It ended without an error, and yet too early or too late.
+    #[error("the body of the request does not have its length")]
+    BodyLength,
+}
+
+impl Failure {
+    /// The same failure, with the address it happened at.
+    pub(super) fn at(self, address: &Address) -> Self {
+        Self::Exchange { address: address.to_string(), source: Box::new(self) }
+    }
+
+    /// Whether the connection ended, or broke: nothing else is known.
+    pub(super) fn is_end_of_connection(&self) -> bool {
+        match self {
+            Self::Ended => true,
+            Self::Io(error) => error.kind() != io::ErrorKind::TimedOut,
+            _ => false,
+        }
+    }
+
+    /// The cause that the client is told.
+    pub(in crate::backend) fn cause(&self) -> Cause {
+        match self {
+            Self::Exchange { source, .. } => source.cause(),
+            Self::ConnectTimeout { .. } => Cause::GatewayTimeout,
+            Self::Connect { source, .. } | Self::Io(source) => match source.kind() {
+                io::ErrorKind::TimedOut => Cause::GatewayTimeout,
+                // The queue of a unix socket is full.
+                io::ErrorKind::WouldBlock => Cause::Busy,
+                _ => Cause::BadGateway,
+            },
+            Self::Refused(Status::Overloaded | Status::CannotMultiplex) => Cause::Busy,
+            Self::Body(source) | Self::Spool(SpoolError::Body(source)) => cause_of_body(&**source),
+            Self::BodyLength => Cause::BadRequest,
+            Self::Spool(SpoolError::File(_)) => Cause::ApplicationError,
+            Self::Ended
+            | Self::Protocol(_)
+            | Self::Head(_)
+            | Self::HeadTooLarge(_)
+            | Self::NoAnswer { .. }
+            | Self::Refused(_) => Cause::BadGateway,
+        }
+    }
+}

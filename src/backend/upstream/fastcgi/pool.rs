@@ -1,0 +1,109 @@
+//! Kept connections, for each core.
+//!
+//! An application such as php-fpm serves a connection by a process, and has few: a connection that is kept without need
+//! holds one. So a connection of another core is taken over before a new one is opened; none is kept while a new one waits
+//! for its first answer, perhaps for a process to be free; and unused ones are closed soon.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::{self, Instant};
+
+use super::connection::Connection;
+use crate::runtime;
+
+/// The kept connections to one application.
+pub(super) struct Pool {
+    /// Each is locked by its own core, and seldom by another: the lock is nearly always free.
+    cores: Box<[Mutex<Core>]>,
+    max_idle: usize,
+    idle_timeout: Duration,
+    /// How many new connections wait for their first answer, on all cores.
+    waiting: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Core {
+    /// The one that was used last is taken first, so that the others grow old and end.
+    idle: Vec<Kept>,
+    /// Whether a task looks for old ones.
+    is_swept: bool,
+}
+
+struct Kept {
+    connection: Connection,
+    since: Instant,
+}
+
+/// A new connection that waits for its first answer.
+pub(super) struct Opening(Arc<AtomicUsize>);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Pool {
+    /// An empty pool. `max_idle` counts per core.
+    pub(super) fn new(cores: usize, max_idle: usize, idle_timeout: Duration) -> Self {
+        let cores = (0..cores.max(1)).map(|_| Mutex::default()).collect();
+        Self { cores, max_idle, idle_timeout, waiting: Arc::default() }
+    }
+
+    /// A connection that can be used.
+    pub(super) fn take(&self) -> Option<Connection> {
+        let own = runtime::core() % self.cores.len();
+        let others = (0..self.cores.len()).filter(|core| *core != own);
+        std::iter::once(own).chain(others).find_map(|core| {
+            let kept = std::iter::from_fn(|| self.core(core).idle.pop());
+            let mut usable = kept.map(|kept| kept.connection).filter(Connection::is_usable);
+            usable.find_map(|connection| connection.moved_here().ok())
+        })
+    }
+
+    /// Counts a connection that is being opened.
+    pub(super) fn opening(&self) -> Opening {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Opening(Arc::clone(&self.waiting))
+    }
+
+    /// Takes a connection back, unless it is one too many.
+    pub(super) fn put(self: &Arc<Self>, connection: Connection) {
+        let number = connection.core % self.cores.len();
+        let mut core = self.core(number);
+        if self.waiting.load(Ordering::Relaxed) > 0 || core.idle.len() >= self.max_idle {
+            return;
+        }
+        core.idle.push(Kept { connection, since: Instant::now() });
+        if !std::mem::replace(&mut core.is_swept, true) {
+            drop(core);
+            tokio::spawn(sweep(Arc::downgrade(self), number, self.idle_timeout));
+        }
+    }
+
+    /// Closes what was not used for so long; whether some are left.
+    fn close_old(&self, number: usize) -> bool {
+        let now = Instant::now();
+        let mut core = self.core(number);
+        core.idle.retain(|kept| now.duration_since(kept.since) < self.idle_timeout);
+        core.is_swept = !core.idle.is_empty();
+        core.is_swept
+    }
+
+    fn core(&self, number: usize) -> MutexGuard<'_, Core> {
+        // Nothing in here is left half done by a panic.
+        self.cores[number].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes old connections of a core, until none is left or the pool is gone.
+async fn sweep(pool: Weak<Pool>, core: usize, idle_timeout: Duration) {
+    loop {
+        time::sleep(idle_timeout).await;
+        if !pool.upgrade().is_some_and(|pool| pool.close_old(core)) {
+            return;
+        }
+    }
+}
