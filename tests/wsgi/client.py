@@ -39,10 +39,12 @@ class Answer:
 
     def looks_whole(self):
         """Whether a client would take it for a whole answer: one that ends with its connection needs a clean end."""
-        return self.whole or (not self.is_chunked() and self.length() is None and self.end == "closed")
+        return self.whole or (self.status != 0 and not self.is_chunked() and self.length() is None and self.end == "closed")
 
     def __str__(self):
         end = f", {self.end}" if self.end else ""
+        if not self.status:
+            return f"no answer{end}"
         return f"{self.status} with {len(self.body)} bytes, {'whole' if self.looks_whole() else 'cut off'}{end}"
 
 
@@ -127,12 +129,14 @@ class Connection:
         return Answer(int(status), reason, headers)
 
     def answer(self, method="GET"):
-        """The next answer, without those of 1xx before it; fails where there is none."""
+        """The next answer, without those of 1xx before it; of status 0 where the connection ends instead."""
         answer = self.head()
         while answer and 100 <= answer.status < 200:
             answer = self.head()
         if answer is None:
-            raise Wrong(f"no answer, the connection was {self.end}")
+            answer = Answer(0, b"", [])
+            answer.end = self.end
+            return answer
         return self.body(answer, method)
 
     def body(self, answer, method="GET"):

@@ -1,5 +1,6 @@
 """Applications that should not be: each has an outcome that is defined (README.md)."""
 
+import json
 import os
 import sys
 import time
@@ -121,6 +122,9 @@ def forking(environ, start_response):
 
 @fixture
 def recursing(environ, start_response):
+    """Without end in Python, or in C."""
+    if query(environ, "how") == "C":
+        json.loads("[" * 1_000_000)
     return recursing(environ, start_response)
 
 

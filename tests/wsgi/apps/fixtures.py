@@ -43,7 +43,7 @@ def show(environ, start_response):
 
 
 def query(environ, name, default=None):
-    return urllib.parse.parse_qs(environ.get("QUERY_STRING", "")).get(name, [default])[0]
+    return urllib.parse.parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True).get(name, [default])[0]
 
 
 def note(environ, text):

@@ -89,6 +89,15 @@ def less_than_promised(site):
         expect(not answer.whole and connection.end, str(answer))
 
 
+@check("content-length")
+def a_length_that_is_none(site):
+    for value in ("five", "-5", "5, 6", "0x5", "", "9" * 30):
+        with site.connect() as connection:
+            connection.send(request("GET", site.target("/length", length=value)))
+            answer = connection.head()
+            expect(answer and answer.status == 500, f"{value!r}: {answer.status if answer else connection.end}")
+
+
 @check("framing")
 def one_chunk_has_its_length(site):
     answer = site.ask("/hello")

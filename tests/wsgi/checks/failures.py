@@ -94,8 +94,9 @@ def a_forked_child_is_no_second_server(site):
 
 @check("recursion", site="ill")
 def recursion_without_end_is_a_failure(site):
-    is_clean_500(site.ask("/recursing"))
-    site.survives()
+    for how in ("Python", "C"):
+        is_clean_500(site.ask("/recursing", how=how))
+        site.survives()
 
 
 @check("printing", site="ill")
