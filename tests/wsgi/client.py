@@ -8,6 +8,10 @@ PATIENCE = 10  # seconds that anything may take
 MOST = 64 << 20  # no check wants a longer answer
 
 
+class Absent(Exception):
+    """The server does not offer what is asked for, and need not."""
+
+
 class Wrong(Exception):
     """What was seen, where something else had to be."""
 

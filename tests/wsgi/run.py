@@ -13,11 +13,12 @@ A line for each check: server, row, check, `pass`, `fail` or `absent` (the serve
 """
 
 import argparse
+import re
 import signal
 import sys
 
 import checks
-from client import Wrong, expect
+from client import Absent, Wrong, expect
 from processes import Place, Process
 from servers import PREFIXES, SERVERS
 from sites import Site
@@ -66,6 +67,8 @@ def judge(sites, check):
         if site is None:
             return "absent", ""
         check.run(site)
+    except Absent:
+        return "absent", ""
     except Wrong as wrong:
         return "fail", str(wrong)
     except Exception as error:
@@ -81,7 +84,8 @@ def give_up(*_):
 
 
 def one_line(text):
-    return " ".join(text.split())[:200]
+    """What was seen, without what differs from run to run."""
+    return re.sub(r"/\S*wsgi-\w+/", "", " ".join(text.split()))[:160]
 
 
 class Sites:

@@ -85,7 +85,7 @@ class GunicornThreads(Gunicorn):
 
 class Uwsgi(Server):
     name, title = "uwsgi", "uWSGI http"
-    listen = ["--http-keepalive", "--http-auto-chunked", "--http"]
+    listen = ["--http"]
 
     def command(self, kind, place):
         if kind == "layers":
@@ -153,6 +153,7 @@ class ModWsgi(Server):
             *(["User www-data", "Group www-data"] if os.geteuid() == 0 else []),
             "MergeSlashes Off",
             "AllowEncodedSlashes On",
+            "WSGIChunkedRequest On",
             f"WSGISocketPrefix {place.folder}/wsgi",
             "WSGIDaemonProcess site " + self.daemon(place),
             *(others if kind == "many" else []),

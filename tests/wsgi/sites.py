@@ -68,7 +68,7 @@ class Site:
             missing[:] = [text for text in texts if text not in log]
             return not missing
 
-        expect(eventually(all_there, 5), f"not in the log: {', '.join(map(repr, missing))}")
+        expect(eventually(all_there), f"not in the log: {', '.join(map(repr, missing))}")
 
     def survives(self):
         """Every trouble is over for the next request."""

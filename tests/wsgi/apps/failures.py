@@ -79,18 +79,18 @@ class Raising:
 def leaving(environ, start_response):
     how = query(environ, "how")
     if how == "_exit":
-        os._exit(3)
+        os._exit(9)
     if how == "stream":
         start_response("200 OK", TEXT)
         return leave_in_stream()
     if how == "exit":
-        sys.exit(3)
+        sys.exit(9)
     raise {"interrupt": KeyboardInterrupt, "generator": GeneratorExit, "base": BaseException}[how]
 
 
 def leave_in_stream():
     yield b"x" * 1000
-    sys.exit(3)
+    sys.exit(9)
 
 
 @fixture

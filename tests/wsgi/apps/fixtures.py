@@ -14,7 +14,7 @@ import urllib.parse
 
 APPLICATIONS = {}
 TEXT = [("Content-Type", "text/plain")]
-PATIENCE = 10  # seconds
+PATIENCE = 20  # seconds; a client that has lost its own is long gone
 
 
 def fixture(function):
@@ -88,3 +88,4 @@ import answers  # noqa: E402,F401  the fixtures themselves, which need what is a
 import failures  # noqa: E402,F401
 import inputs  # noqa: E402,F401
 import others  # noqa: E402,F401
+import streams  # noqa: E402,F401

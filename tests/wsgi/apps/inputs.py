@@ -12,7 +12,7 @@ WAYS = {
     "readline": lambda body: [body.readline(), body.readline(), body.readline(), body.readline()],
     "readline(n)": lambda body: [body.readline(2), body.readline(100), body.readline(-1), body.readline(1)],
     "readlines": lambda body: [*body.readlines(), body.read()],
-    "readlines(hint)": lambda body: [*body.readlines(1), b"|", *body.readlines(), body.readline()],
+    "readlines(hint)": lambda body: [*body.readlines(1), *body.readlines(), body.readline()],  # a server may ignore it
     "iteration": lambda body: [*body, body.read()],
 }
 

@@ -53,11 +53,12 @@ def log(environ, start_response):
     token = query(environ, "token")
     errors = environ["wsgi.errors"]
     errors.write(f"{token} by write\n")
+    errors.flush()
     errors.writelines([f"{token} by writelines 1\n", f"{token} by writelines 2\n"])
     errors.write(f"{token} flushed ")
     errors.flush()
     errors.write("apart\n")
-    print(f"{token} by print", file=errors)
+    print(f"{token} by print", file=errors, flush=True)
     print(f"{token} on stdout", flush=True)
     print(f"{token} on stderr", file=sys.stderr, flush=True)
     start_response("200 OK", TEXT)
@@ -89,7 +90,8 @@ def signals(environ, start_response):
 @fixture
 def starts_thread(environ, start_response):
     """A thread that outlives its request."""
-    threading.Thread(target=lambda: (wait(environ), note(environ, "the thread has run"))).start()
+    mine = dict(environ)  # whether the environ itself may be kept is asked elsewhere
+    threading.Thread(target=lambda: (wait(mine), note(mine, "the thread has run"))).start()
     start_response("200 OK", TEXT)
     return [b"started"]
 

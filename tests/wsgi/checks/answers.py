@@ -33,7 +33,7 @@ def other_head_after_an_empty_chunk(site):
 @check("empty-chunks")
 def empty_chunks_do_not_end_the_answer(site):
     answer = site.ask("/empty-between")
-    expect(answer.whole and answer.body == b"one two", str(answer))
+    expect(answer.looks_whole() and answer.body == b"one two", str(answer))
 
 
 @check("start-twice")
@@ -67,7 +67,7 @@ def exc_info_is_let_go(site):
 @check("write")
 def written_before_yielded(site):
     answer = site.ask("/write")
-    expect(answer.whole and answer.body == b"written twice then yielded", f"{answer}: {answer.body[:40]}")
+    expect(answer.looks_whole() and answer.body == b"written twice then yielded", f"{answer}: {answer.body[:40]}")
 
 
 @check("content-length")
@@ -101,7 +101,7 @@ def a_length_that_is_none(site):
 @check("framing")
 def one_chunk_has_its_length(site):
     answer = site.ask("/hello")
-    expect(answer.length() == 5 and not answer.is_chunked(), f"no Content-Length: {answer.headers}")
+    expect(answer.length() == 5 and not answer.is_chunked(), "no Content-Length" + (", but chunked" if answer.is_chunked() else ""))
 
 
 @check("framing")
@@ -116,7 +116,7 @@ def no_length_on_http_1_1(site):
 @check("framing")
 def no_length_on_http_1_0(site):
     answer = site.ask("/stream", version="1.0")
-    expect(not answer.is_chunked() and answer.body == b"one two", f"{answer}, {answer.headers}")
+    expect(not answer.is_chunked() and answer.body == b"one two", f"{answer}" + (", chunked" if answer.is_chunked() else ""))
     expect(answer.end == "closed" or answer.whole, str(answer))
 
 

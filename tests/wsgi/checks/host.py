@@ -13,7 +13,7 @@ def flags_that_are_true(site):
         for connection in (one, other):
             connection.send(request("GET", site.target("/truth", until=leave.path, notes=notes.path)))
         notes.wait("")
-        both = eventually(lambda: len(notes.lines()) == 2, 2)
+        both = eventually(lambda: len(notes.lines()) == 2)
         leave.give()
         one.answer()
         other.answer()
@@ -44,7 +44,7 @@ def any_text_can_be_written(site):
 
 @check("import", site="broken")
 def an_application_that_does_not_import_stops_the_start(site):
-    expect(eventually(lambda: site.process.code() is not None, 15), "it serves, or seems to, without an application")
+    expect(eventually(lambda: site.process.code() is not None, 30), "it serves, or seems to, without an application")
     expect(site.process.code() != 0, "it ended as if all were well")
     site.logs("Traceback", "the module named broken does not import", "broken")
 
@@ -64,7 +64,7 @@ def signals_and_threads(site):
 def functions_for_the_exit_run(site):
     site.survives()
     site.process.signal(signal.SIGTERM)
-    expect(eventually(lambda: site.process.code() is not None, 15), "SIGTERM did not end it within 15 s")
+    expect(eventually(lambda: site.process.code() is not None, 30), "SIGTERM did not end it within 30 s")
     site.logs("the function for the exit has run")
 
 
