@@ -56,12 +56,13 @@ class Connection:
     """A connection. Every wait has an end."""
 
     def __init__(self, address, receive_buffer=None):
-        family = socket.AF_UNIX if address.startswith("/") else socket.AF_INET
-        self.socket = socket.socket(family)
+        is_unix = address.startswith("/")
+        host, _, port = address.rpartition(":")
+        self.socket = socket.socket(socket.AF_UNIX if is_unix else socket.AF_INET)
         self.socket.settimeout(PATIENCE)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect(address if family == socket.AF_UNIX else (address.rsplit(":", 1)[0], int(address.rsplit(":", 1)[1])))
+        self.socket.connect(address if is_unix else (host, int(port)))
         self.buffer = b""
         self.end = None
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from client import Connection, eventually
+from client import eventually
 
 APPS = Path(__file__).parent / "apps"
 ENVIRONMENT = {"DATABASE_PASSWORD": "secret", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
@@ -31,6 +31,9 @@ class Place:
         self.log = self.folder / "log"
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def write(self, name, text):
         path = self.folder / name
@@ -71,11 +74,6 @@ class Process:
     def signal(self, number):
         self.child.send_signal(number)
 
-    def listens(self, address):
-        """Waits until it does, or has ended."""
-        eventually(lambda: self.code() is not None or connects(address), 30)
-        return self.code() is None and connects(address)
-
     def memory(self):
         """Bytes in memory, of all its processes."""
         pages = 0
@@ -108,17 +106,9 @@ class Process:
             except ProcessLookupError:
                 continue
         self.child.wait()
-        shutil.rmtree(self.place.folder, ignore_errors=True)
+        self.place.remove()
 
 
 def end_with_parent():
     """No server outlives the checks, not even those that were killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def connects(address):
-    try:
-        Connection(address).socket.close()
-    except OSError:
-        return False
-    return True

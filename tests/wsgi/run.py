@@ -18,12 +18,13 @@ import signal
 import sys
 
 import checks
-from client import Absent, Wrong, expect
+from client import Absent, Wrong, eventually, expect
 from processes import Place, Process
 from servers import PREFIXES, SERVERS
 from sites import Site
 
 DEADLINE = 90  # seconds, for a check
+STARTING = 30
 
 
 def main():
@@ -106,14 +107,10 @@ class Sites:
                 self.running[kind] = site
         return site
 
-    def is_well(self, kind, site):
-        if kind in PREFIXES or kind == "broken":
-            return True
+    @staticmethod
+    def is_well(kind, site):
         try:
-            with site.connect() as connection:
-                connection.socket.settimeout(4)
-                connection.send(b"GET /hello HTTP/1.0\r\nHost: test.example\r\n\r\n")
-                return connection.answer().body == b"hello"
+            return kind == "broken" or site.ask("/hello", patience=4).body == b"hello"
         except (OSError, Wrong):
             return False
 
@@ -122,11 +119,14 @@ class Sites:
             place = Place()
             command = self.server.command(kind, place)
             if command is None:
+                place.remove()
                 return None
             process = Process(place, command, self.server.environment(kind))
             address = place.socket if kind == "unix" else place.address
-            if kind == "broken" or process.listens(address):
-                return Site(self.server, process, address, PREFIXES.get(kind, ""))
+            site = Site(self.server, process, address, PREFIXES.get(kind, ""))
+            eventually(lambda site=site: process.code() is not None or self.is_well(kind, site), STARTING)
+            if kind == "broken" or process.code() is None:
+                return site
             log = process.log()[-2000:]
             process.stop()
             # Another program may have been faster at the port that was free.

@@ -168,7 +168,8 @@ class ModWsgi(Server):
                 "layers": ["AddOutputFilterByType DEFLATE text/html"],
             }.get(kind, []),
         ]
-        return [shutil.which("apache2") or "/usr/sbin/apache2", "-D", "FOREGROUND", "-f", place.write("apache.conf", "\n".join(lines) + "\n")]
+        program = shutil.which("apache2") or "/usr/sbin/apache2"
+        return [program, "-D", "FOREGROUND", "-f", place.write("apache.conf", "\n".join(lines) + "\n")]
 
     @staticmethod
     def daemon(place):

@@ -5,7 +5,7 @@ import json
 import os
 import urllib.parse
 
-from client import Connection, Wrong, eventually, expect, request
+from client import PATIENCE, Connection, Wrong, eventually, expect, request
 
 NUMBERS = itertools.count(1)
 
@@ -26,9 +26,10 @@ class Site:
     def target(self, path, **query):
         return f"{self.prefix}{path}" + (f"?{urllib.parse.urlencode(query)}" if query else "")
 
-    def ask(self, path, headers=(), body=b"", method="GET", version="1.1", **query):
+    def ask(self, path, headers=(), body=b"", method="GET", version="1.1", patience=PATIENCE, **query):
         """Sends one request on a connection of its own, and gives the whole answer."""
         with self.connect() as connection:
+            connection.socket.settimeout(patience)
             headers = [*headers, *(["Connection: close"] if version == "1.1" else [])]
             connection.send(request(method, self.target(path, **query), headers, body, version))
             return connection.answer(method)

@@ -124,17 +124,11 @@ def write(environ, start_response):
 
 
 @fixture
-@fixture
-@fixture
-@fixture
-@fixture
 def length(environ, start_response):
     start_response("200 OK", [*TEXT, ("Content-Length", query(environ, "length"))])
     return iter([b"hello", query(environ, "more", "").encode()])
 
 
-@fixture
-@fixture
 @fixture
 def nothing(environ, start_response):
     start_response("200 OK", TEXT)
@@ -161,11 +155,3 @@ def cookies(environ, start_response):
     cookies = [("Set-Cookie", "b=1"), ("X-Between", "1"), ("Set-Cookie", "a=2"), ("Set-Cookie", "c=3")]
     start_response("200 OK", [*TEXT, *cookies])
     return [b"hello"]
-
-
-@fixture
-@fixture
-@fixture
-@fixture
-@fixture
-@fixture

@@ -99,14 +99,24 @@ def starts_thread(environ, start_response):
 @fixture
 def compressible(environ, start_response):
     body = b"all work and no play " * 500
-    headers = [("Content-Type", "text/html"), ("Content-Length", str(len(body))), ("ETag", '"one"'), ("Accept-Ranges", "bytes")]
+    headers = [
+        ("Content-Type", "text/html"),
+        ("Content-Length", str(len(body))),
+        ("ETag", '"one"'),
+        ("Accept-Ranges", "bytes"),
+    ]
     how = query(environ, "how")
     if how == "304":
         start_response("304 Not Modified", [("ETag", '"one"')])
         return []
     if how == "206":
-        part = body[:5000]
-        start_response("206 Partial Content", [*headers[:1], ("Content-Range", f"bytes 0-4999/{len(body)}"), ("Content-Length", "5000")])
-        return [part]
+        part = [("Content-Range", f"bytes 0-4999/{len(body)}"), ("Content-Length", "5000")]
+        start_response("206 Partial Content", [*headers[:1], *part])
+        return [body[:5000]]
+    if how == "file":
+        with open(query(environ, "file"), "wb") as file:
+            file.write(body)
+        start_response("200 OK", headers)
+        return environ["wsgi.file_wrapper"](open(query(environ, "file"), "rb"))
     start_response("200 OK", headers)
     return [body]

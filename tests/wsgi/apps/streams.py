@@ -7,6 +7,7 @@ import time
 from fixtures import TEXT, Closing, fixture, note, query, thread, wait
 
 
+@fixture
 def write_early(environ, start_response):
     write = start_response("200 OK", TEXT)
     write(b"early")
@@ -15,14 +16,19 @@ def write_early(environ, start_response):
     return []
 
 
+@fixture
 def write_endlessly(environ, start_response):
     write = start_response("200 OK", TEXT)
-    for _ in range(4096):
-        write(b"x" * 65536)
-        note(environ, "written")
+    try:
+        for _ in range(4096):
+            write(b"x" * 65536)
+            note(environ, "written")
+    finally:
+        note(environ, "over")
     return []
 
 
+@fixture
 def closing(environ, start_response):
     how = query(environ, "how")
     write = start_response("200 OK", TEXT)
@@ -41,6 +47,7 @@ def closing_chunks(how):
         time.sleep(0.001)
 
 
+@fixture
 def empty_for_long(environ, start_response):
     start_response("200 OK", TEXT)
     end = time.monotonic() + 8
@@ -54,6 +61,7 @@ def empty_for_long(environ, start_response):
     return Closing(environ, chunks())
 
 
+@fixture
 def broken_stream(environ, start_response):
     start_response("200 OK", TEXT)
     yield b"x" * 1000
@@ -61,12 +69,14 @@ def broken_stream(environ, start_response):
     raise LookupError("in mid-stream")
 
 
+@fixture
 def stream(environ, start_response):
     start_response("200 OK", TEXT)
     yield b"one "
     yield b"two"
 
 
+@fixture
 def step(environ, start_response):
     start_response("200 OK", TEXT)
     yield b"one"
@@ -74,14 +84,19 @@ def step(environ, start_response):
     yield b"two"
 
 
+@fixture
 def flood(environ, start_response):
     """256 MiB; each chunk is noted before it is given."""
     start_response("200 OK", TEXT)
-    for _ in range(4096):
-        note(environ, "yielded")
-        yield b"x" * 65536
+    try:
+        for _ in range(4096):
+            note(environ, "yielded")
+            yield b"x" * 65536
+    finally:
+        note(environ, "over")
 
 
+@fixture
 def hold(environ, start_response):
     """A stream that lasts until the client lets it go."""
     start_response("200 OK", TEXT)
@@ -91,6 +106,7 @@ def hold(environ, start_response):
     yield b" long"
 
 
+@fixture
 def threads(environ, start_response):
     note(environ, f"called {thread()}")
     start_response("200 OK", TEXT)
@@ -117,6 +133,7 @@ class Told:
         note(self._environ, "closed")
 
 
+@fixture
 def wrapped(environ, start_response):
     content = b"".join(b"%07d\n" % number for number in range(20_000))
     how = query(environ, "how")
@@ -136,6 +153,7 @@ def wrapped(environ, start_response):
     return environ["wsgi.file_wrapper"](file, 4096)
 
 
+@fixture
 def counted(environ, start_response):
     """Chunks from an iterator that has no length."""
     start_response("200 OK", TEXT)

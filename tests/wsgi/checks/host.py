@@ -1,5 +1,6 @@
 """What a server is to its applications beside HTTP: a log, a process, an end."""
 
+import gzip
 import signal
 
 from checks import check
@@ -21,7 +22,8 @@ def flags_that_are_true(site):
     processes = {process for process, *_ in told}
     _, multithread, multiprocess, run_once = told[0]
     is_threaded = bool(both) and len(processes) == 1
-    expect(multithread == str(is_threaded), f"two requests at once in one process: {is_threaded}, multithread: {multithread}")
+    seen = f"two requests at once in one process: {is_threaded}, multithread: {multithread}"
+    expect(multithread == str(is_threaded), seen)
     expect(multiprocess == str(len(processes) > 1), f"{len(processes)} process, multiprocess: {multiprocess}")
     expect(run_once == "False", f"run_once: {run_once}")
 
@@ -70,9 +72,18 @@ def functions_for_the_exit_run(site):
 
 @check("transforms", site="layers")
 def a_compressed_answer_has_a_head_of_its_own(site):
-    answer = site.ask("/compressible", headers=["Accept-Encoding: gzip"])
+    compressed(site.ask("/compressible", headers=["Accept-Encoding: gzip"]))
+
+
+@check("transforms", site="layers")
+def a_file_is_compressed_as_well(site):
+    compressed(site.ask("/compressible", headers=["Accept-Encoding: gzip"], how="file", file=site.file()))
+
+
+def compressed(answer):
     expect(answer.header("Content-Encoding") == b"gzip", f"not compressed: {answer.headers}")
     expect(answer.looks_whole() and answer.length() in (None, len(answer.body)), str(answer))
+    expect(gzip.decompress(answer.body) == b"all work and no play " * 500, "it is another text")
     expect(answer.header("ETag") != b'"one"', "the strong ETag of the plain answer")
     expect(b"accept-encoding" in (answer.header("Vary") or b"").lower(), f"Vary: {answer.header('Vary')}")
     expect(answer.header("Accept-Ranges") in (None, b"none"), "ranges of what is compressed")
@@ -80,10 +91,10 @@ def a_compressed_answer_has_a_head_of_its_own(site):
 
 @check("transforms", site="layers")
 def what_has_no_body_of_its_own_is_left_alone(site):
-    gzip = ["Accept-Encoding: gzip"]
-    part = site.ask("/compressible", headers=gzip, how="206")
+    accept = ["Accept-Encoding: gzip"]
+    part = site.ask("/compressible", headers=accept, how="206")
     expect(part.header("Content-Encoding") is None and len(part.body) == 5000, f"206: {part.headers}")
-    unchanged = site.ask("/compressible", headers=gzip, how="304")
+    unchanged = site.ask("/compressible", headers=accept, how="304")
     expect(unchanged.status == 304 and unchanged.header("Content-Encoding") is None, f"304: {unchanged.headers}")
-    head = site.ask("/compressible", headers=gzip, method="HEAD")
+    head = site.ask("/compressible", headers=accept, method="HEAD")
     expect(head.status == 200 and head.length() in (None, 10_500), f"HEAD: {head.headers}")

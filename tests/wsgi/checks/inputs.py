@@ -120,7 +120,8 @@ def an_unread_body_is_not_the_next_request(site):
         notes = site.notes()
         body = request("GET", site.target("/smuggled", notes=notes.path)) + b"x" * size
         with site.connect() as connection:
-            if not connection.send(request("POST", site.target("/unread"), [], body) + request("GET", site.target("/hello"))):
+            both = request("POST", site.target("/unread"), [], body) + request("GET", site.target("/hello"))
+            if not connection.send(both):
                 continue
             connection.answer()
             head = connection.head()

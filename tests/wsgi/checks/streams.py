@@ -45,6 +45,7 @@ def pressure(site, path, word):
             count = now
             expect(count * 65536 <= 64 << 20, "64 MiB were made for a client that reads nothing")
             time.sleep(0.1)
+    return notes
 
 
 @check("streaming")
@@ -111,6 +112,13 @@ def empty_chunks_notice_it_too(site):
         connection.is_silent(0.3)
     lines = eventually(notes.lines, 12)
     expect(lines and lines[0].startswith("closed"), f"an application that yields b'' for 8 s: {lines and lines[0]}")
+
+
+@check("client-gone")
+def who_waits_for_it_goes_on(site):
+    for path, word in (("/flood", "yielded"), ("/write-endlessly", "written")):
+        notes = pressure(site, path, word)
+        expect(eventually(lambda notes=notes: "over" in notes.lines()), f"{path} waits on for a client that is gone")
 
 
 @check("broken-stream")
