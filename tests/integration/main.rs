@@ -17,4 +17,5 @@ mod rescue;
 mod routing;
 mod static_files;
 mod upstream;
+mod wsgi_rows;
 mod xslt;

@@ -19,7 +19,7 @@ use crate::harness::{Answer, Client, TestGateway};
 const APPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps");
 
 /// The virtualenv with `tests/requirements.txt`.
-fn venv() -> String {
+pub(crate) fn venv() -> String {
     env::var("VESTIBULE_TEST_VENV").expect("VESTIBULE_TEST_VENV is not set: start tests/run")
 }
 

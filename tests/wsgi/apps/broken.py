@@ -1,0 +1,3 @@
+"""An application that cannot be imported."""
+
+raise LookupError("the module named broken does not import")

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Runs the checks of tests/wsgi against servers, and tells what each has done.
+
+    run.py vestibule waitress           these servers; all of them without a name
+    run.py --row close --row write      only these rows
+    run.py --list                       the rows and their checks; runs nothing
+
+A line for each check: server, row, check, `pass`, `fail` or `absent` (the server cannot be set up so), and what was seen.
+
+    VESTIBULE              the binary
+    VESTIBULE_TEST_VENV    the virtualenv or interpreter it is given; by default the one that runs this
+    PEERS                  the bin folder of a virtualenv with the peers
+"""
+
+import argparse
+import re
+import signal
+import sys
+
+import checks
+from client import Absent, Wrong, eventually, expect
+from processes import Place, Process
+from servers import PREFIXES, SERVERS
+from sites import Site
+
+DEADLINE = 90  # seconds, for a check
+STARTING = 30
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("servers", nargs="*", metavar="SERVER", help=", ".join(server.name for server in SERVERS))
+    options.add_argument("--row", action="append", help="only the checks of this row")
+    options.add_argument("--check", action="append", help="only this check")
+    options.add_argument("--list", action="store_true", help="tell the rows and their checks")
+    options = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGALRM, give_up)
+
+    chosen = [
+        check
+        for check in checks.all_checks()
+        if (not options.row or check.row in options.row) and (not options.check or check.name in options.check)
+    ]
+    if options.list:
+        for check in chosen:
+            print(check.row, check.name, sep="\t")
+        return
+    for server in SERVERS:
+        if not options.servers or server.name in options.servers:
+            run(server, chosen)
+
+
+def run(server, chosen):
+    sites = Sites(server)
+    try:
+        for check in chosen:
+            outcome, seen = judge(sites, check)
+            print(server.name, check.row, check.name, outcome, one_line(seen), sep="\t", flush=True)
+    finally:
+        sites.stop()
+
+
+def judge(sites, check):
+    signal.alarm(DEADLINE)
+    try:
+        site = sites.get(check.site)
+        if site is None:
+            return "absent", ""
+        check.run(site)
+    except Absent:
+        return "absent", ""
+    except Wrong as wrong:
+        return "fail", str(wrong)
+    except Exception as error:
+        # Whatever a client trips over is an answer that is wrong.
+        return "fail", f"{type(error).__name__}: {error}"
+    finally:
+        signal.alarm(0)
+    return "pass", ""
+
+
+def give_up(*_):
+    raise Wrong(f"not over after {DEADLINE} s")
+
+
+def one_line(text):
+    """What was seen, without what differs from run to run."""
+    return re.sub(r"/\S*wsgi-\w+/", "", " ".join(text.split()))[:160]
+
+
+class Sites:
+    """The sites of one server, each started when a check asks for it, and again where the last check has broken it."""
+
+    def __init__(self, server):
+        self.server = server
+        self.running = {}
+
+    def get(self, kind):
+        site = self.running.get(kind)
+        if site and not self.is_well(kind, site):
+            self.running.pop(kind).process.stop()
+            site = None
+        if site is None:
+            site = self.start(kind)
+            if site:
+                self.running[kind] = site
+        return site
+
+    @staticmethod
+    def is_well(kind, site):
+        try:
+            return kind == "broken" or site.ask("/hello", patience=4).body == b"hello"
+        except (OSError, Wrong):
+            return False
+
+    def start(self, kind):
+        for _ in range(3):
+            place = Place()
+            command = self.server.command(kind, place)
+            if command is None:
+                place.remove()
+                return None
+            process = Process(place, command, self.server.environment(kind))
+            address = place.socket if kind == "unix" else place.address
+            site = Site(self.server, process, address, PREFIXES.get(kind, ""))
+            eventually(lambda site=site: process.code() is not None or self.is_well(kind, site), STARTING)
+            if kind == "broken" or process.code() is None:
+                return site
+            log = process.log()[-2000:]
+            process.stop()
+            # Another program may have been faster at the port that was free.
+            expect("in use" in log, f"it does not start: {log}")
+        raise Wrong("no port stays free")
+
+    def stop(self):
+        for site in self.running.values():
+            site.process.stop()
+
+
+main()
