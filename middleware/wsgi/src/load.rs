@@ -10,7 +10,7 @@ use crate::environ::{Facts, Template};
 use crate::log;
 use crate::python::{InitError, Interpreter, Kept, Object, PyResult, Python};
 use crate::queue::Queue;
-use crate::request::Job;
+use crate::request::{InputMode, Job};
 use crate::service::Application;
 use crate::threads::Threads;
 use crate::worker::{self, Classes, Host};
@@ -30,6 +30,8 @@ pub struct Settings {
     pub threads: usize,
     /// How many more requests may wait.
     pub queue: usize,
+    /// How bodies of requests are brought to it.
+    pub input: InputMode,
     /// Whether other processes run the same application: `wsgi.multiprocess`.
     pub multiprocess: bool,
     /// Variables that join every environ; their values are native strings of latin-1 or UTF-8 bytes.
@@ -46,6 +48,7 @@ impl Settings {
             python: None,
             threads: 4,
             queue: 128,
+            input: InputMode::default(),
             multiprocess: false,
             variables: Vec::new(),
         }
@@ -252,7 +255,7 @@ impl Process {
                 })
                 .map_err(failed)?;
         }
-        Ok(Application::new(Arc::clone(&host.name), queue))
+        Ok(Application::new(Arc::clone(&host.name), queue, settings.input))
     }
 
     /// Calls a function of `bootstrap.py` on Python's main thread, for an application.
