@@ -113,6 +113,8 @@ pub struct Limits {
     pub body_bytes: u64,
     /// How long may pass without any more of a body.
     pub body_time: Duration,
+    /// How many bytes of a body must come each second, on the whole, beyond `body_time`; 0 for no such limit.
+    pub body_rate: u64,
     /// How long a client may take no more of its answer.
     pub send_time: Duration,
     /// How many connections a worker holds at once.

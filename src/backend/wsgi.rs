@@ -12,7 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tower_wsgi::{Application, GatherError, LoadError, WsgiError};
+use tower_wsgi::{Application, GatherError, InputMode, LoadError, WsgiError};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 use vestibule_layers::{Answer, Body, BoxService, Cause, Request, rescue};
 
@@ -40,6 +40,9 @@ struct Settings {
     threads: usize,
     /// How many requests may wait for a thread; 128 by default. More are answered 503.
     queue: usize,
+    /// How bodies over 64 KiB reach it: `auto` streams those that come quickly and spools the others to a temporary file,
+    /// `stream` and `spool` do the one or the other always.
+    input: InputMode,
 }
 
 impl Settings {
@@ -50,7 +53,9 @@ impl Settings {
         let python = reader.optional("python");
         let threads = count(reader, "threads", 4, MOST_THREADS);
         let queue = count(reader, "queue", 128, MOST_WAITING);
-        Self { app, path, python, threads, queue }
+        let modes = [("auto", InputMode::Auto), ("stream", InputMode::Stream), ("spool", InputMode::Spool)];
+        let input = reader.one_of("input", &modes, InputMode::Auto);
+        Self { app, path, python, threads, queue, input }
     }
 }
 
@@ -94,6 +99,7 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         python: python.map(|python| python.value.clone()),
         threads: settings.threads,
         queue: settings.queue,
+        input: settings.input,
         multiprocess: context.config.workers > 1,
         ..tower_wsgi::Settings::new(context.name, target(&settings.app))
     });

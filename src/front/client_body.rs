@@ -1,4 +1,5 @@
-//! The body of a client's request: no larger than `limits.body_bytes`, and never waited for longer than `limits.body_time`.
+//! The body of a client's request: no larger than `limits.body_bytes`, never waited for longer than `limits.body_time` at once,
+//! nor on the whole for longer than that and what it takes at `limits.body_rate`.
 //!
 //! Layers and routes may set lower limits (`body_limit`); this one holds for every request, so that no stranger fills a
 //! disk or holds a thread for ever.
@@ -23,7 +24,10 @@ pub(crate) enum Refusal {
     TooLarge(u64),
     /// Nothing more came of it
     #[error("nothing came of the body for {0:?} (limits.body_time)")]
-    TooSlow(Duration),
+    StandsStill(Duration),
+    /// It comes, but trickles
+    #[error("less than {0} bytes a second came of the body (limits.body_rate)")]
+    TooSlow(u64),
 }
 
 /// Guards the body of a request; what has none costs nothing.
@@ -36,9 +40,11 @@ pub(crate) fn guard(incoming: Incoming, limits: &Limits) -> Body {
         limit: limits.body_bytes,
         left: limits.body_bytes,
         patience: limits.body_time,
+        rate: limits.body_rate,
+        waited: Duration::ZERO,
+        waiting: None,
         // Made here because it may be polled by a thread that has no runtime; it runs from when it is first armed.
         timer: Box::pin(sleep(limits.body_time)),
-        armed: false,
     })
 }
 
@@ -47,19 +53,40 @@ struct ClientBody {
     limit: u64,
     left: u64,
     patience: Duration,
+    /// Bytes a second; 0 for no such limit.
+    rate: u64,
+    /// How long it was waited for before the last piece.
+    waited: Duration,
+    /// Since when the next piece is waited for.
+    waiting: Option<Instant>,
     timer: Pin<Box<Sleep>>,
-    armed: bool,
 }
 
 impl ClientBody {
-    /// Counts the time from when the body is first waited for.
+    /// Counts the time only while the body is waited for: whoever does not read it is not the client's fault.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if !self.armed {
-            self.armed = true;
-            self.timer.as_mut().reset(Instant::now() + self.patience);
-        }
+        let since = if let Some(since) = self.waiting {
+            since
+        } else {
+            let (now, left) = (Instant::now(), self.patience.min(self.left_by_rate()));
+            self.timer.as_mut().reset(now + left);
+            *self.waiting.insert(now)
+        };
         ready!(self.timer.as_mut().poll(cx));
-        Poll::Ready(Some(Err(broken_off(Cause::RequestTimeout, Refusal::TooSlow(self.patience)))))
+        let refusal = if since.elapsed() >= self.patience {
+            Refusal::StandsStill(self.patience)
+        } else {
+            Refusal::TooSlow(self.rate)
+        };
+        Poll::Ready(Some(Err(broken_off(Cause::RequestTimeout, refusal))))
+    }
+
+    /// How long it may be waited for, by what has come.
+    fn left_by_rate(&self) -> Duration {
+        match (self.limit - self.left).checked_div(self.rate) {
+            Some(seconds) => (self.patience + Duration::from_secs(seconds)).saturating_sub(self.waited),
+            None => Duration::MAX,
+        }
     }
 }
 
@@ -78,7 +105,9 @@ impl http_body::Body for ClientBody {
         let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
             return self.poll_timer(cx);
         };
-        self.armed = false;
+        if let Some(since) = self.waiting.take() {
+            self.waited += since.elapsed();
+        }
         let frame = frame.transpose()?;
         let size = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
         let Some(left) = self.left.checked_sub(size) else {

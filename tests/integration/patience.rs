@@ -42,6 +42,18 @@ fn a_body_that_stands_still_is_given_up() {
 }
 
 #[test]
+fn a_body_that_trickles_is_given_up() {
+    let gateway = gateway("body_time: 2s, body_rate: 1MiB");
+    let mut client = post(&gateway, "Content-Length: 1000000", b"a");
+    // Each time something comes, and yet never enough.
+    eventually("the end of patience", || {
+        drop(client.send("a"));
+        gateway.log().find(|line| line.contains("limits.body_rate"))
+    });
+    assert_eq!(client.answer().unwrap().status, 408);
+}
+
+#[test]
 fn a_client_that_does_not_take_its_answer_is_given_up() {
     let yaml = "limits: { send_time: 100ms }\nroutes:\n  \
         - { path: /big, layers: [ { concurrency_limit: { max: 1 } } ], respond: { file: big.txt } }";

@@ -19,6 +19,7 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(75),
             body_bytes: 1 << 30,
             body_time: Duration::from_secs(60),
+            body_rate: 4 << 10,
             send_time: Duration::from_secs(60),
             connections: 10_000,
         }
@@ -34,6 +35,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
         keep_alive: time(reader, "keep_alive", default.keep_alive),
         body_bytes: reader.or("body_bytes", Size(default.body_bytes)).0,
         body_time: time(reader, "body_time", default.body_time),
+        body_rate: reader.or("body_rate", Size(default.body_rate)).0,
         send_time: time(reader, "send_time", default.send_time),
         connections: number(reader, "connections", default.connections, usize::MAX),
     }

@@ -28,8 +28,8 @@ const BLOCK: usize = 64 << 10;
 pub(crate) struct Input {
     ready: VecDeque<Bytes>,
     source: Source,
-    /// What is still to come from the source.
-    coming: u64,
+    /// What is still to come from the source; `None` where nobody knows before its end.
+    coming: Option<u64>,
     failure: Option<io::Error>,
 }
 
@@ -51,23 +51,24 @@ impl Input {
 
     /// A body that is here.
     pub(crate) fn buffered(ready: VecDeque<Bytes>) -> Self {
-        Self { ready, source: Source::Nothing, coming: 0, failure: None }
+        Self { ready, source: Source::Nothing, coming: Some(0), failure: None }
     }
 
-    /// A body of `length` bytes that is fetched while it is read.
-    pub(crate) fn streamed(body: RequestBody, length: u64) -> Self {
-        let streamed = Streamed::new(body);
-        Self { ready: VecDeque::new(), source: Source::Client(streamed), coming: length, failure: None }
+    /// A body of `length` bytes that is fetched while it is read; `ready` is its beginning.
+    pub(crate) fn streamed(ready: VecDeque<Bytes>, body: RequestBody, length: Option<u64>) -> Self {
+        let here = ready.iter().map(|piece| piece.len() as u64).sum();
+        let coming = length.map(|length| length.saturating_sub(here));
+        Self { ready, source: Source::Client(Streamed::new(body)), coming, failure: None }
     }
 
     /// A body of `length` bytes in a file.
     pub(crate) fn spooled(file: File, length: u64) -> Self {
-        Self { ready: VecDeque::new(), source: Source::File(file), coming: length, failure: None }
+        Self { ready: VecDeque::new(), source: Source::File(file), coming: Some(length), failure: None }
     }
 
     /// Whether `wanted` bytes, or all that there are, are here without waiting.
     pub(crate) fn is_ready(&self, wanted: usize) -> bool {
-        self.coming == 0 || wanted == 0 || self.ready.iter().map(Bytes::len).sum::<usize>() >= wanted
+        self.coming == Some(0) || wanted == 0 || self.ready.iter().map(Bytes::len).sum::<usize>() >= wanted
     }
 
     /// Reads `wanted` bytes; fewer only at the end.
@@ -121,19 +122,19 @@ impl Input {
         if let Some(piece) = self.ready.pop_front() {
             return Ok(Some(piece));
         }
-        if self.coming == 0 {
+        if self.coming == Some(0) {
             return Ok(None);
         }
         if self.failure.is_none() {
             match self.fetch() {
-                Ok(piece) => return Ok(Some(piece)),
+                Ok(piece) => return Ok(piece),
                 Err(error) => self.failure = Some(error),
             }
         }
         Err(Broken(self.failure.as_ref().map(io::Error::to_string).unwrap_or_default()))
     }
 
-    fn fetch(&mut self) -> io::Result<Bytes> {
+    fn fetch(&mut self) -> io::Result<Option<Bytes>> {
         let piece = match &mut self.source {
             Source::Nothing => None,
             Source::Client(body) => body.next()?,
@@ -144,11 +145,15 @@ impl Input {
                 (size > 0).then(|| block.into())
             }
         };
-        let Some(piece) = piece else {
-            let message = format!("the request body ended {} bytes before its Content-Length", self.coming);
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
-        };
-        self.coming = self.coming.saturating_sub(piece.len() as u64);
+        match (&piece, &mut self.coming) {
+            (Some(piece), Some(coming)) => *coming = coming.saturating_sub(piece.len() as u64),
+            (Some(_), None) => {}
+            (None, Some(coming)) => {
+                let message = format!("the request body ended {coming} bytes before its Content-Length");
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+            }
+            (None, coming) => *coming = Some(0),
+        }
         Ok(piece)
     }
 }
@@ -208,17 +213,24 @@ mod tests {
     use http_body_util::{BodyExt, StreamBody};
     use std::io::{Seek, Write};
 
-    /// An input of these pieces, once from memory, once from a client, once from a file.
-    fn inputs(pieces: &[&'static str]) -> [Input; 3] {
+    /// An input of these pieces: from memory, from a client with and without a length, from a file.
+    fn inputs(pieces: &[&'static str]) -> [Input; 4] {
         let bytes: VecDeque<Bytes> = pieces.iter().map(|piece| Bytes::from(*piece)).collect();
         let length = pieces.concat().len() as u64;
-        let frames: Vec<_> =
-            bytes.iter().cloned().map(|piece| Ok::<_, BoxError>(Frame::data(piece))).collect();
+        let frames = || {
+            bytes.iter().cloned().map(|piece| Ok::<_, BoxError>(Frame::data(piece))).collect::<VecDeque<_>>()
+        };
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(pieces.concat().as_bytes()).unwrap();
         file.rewind().unwrap();
-        let body = StreamBody::new(Frames(frames.into())).boxed_unsync();
-        [Input::buffered(bytes), Input::streamed(body, length), Input::spooled(file, length)]
+        let body = StreamBody::new(Frames(frames())).boxed_unsync();
+        let chunked = StreamBody::new(Frames(frames())).boxed_unsync();
+        [
+            Input::buffered(bytes.clone()),
+            Input::streamed(VecDeque::new(), body, Some(length)),
+            Input::streamed(VecDeque::new(), chunked, None),
+            Input::spooled(file, length),
+        ]
     }
 
     struct Frames(VecDeque<Result<Frame<Bytes>, BoxError>>);
@@ -260,7 +272,7 @@ mod tests {
     #[test]
     fn a_body_that_breaks_off_never_looks_complete() {
         let body = StreamBody::new(Frames([Ok(Frame::data("abc".into()))].into())).boxed_unsync();
-        let mut input = Input::streamed(body, 5);
+        let mut input = Input::streamed(VecDeque::new(), body, Some(5));
         assert_eq!(text(input.read(3)), "abc");
         for _ in 0..2 {
             let error = input.read(3).unwrap_err();

@@ -29,7 +29,8 @@
 //!
 //! # The life of a request
 //!
-//! 1. `service`: the tower service takes the request; `request` gets its body ready (`input` is what will be read).
+//! 1. `service`: the tower service takes the request; `request` gets its body ready (`spool` where it is long; `input` is what
+//!    will be read).
 //! 2. A queue of [`handoff`]: it waits for a thread of its application.
 //! 3. `worker`: the thread, under the GIL, makes the environ (`environ`), `start_response` (`exchange`, checked by `head`)
 //!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`) and closes it.
@@ -58,6 +59,7 @@ mod outgoing;
 mod python;
 mod request;
 mod service;
+mod spool;
 mod threads;
 mod worker;
 mod wsgi_input;
@@ -67,5 +69,5 @@ pub use discover::{DiscoverError, Discovered, discover};
 pub use input::BoxError;
 pub use load::{LoadError, Settings, shutdown};
 pub use python::InitError;
-pub use request::GatherError;
+pub use request::{GatherError, InputMode};
 pub use service::{Application, ResponseFuture, WsgiError};

@@ -11,7 +11,7 @@ use crate::discover::{DiscoverError, Discovered, discover};
 use crate::environ::{Facts, Template};
 use crate::log;
 use crate::python::{InitError, Interpreter, Kept, Object, PyResult, Python};
-use crate::request::Job;
+use crate::request::{InputMode, Job};
 use crate::service::Application;
 use crate::threads::Threads;
 use crate::worker::{self, Classes, Host};
@@ -31,6 +31,8 @@ pub struct Settings {
     pub threads: usize,
     /// How many more requests may wait.
     pub queue: usize,
+    /// How bodies of requests are brought to it.
+    pub input: InputMode,
     /// Whether other processes run the same application: `wsgi.multiprocess`.
     pub multiprocess: bool,
     /// Variables that join every environ; their values are native strings of latin-1 or UTF-8 bytes.
@@ -47,6 +49,7 @@ impl Settings {
             python: None,
             threads: 4,
             queue: 128,
+            input: InputMode::default(),
             multiprocess: false,
             variables: Vec::new(),
         }
@@ -253,7 +256,7 @@ impl Process {
                 })
                 .map_err(failed)?;
         }
-        Ok(Application::new(Arc::clone(&host.name), queue))
+        Ok(Application::new(Arc::clone(&host.name), queue, settings.input))
     }
 
     /// Calls a function of `bootstrap.py` on Python's main thread, for an application.

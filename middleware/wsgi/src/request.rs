@@ -1,24 +1,40 @@
-//! Makes a request's body ready before its application is called: small ones are buffered, long ones are streamed, and
-//! those of unknown length are spooled, so that `CONTENT_LENGTH` is always known.
+//! A request on its way to an application's thread, and how its body is brought there.
+//!
+//! Small bodies are buffered before the application is called. A long one costs no thread while its client takes its time:
+//! by default only a client that sends quickly is read while the application runs, any other body is spooled first.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Seek, Write};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use handoff::Reply;
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::request::Parts;
 use http_body::Body;
-use tokio::task::JoinHandle;
 
-use crate::input::{BoxError, Input, RequestBody, Streamed};
+use crate::input::{BoxError, Input, RequestBody};
 use crate::outgoing::Outcome;
+use crate::spool::{next, spool};
 
 /// Bodies up to this size are buffered.
-const BUFFERED: u64 = 64 << 10;
+pub(crate) const BUFFERED: u64 = 64 << 10;
+
+/// A body whose rest is expected within this time, by the pace of its beginning, may be read while the application runs.
+const SOON: Duration = Duration::from_secs(10);
+
+/// How bodies of requests that are longer than 64 KiB, or of unknown length, are brought to the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InputMode {
+    /// Streamed, where they have a Content-Length and their client sends quickly or waits for `100 Continue`; else spooled.
+    #[default]
+    Auto,
+    /// Read from the client while the application runs: a slow client holds a thread. A body in chunks then has no
+    /// `CONTENT_LENGTH`, and its end is the end of `wsgi.input`.
+    Stream,
+    /// Kept in a temporary file until they are complete, and only then given to the application.
+    Spool,
+}
 
 /// A request on its way to an application's thread.
 pub(crate) struct Job {
@@ -37,32 +53,8 @@ pub(crate) enum Plan {
     Wait(Gather),
 }
 
-impl Plan {
-    pub(crate) fn new<B>(parts: &Parts, body: B) -> Self
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if body.is_end_stream() {
-            return Self::Ready(Input::empty(), length);
-        }
-        let body = RequestBody::new(http_body_util::BodyExt::map_err(body, Into::into));
-        match length {
-            // A client that expects 100 Continue gets it when the application reads (RFC 9110 section 10.1.1).
-            Some(length) if length > BUFFERED || parts.headers.contains_key(EXPECT) => {
-                Self::Ready(Input::streamed(body, length), Some(length))
-            }
-            _ => Self::Wait(Gather::Buffer { body, pieces: VecDeque::new(), size: 0, length }),
-        }
-    }
-}
-
-/// A body that is being buffered, and spooled where it turns out to be long.
-pub(crate) enum Gather {
-    Buffer { body: RequestBody, pieces: VecDeque<Bytes>, size: u64, length: Option<u64> },
-    Spool(JoinHandle<Result<(File, u64), GatherError>>),
-}
+/// Gives the body and its length once the application can be called.
+pub(crate) type Gather = Pin<Box<dyn Future<Output = Result<(Input, Option<u64>), GatherError>> + Send>>;
 
 /// A request's body could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -72,42 +64,7 @@ pub enum GatherError {
     Body(#[source] BoxError),
     /// The body cannot be kept in a temporary file.
     #[error("failed to spool the request body")]
-    Spool(#[source] io::Error),
-}
-
-impl Gather {
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(Input, u64), GatherError>> {
-        loop {
-            match self {
-                Self::Buffer { body, pieces, size, length } => {
-                    let frame = ready!(Pin::new(&mut *body).poll_frame(context));
-                    let Some(frame) = frame.transpose().map_err(GatherError::Body)? else {
-                        if length.is_some_and(|length| length != *size) {
-                            return Poll::Ready(Err(GatherError::Body(NotItsLength.into())));
-                        }
-                        return Poll::Ready(Ok((Input::buffered(std::mem::take(pieces)), *size)));
-                    };
-                    let Ok(piece) = frame.into_data() else { continue };
-                    *size += piece.len() as u64;
-                    pieces.push_back(piece);
-                    if *size > BUFFERED {
-                        let body = std::mem::take(body);
-                        let pieces = std::mem::take(pieces);
-                        // Files block: they are written by a thread of tokio's pool.
-                        let streamed = Streamed::new(body);
-                        *self = Self::Spool(tokio::task::spawn_blocking(|| spool(streamed, pieces)));
-                    }
-                }
-                Self::Spool(task) => {
-                    let spooled = match ready!(Pin::new(task).poll(context)) {
-                        Ok(spooled) => spooled,
-                        Err(lost) => Err(GatherError::Spool(io::Error::other(lost))),
-                    };
-                    return Poll::Ready(spooled.map(|(file, size)| (Input::spooled(file, size), size)));
-                }
-            }
-        }
-    }
+    Spool(#[source] std::io::Error),
 }
 
 /// A body that ended without an error, and yet too early or too late.
@@ -115,20 +72,87 @@ impl Gather {
 #[error("the request body does not have its Content-Length")]
 struct NotItsLength;
 
-/// Writes a body into a file that has no name.
-fn spool(mut body: Streamed, pieces: VecDeque<Bytes>) -> Result<(File, u64), GatherError> {
-    let mut file = tempfile::tempfile().map_err(GatherError::Spool)?;
-    let mut size = 0;
-    let mut pieces = pieces.into_iter();
-    loop {
-        let piece = match pieces.next() {
-            Some(piece) => Some(piece),
-            None => body.next().map_err(|error| GatherError::Body(error.into()))?,
+impl Plan {
+    pub(crate) fn new<B>(parts: &Parts, body: B, mode: InputMode) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        if body.is_end_stream() {
+            return Self::Ready(Input::empty(), length);
+        }
+        let body = RequestBody::new(http_body_util::BodyExt::map_err(body, Into::into));
+        let is_expecting = parts.headers.contains_key(EXPECT);
+        let is_streamed = match (mode, length) {
+            (InputMode::Spool, _) => false,
+            (InputMode::Stream, None) => true,
+            (InputMode::Stream, Some(length)) => is_expecting || length > BUFFERED,
+            // A client that expects 100 Continue gets it when the application reads (RFC 9110 section 10.1.1).
+            (InputMode::Auto, length) => is_expecting && length.is_some(),
         };
-        let Some(piece) = piece else { break };
-        file.write_all(&piece).map_err(GatherError::Spool)?;
-        size += piece.len() as u64;
+        if is_streamed {
+            return Self::Ready(Input::streamed(VecDeque::new(), body, length), length);
+        }
+        Self::Wait(Box::pin(gather(body, length, mode)))
     }
-    file.rewind().map_err(GatherError::Spool)?;
-    Ok((file, size))
+}
+
+/// Buffers a body; where it turns out to be long, it is streamed or spooled.
+async fn gather(
+    mut body: RequestBody,
+    length: Option<u64>,
+    mode: InputMode,
+) -> Result<(Input, Option<u64>), GatherError> {
+    let began = Instant::now();
+    let (mut pieces, mut size) = (VecDeque::new(), 0);
+    while let Some(piece) = next(&mut body).await? {
+        size += piece.len() as u64;
+        pieces.push_back(piece);
+        if size <= BUFFERED {
+            continue;
+        }
+        if let Some(length) = length
+            && mode == InputMode::Auto
+            && is_soon_here(began.elapsed(), size, length)
+        {
+            return Ok((Input::streamed(pieces, body, Some(length)), Some(length)));
+        }
+        let (file, size) = spool(body, pieces).await?;
+        return of_its_length(size, length).map(|length| (Input::spooled(file, size), length));
+    }
+    of_its_length(size, length).map(|length| (Input::buffered(pieces), length))
+}
+
+/// Whether the rest of a body comes soon, if it comes at the pace of what is here.
+fn is_soon_here(elapsed: Duration, size: u64, length: u64) -> bool {
+    let times = length.div_ceil(size.max(1));
+    elapsed.checked_mul(u32::try_from(times).unwrap_or(u32::MAX)).is_some_and(|whole| whole <= SOON)
+}
+
+fn of_its_length(size: u64, length: Option<u64>) -> Result<Option<u64>, GatherError> {
+    if length.is_some_and(|length| length != size) {
+        return Err(GatherError::Body(NotItsLength.into()));
+    }
+    Ok(Some(size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_of_the_beginning_tells_how_long_the_rest_takes() {
+        for (milliseconds, size, length, expected) in [
+            (1, 65_537, 1 << 30, false),
+            (1, 65_537, 100 << 20, true),
+            (0, 65_537, u64::MAX, true),
+            (1, 1, u64::MAX, false),
+            (9_999, 65_537, 65_538, false),
+            (4_999, 65_537, 65_538, true),
+        ] {
+            let elapsed = Duration::from_millis(milliseconds);
+            assert_eq!(is_soon_here(elapsed, size, length), expected, "{length} bytes, {elapsed:?}");
+        }
+    }
 }

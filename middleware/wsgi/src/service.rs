@@ -17,7 +17,7 @@ use tower::Service;
 use crate::body::Body;
 use crate::input::{BoxError, Input};
 use crate::outgoing::Outcome;
-use crate::request::{Gather, GatherError, Job, Plan};
+use crate::request::{Gather, GatherError, InputMode, Job, Plan};
 
 thread_local! {
     static HUB: handoff::Kept<Outcome> = const { RefCell::new(None) };
@@ -31,6 +31,7 @@ thread_local! {
 pub struct Application {
     name: Arc<str>,
     queue: Arc<Queue<Job>>,
+    input: InputMode,
 }
 
 /// Why a request has no answer of its application.
@@ -51,8 +52,8 @@ pub enum WsgiError {
 }
 
 impl Application {
-    pub(crate) fn new(name: Arc<str>, queue: Arc<Queue<Job>>) -> Self {
-        Self { name, queue }
+    pub(crate) fn new(name: Arc<str>, queue: Arc<Queue<Job>>, input: InputMode) -> Self {
+        Self { name, queue, input }
     }
 
     /// The name that the settings gave it.
@@ -67,7 +68,7 @@ impl Application {
         B::Error: Into<BoxError>,
     {
         let (parts, body) = request.into_parts();
-        let state = match Plan::new(&parts, body) {
+        let state = match Plan::new(&parts, body, self.input) {
             Plan::Ready(input, length) => self.submit(parts, input, length),
             Plan::Wait(gather) => State::Gather(Box::new((parts, gather))),
         };
@@ -139,12 +140,12 @@ impl Future for ResponseFuture {
         loop {
             let next = match &mut self.state {
                 State::Gather(gather) => {
-                    let (input, length) = ready!(gather.1.poll(context))?;
+                    let (input, length) = ready!(gather.1.as_mut().poll(context))?;
                     let State::Gather(gather) = std::mem::replace(&mut self.state, State::Failed(None))
                     else {
                         unreachable!("it was being gathered a moment ago")
                     };
-                    self.application.submit(gather.0, input, Some(length))
+                    self.application.submit(gather.0, input, length)
                 }
                 State::Answer(answer) => {
                     let outcome = ready!(Pin::new(answer).poll(context));

@@ -30,6 +30,16 @@ fn a_chunked_body_has_a_length_when_the_application_sees_it() {
 }
 
 #[test]
+fn a_chunked_body_is_streamed_where_the_configuration_says_so() {
+    let yaml = "routes: [ { wsgi: { app: \"uploads:application\", path: \"${APPS}\", input: stream } } ]";
+    let gateway = start(yaml);
+    let mut client = gateway.connect();
+    let body = bytes(300_000);
+    let answer = send(&mut client, "POST", "/all", &["Transfer-Encoding: chunked"], &chunked(&body, 7_000));
+    assert!(answer.text().starts_with("None 300000 "), "{}", answer.text());
+}
+
+#[test]
 fn a_body_that_nobody_reads_is_not_taken_for_the_next_request() {
     let gateway = start(&only("uploads:application"));
     let mut client = gateway.connect();

@@ -45,6 +45,14 @@ def size(environ, start_response):
     return answer(start_response, f"{total} of {environ.get('CONTENT_LENGTH')} {environ.get('HTTP_TRANSFER_ENCODING')}")
 
 
+def answers_each(environ, start_response):
+    """Answers three bytes with a chunk of their own."""
+    start_response("200 OK", [])
+    yield b""
+    while piece := environ["wsgi.input"].read(3):
+        yield piece + f" of {environ.get('CONTENT_LENGTH')}".encode()
+
+
 def size_at_once(environ, start_response):
     return answer(start_response, str(len(environ["wsgi.input"].read())))
 

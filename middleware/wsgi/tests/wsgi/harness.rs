@@ -21,8 +21,9 @@ use http_environ::Environ;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tower::Service;
-use tower_wsgi::{Application, Body, BodyError, LoadError, Settings, WsgiError};
+use tower_wsgi::{Application, Body, BodyError, BoxError, LoadError, Settings, WsgiError};
 
 /// How long a condition may take to come true.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -77,10 +78,13 @@ pub(crate) async fn post(app: &str, body: &str) -> Result<Answer, WsgiError> {
     Ok(read(call(&load(app), request.body(TestBody::of(&[body])).unwrap()).await?).await)
 }
 
-pub(crate) async fn call(
+pub(crate) async fn call<B>(
     application: &Application,
-    request: Request<TestBody>,
-) -> Result<Response<Body>, WsgiError> {
+    request: Request<B>,
+) -> Result<Response<Body>, WsgiError>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     application.clone().call(with_environ(request)).await
 }
 
@@ -135,6 +139,28 @@ impl http_body::Body for TestBody {
 
     fn is_end_stream(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// A body whose pieces a test gives when it likes; it ends with its sender.
+pub(crate) struct GivenBody(UnboundedReceiver<&'static str>);
+
+impl GivenBody {
+    pub(crate) fn new() -> (UnboundedSender<&'static str>, Self) {
+        let (give, given) = unbounded_channel();
+        (give, Self(given))
+    }
+}
+
+impl http_body::Body for GivenBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece.into()))))
     }
 }
 

@@ -1,9 +1,10 @@
 //! `wsgi.input`.
 
 use http::Request;
-use tower_wsgi::WsgiError;
+use http_body_util::BodyExt;
+use tower_wsgi::{Application, InputMode, Settings, WsgiError};
 
-use crate::harness::{Client, TestBody, call, load, post, read};
+use crate::harness::{Client, GivenBody, PATIENCE, TestBody, call, load, post, read, settings};
 
 const LINES: &str = "one\ntwo\nthree\nfour\nfive\nsix";
 
@@ -14,6 +15,10 @@ fn told(more: &str, length: usize) -> String {
         "[b'on', b'e\\n', b'tw', b'o\\n', [b'three\\n'], b'four\\n', b'', b'{}', b'', b'', b'', [], []] of {length}",
         format!("five\n{rest}").chars().take(5).collect::<String>().replace('\n', "\\n")
     )
+}
+
+fn load_with(app: &str, input: InputMode) -> Application {
+    Application::load(Settings { input, threads: 1, ..settings(app) }).unwrap()
 }
 
 /// Sends a body of unknown length.
@@ -65,7 +70,8 @@ async fn a_long_body_that_breaks_off_raises_whenever_it_is_read() {
         (TestBody::of(&["abc"]).then_broken("connection reset"), "connection reset"),
     ] {
         let request = Request::post("/").header("content-length", 100_000).body(body).unwrap();
-        let answer = read(call(&load("inputs:catches"), request).await.unwrap()).await;
+        let application = load_with("inputs:catches", InputMode::Stream);
+        let answer = read(call(&application, request).await.unwrap()).await;
         assert_eq!(answer.text(), format!("['{message}', '{message}']"));
     }
 }
@@ -74,16 +80,17 @@ async fn a_long_body_that_breaks_off_raises_whenever_it_is_read() {
 async fn an_application_that_fails_by_its_body_is_not_to_blame() {
     let body = TestBody::of(&["abc"]).then_broken("connection reset");
     let request = Request::post("/").header("content-length", 100_000).body(body).unwrap();
-    let error = call(&load("inputs:propagates"), request).await.unwrap_err();
+    let error = call(&load_with("inputs:propagates", InputMode::Stream), request).await.unwrap_err();
     assert!(matches!(error, WsgiError::Body(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_short_or_chunked_body_that_breaks_off_never_reaches_the_application() {
+async fn a_body_that_breaks_off_before_it_is_here_never_reaches_the_application() {
     let broken = || TestBody::of(&["abc"]).then_broken("connection reset");
     for request in [
         Request::post("/").header("content-length", 5).body(broken()).unwrap(),
         Request::post("/").header("content-length", 5).body(TestBody::of(&["abc"])).unwrap(),
+        Request::post("/").header("content-length", 100_000).body(broken()).unwrap(),
         Request::post("/").body(broken()).unwrap(),
         Request::post("/")
             .body(TestBody::of(&[&"x".repeat(100_000)]).then_broken("connection reset"))
@@ -92,6 +99,74 @@ async fn a_short_or_chunked_body_that_breaks_off_never_reaches_the_application()
         let error = call(&load("inputs:size"), request).await.unwrap_err();
         assert!(matches!(error, WsgiError::Body(_)), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_its_time_holds_no_thread() {
+    let application = load_with("inputs:size", InputMode::Auto);
+    let piece: &str = "x".repeat(70_000).leak();
+    // Little of a long body; much of one of unknown length; the quick beginning of one that is far too long to come soon.
+    for (length, pieces) in
+        [(Some(210_000), [&piece[..9], &piece[9..]]), (None, [piece; 2]), (Some(1 << 40), [piece; 2])]
+    {
+        let (give, body) = GivenBody::new();
+        let request = length
+            .into_iter()
+            .fold(Request::post("/"), |request, length: u64| request.header("content-length", length));
+        let slow = tokio::spawn({
+            let application = application.clone();
+            async move { read(call(&application, request.body(body).unwrap()).await.unwrap()).await }
+        });
+        for piece in &pieces[..length.map_or(2, |_| 1)] {
+            give.send(piece).unwrap();
+        }
+        tokio::task::yield_now().await;
+        // There is one thread.
+        let quick = call(&application, Request::get("/").body(TestBody::default()).unwrap());
+        let quick = tokio::time::timeout(PATIENCE, quick).await.expect("the thread is free").unwrap();
+        assert_eq!(read(quick).await.text(), "0 of None None");
+        assert!(!slow.is_finished());
+        if length == Some(1 << 40) {
+            slow.abort();
+            continue;
+        }
+        for piece in [&pieces[length.map_or(2, |_| 1)..], &[piece; 2]].concat() {
+            give.send(piece).unwrap();
+        }
+        drop(give);
+        let size = if length.is_some() { 210_000 } else { 280_000 };
+        assert_eq!(slow.await.unwrap().text(), format!("{size} of {size} None"));
+    }
+}
+
+#[tokio::test]
+async fn a_streamed_body_is_read_while_it_comes() {
+    let application = load_with("inputs:answers_each", InputMode::Stream);
+    let (give, body) = GivenBody::new();
+    give.send("one").unwrap();
+    let mut answer = call(&application, Request::post("/").body(body).unwrap()).await.unwrap().into_body();
+    for piece in ["one", "two"] {
+        if piece == "two" {
+            give.send(piece).unwrap();
+        }
+        let frame = tokio::time::timeout(PATIENCE, answer.frame()).await.expect("it is answered");
+        assert_eq!(frame.unwrap().unwrap().into_data().unwrap(), format!("{piece} of None"));
+    }
+    drop(give);
+    assert!(answer.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn a_body_is_spooled_where_that_is_wanted() {
+    let application = load_with("inputs:size", InputMode::Spool);
+    let broken = TestBody::of(&[&"x".repeat(100_000)]).then_broken("connection reset");
+    let request = Request::post("/").header("content-length", 200_000).body(broken).unwrap();
+    assert!(matches!(call(&application, request).await, Err(WsgiError::Body(_))));
+    let pieces = vec!["x".repeat(50_000); 20];
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    let request = Request::post("/").header("content-length", 1_000_000).body(TestBody::of(&pieces)).unwrap();
+    let answer = read(call(&application, request).await.unwrap()).await;
+    assert_eq!(answer.text(), "1000000 of 1000000 None");
 }
 
 #[tokio::test]
@@ -124,9 +199,11 @@ async fn an_unread_body_never_becomes_the_next_request() {
     let mut client = Client::to("inputs:refuses").await;
     let body = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10_000);
     let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
-    client.send(&head).await;
+    // The application is called when the first 64 KiB are here.
+    let (begin, end) = body.split_at(100_000);
+    client.send(&(head + begin)).await;
     assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 413"));
     // The connection may be closed while this is sent.
-    let rest = client.after_sending(&body).await;
+    let rest = client.after_sending(end).await;
     assert!(!rest.contains("HTTP/1.1"), "{rest}");
 }

@@ -73,8 +73,8 @@ async fn a_forked_child_waits_for_nothing_of_its_parents() {
     // Threads of the gateway write to the log whether or not an application forks at that moment.
     let _held = hold_log();
     // More than is read before the application is called.
-    let request = Request::post("/").header("content-length", 70_000);
-    let request = request.body(TestBody::of(&["x".repeat(70_000).as_str()])).unwrap();
+    let request = Request::post("/").header("content-length", 140_000);
+    let request = request.body(TestBody::of(&["x".repeat(70_000).as_str(); 2])).unwrap();
     assert_eq!(read(call(&application, request).await.unwrap()).await.text(), "the child left with 7");
 }
 
