@@ -22,7 +22,7 @@ pub(crate) use client::{Answer, Client, get, request};
 pub(crate) use gateway::{TestGateway, check, kill};
 pub(crate) use nginx::Nginx;
 pub(crate) use php::{Php, PhpListens};
-pub(crate) use upstream::{Peer, Refusing, Script, Upstream, with_length};
+pub(crate) use upstream::{BlackHole, Peer, Refusing, Script, Upstream, with_length};
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod behind_nginx;
 mod broken_off;
+mod cores;
 mod fastcgi;
 mod front;
 mod harness;

@@ -12,6 +12,9 @@ use tempfile::TempDir;
 
 use super::{Client, eventually};
 
+/// The binary.
+const BINARY: &str = env!("CARGO_BIN_EXE_vestibule");
+
 /// `vestibule run`, on a file `vestibule.yaml` in a folder of its own. It is killed when it is dropped.
 pub(crate) struct TestGateway {
     child: Child,
@@ -54,17 +57,37 @@ impl TestGateway {
         gateway
     }
 
+    /// Starts it with a limit of open files that it cannot raise.
+    pub(crate) fn with_at_most_files(yaml: &str, count: usize) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -n $0 && exec \"$@\"", &count.to_string(), BINARY]);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut gateway = Self::start_by(shell, folder, yaml, &[], &[]);
+        gateway.wait_ready(1);
+        gateway
+    }
+
     /// Starts it, and waits for nothing.
     pub(crate) fn start(folder: TempDir, yaml: &str, files: &[(&str, &str)]) -> Self {
         Self::start_with(folder, yaml, files, &[])
     }
 
     fn start_with(folder: TempDir, yaml: &str, files: &[(&str, &str)], variables: &[(&str, &Path)]) -> Self {
+        Self::start_by(Command::new(BINARY), folder, yaml, files, variables)
+    }
+
+    fn start_by(
+        mut command: Command,
+        folder: TempDir,
+        yaml: &str,
+        files: &[(&str, &str)],
+        variables: &[(&str, &Path)],
+    ) -> Self {
         for (name, text) in files {
             write(&folder.path().join(name), text);
         }
         write(&folder.path().join("vestibule.yaml"), &with_listen(yaml));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+        let mut child = command
             .args(["run", "vestibule.yaml"])
             .current_dir(&folder)
             .env_remove("RUST_LOG")
@@ -215,7 +238,7 @@ impl std::fmt::Display for Log {
 
 /// Runs a command of the binary in a folder, to its end.
 pub(crate) fn check(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    let mut command = Command::new(BINARY);
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().expect("the binary starts")
 }
 

@@ -126,10 +126,7 @@ pub(crate) struct Refusing {
 impl Refusing {
     /// Takes a port.
     pub(crate) fn new() -> Self {
-        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
-        rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a port is free");
-        let address = rustix::net::getsockname(&socket).expect("it is bound");
-        let address = SocketAddr::try_from(address).expect("it has a port");
+        let (socket, address) = bound();
         Self { address: address.to_string(), _socket: socket }
     }
 
@@ -137,6 +134,44 @@ impl Refusing {
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
+}
+
+/// An address at which connections neither open nor fail, while it is kept: the queue of its socket is full, and nobody
+/// accepts.
+pub(crate) struct BlackHole {
+    address: String,
+    _socket: OwnedFd,
+    _queue: Vec<TcpStream>,
+}
+
+impl BlackHole {
+    /// Takes a port and fills its queue.
+    pub(crate) fn new() -> Self {
+        let (socket, address) = bound();
+        rustix::net::listen(&socket, 0).expect("it listens");
+        let mut queue = Vec::new();
+        loop {
+            match TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+                Ok(waiting) => queue.push(waiting),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+                    return Self { address: address.to_string(), _socket: socket, _queue: queue };
+                }
+            }
+        }
+    }
+
+    /// Where nobody answers.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+fn bound() -> (OwnedFd, SocketAddr) {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a port is free");
+    let address = rustix::net::getsockname(&socket).expect("it is bound");
+    (socket, SocketAddr::try_from(address).expect("it has a port"))
 }
 
 /// The upstream's end of a connection.

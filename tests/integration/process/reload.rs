@@ -145,6 +145,46 @@ impl Load {
     }
 }
 
+/// Starts four clients that send through nginx until the load ends.
+fn under_load(nginx: &Nginx) -> (Arc<Load>, Vec<thread::JoinHandle<Vec<String>>>) {
+    let load = Arc::new(Load::default());
+    let start = |_| {
+        let (load, address) = (Arc::clone(&load), nginx.address());
+        thread::spawn(move || load.send(&address))
+    };
+    let clients = (0..4).map(start).collect();
+    (load, clients)
+}
+
+/// Ends the load: how many were sent, and what was lost.
+fn end(load: &Load, clients: Vec<thread::JoinHandle<Vec<String>>>) -> (usize, Vec<String>) {
+    load.end.store(true, Ordering::Relaxed);
+    let lost = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+    (load.sent.load(Ordering::Relaxed), lost)
+}
+
+#[test]
+fn another_number_of_workers_loses_no_request() {
+    let yaml = |workers: usize, generation: u64| {
+        let said = saying(&format!("generation {generation}"));
+        format!("workers: {workers}\ndrain: 10s\nlisten: unix:http.sock\n{said}")
+    };
+    let mut gateway = TestGateway::from_yaml(&yaml(1, 1));
+    let nginx = Nginx::in_front_of(&format!("unix:{}", gateway.path("http.sock").display()));
+    let (load, clients) = under_load(&nginx);
+    for (workers, generation) in [(2, 2), (1, 3), (3, 4), (1, 5)] {
+        let sent = load.sent.load(Ordering::Relaxed);
+        gateway.reload(&yaml(workers, generation));
+        gateway.wait_ready(generation);
+        eventually("the load to go on", || (load.sent.load(Ordering::Relaxed) > sent + 200).then_some(()));
+    }
+    let (sent, lost) = end(&load, clients);
+    assert!(lost.is_empty(), "{} of {sent} lost: {lost:#?}\n{}", lost.len(), nginx.errors());
+    eventually("the workers of the last generation to be all there are", || {
+        (gateway.workers().len() == 1).then_some(())
+    });
+}
+
 /// With idle connections closed at once instead, some 90 of 35,000 are lost, all of them POSTs.
 #[test]
 fn two_hundred_reloads_under_load_through_nginx_lose_no_request() {
@@ -152,20 +192,12 @@ fn two_hundred_reloads_under_load_through_nginx_lose_no_request() {
         |generation: u64| format!("listen: unix:http.sock\n{}", saying(&format!("generation {generation}")));
     let mut gateway = TestGateway::from_yaml(&yaml(1));
     let nginx = Nginx::in_front_of(&format!("unix:{}", gateway.path("http.sock").display()));
-    let load = Arc::new(Load::default());
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            let (load, address) = (Arc::clone(&load), nginx.address());
-            thread::spawn(move || load.send(&address))
-        })
-        .collect();
+    let (load, clients) = under_load(&nginx);
     for generation in 2..=201 {
         gateway.reload(&yaml(generation));
         gateway.wait_ready(generation);
     }
-    load.end.store(true, Ordering::Relaxed);
-    let lost: Vec<String> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
-    let sent = load.sent.load(Ordering::Relaxed);
+    let (sent, lost) = end(&load, clients);
     println!("{sent} requests during 200 reloads, {} lost", lost.len());
     assert!(lost.is_empty(), "{} of {sent} lost: {lost:#?}\n{}", lost.len(), nginx.errors());
     assert!(sent > 1000, "only {sent} requests: that is no load");

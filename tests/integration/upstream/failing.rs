@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use super::before;
-use crate::harness::{Refusing, Script, TestGateway, Upstream, get};
+use crate::harness::{BlackHole, Refusing, Script, TestGateway, Upstream, get};
 
 /// The status, after it was seen that the client learns only the code, and the log the reason with the same number.
 fn status(gateway: &TestGateway, code: &str, reason: &str) -> u16 {
@@ -30,6 +30,20 @@ fn the_next_server_takes_what_one_refused() {
     for _ in 0..3 {
         assert_eq!(client.request("POST", "/", &[], "data").unwrap().text(), "taken");
     }
+}
+
+#[test]
+fn a_server_to_which_no_connection_opens_is_504() {
+    let server = BlackHole::new();
+    let gateway = before(&[server.address()], "connect_timeout: 100ms");
+    assert_eq!(status(&gateway, "V-TOO-SLOW", "within 100ms"), 504);
+}
+
+#[test]
+fn the_next_server_takes_what_found_no_connection() {
+    let (black_hole, serving) = (BlackHole::new(), Upstream::always(|peer| peer.say("taken")));
+    let gateway = before(&[black_hole.address(), serving.address()], "connect_timeout: 100ms");
+    assert_eq!(gateway.connect().request("POST", "/", &[], "data").unwrap().text(), "taken");
 }
 
 #[test]

@@ -120,6 +120,38 @@ fn a_library_that_cannot_be_opened_names_its_package() {
 }
 
 #[test]
+fn a_library_that_is_not_installed_is_told_with_its_package() {
+    let folder = tempdir().unwrap();
+    let hide = folder.path().join("hide.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/xslt/hide.c");
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&hide).arg(source).status();
+    assert!(compiled.expect("whoever builds the gateway has a C compiler").success());
+    fs::write(folder.path().join("page.xsl"), PAGE).unwrap();
+    let yaml = "listen: \"127.0.0.1:0\"
+layers: [ { xslt: { stylesheet: page.xsl } } ]
+routes: [ { respond: { status: 204 } } ]";
+    fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+    for command in ["check", "run"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+            .args([command, "vestibule.yaml"])
+            .current_dir(&folder)
+            .env("LD_AUDIT", &hide)
+            .output()
+            .expect("the binary starts");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}: {told}");
+        for part in [
+            "failed to open libxslt.so.1: ",
+            "No such file or directory",
+            "apt-get install libxslt1.1",
+            "vestibule.yaml:2:33",
+        ] {
+            assert!(told.contains(part), "{command}: {part}\n{told}");
+        }
+    }
+}
+
+#[test]
 fn a_gateway_without_xslt_needs_no_library() {
     let folder = tempdir().unwrap();
     for name in ["libxslt.so.1", "libxml2.so.2", "libexslt.so.0"] {
