@@ -64,7 +64,7 @@ impl Router {
                 environ.set(&name, value);
             }
             if let Some(mount) = &route.mount {
-                environ.path_mut().mount(mount);
+                environ.mount(mount);
             }
         }
         route.service.answer(request)

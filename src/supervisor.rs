@@ -195,7 +195,12 @@ impl Supervisor {
 
 /// Logs why there is no new generation.
 fn refuse(error: &StartError) {
-    tracing::error!(reason = %error, "the reload has failed; the last good configuration serves on");
+    tracing::error!(
+        reason = %error,
+        "the reload has failed; the last good configuration serves on. When the mistake is mended, SIGHUP (`systemctl reload`, \
+         `kill -HUP {}`) tries again",
+        std::process::id()
+    );
 }
 
 /// What becomes of the generation that builds; waits for ever if there is none.

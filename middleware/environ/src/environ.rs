@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Uri;
 
@@ -80,6 +80,31 @@ impl Default for Server {
     }
 }
 
+/// What is settled of a request further inside, for whoever has handed the request on and has no other way to learn it.
+#[derive(Debug, Default)]
+pub struct Settled(Mutex<Latest>);
+
+/// What was settled last.
+#[derive(Debug, Default, Clone)]
+pub struct Latest {
+    /// `SCRIPT_NAME`, after the last mount
+    pub script_name: Box<[u8]>,
+    /// `REQUEST_ID`, as it was named last
+    pub request_id: RequestId,
+}
+
+impl Settled {
+    /// What was settled so far.
+    pub fn latest(&self) -> Latest {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Latest> {
+        // Nothing in it is left half done by a panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What is known about a request beside the request itself. It travels in the request's extensions.
 #[derive(Debug, Clone, Default)]
 pub struct Environ {
@@ -100,6 +125,8 @@ pub struct Environ {
     /// `REQUEST_ID`
     pub request_id: RequestId,
     variables: Vec<(Arc<str>, Box<[u8]>)>,
+    /// Somebody outside wants to know what is settled; usually nobody.
+    settled: Option<Arc<Settled>>,
 }
 
 impl Environ {
@@ -108,12 +135,37 @@ impl Environ {
         Ok(Self { path: RequestPath::parse(target.path())?, ..Self::default() })
     }
 
+    /// Where to ask, after the request was handed on, what was settled of it.
+    pub fn settled(&mut self) -> Arc<Settled> {
+        let settled = Arc::clone(self.settled.get_or_insert_default());
+        *settled.lock() =
+            Latest { script_name: self.script_name().into(), request_id: self.request_id.clone() };
+        settled
+    }
+
+    /// Moves `prefix` from `PATH_INFO` to `SCRIPT_NAME`; false, and nothing moved, where it does not cover the path.
+    pub fn mount(&mut self, prefix: &str) -> bool {
+        let is_mounted = self.path.mount(prefix);
+        if let Some(settled) = &self.settled {
+            settled.lock().script_name = self.script_name().into();
+        }
+        is_mounted
+    }
+
+    /// Gives the request another `REQUEST_ID`.
+    pub fn name_request(&mut self, id: RequestId) {
+        if let Some(settled) = &self.settled {
+            settled.lock().request_id = id.clone();
+        }
+        self.request_id = id;
+    }
+
     /// The path and how much of it is mounted.
     pub fn path(&self) -> &RequestPath {
         &self.path
     }
 
-    /// The path, to mount or rewrite it.
+    /// The path, to rewrite it.
     pub fn path_mut(&mut self) -> &mut RequestPath {
         &mut self.path
     }

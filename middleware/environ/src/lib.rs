@@ -11,7 +11,7 @@
 //!
 //! let mut request = http::Request::get("/shop/caf%C3%A9?page=2").header("Host", "example.com").body(()).unwrap();
 //! let mut environ = Environ::for_target(request.uri()).unwrap();
-//! environ.path_mut().mount("/shop");
+//! environ.mount("/shop");
 //! request.extensions_mut().insert(environ);
 //!
 //! let view = View::of(&request);
@@ -38,7 +38,7 @@ pub mod template;
 pub mod variable;
 pub mod view;
 
-pub use environ::{Environ, RequestId, Scheme, Server};
+pub use environ::{Environ, RequestId, Scheme, Server, Settled};
 pub use path::{PathError, RequestPath};
 pub use template::{Template, TemplateError};
 pub use variable::{Variable, is_standard};

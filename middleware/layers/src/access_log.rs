@@ -9,12 +9,13 @@
 //! escape: nothing that a client sends can break the line. No credentials are logged (neither `Authorization` nor
 //! `Cookie`), but the query is.
 //!
-//! Place it outermost: it then sees the answers of all other layers. The number that a `request_id` inside of it
-//! chooses is found in the answer's extensions. Sizes are those that pass here: outside of `compress`, compressed.
+//! Place it outermost: it then sees the answers of all other layers. The number that a `request_id` inside of it chooses and
+//! the SCRIPT_NAME of the mounts inside of it are logged. Sizes are those that pass here: outside of `compress`, compressed.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ use bytes::Bytes;
 use http::header::{HOST, REFERER, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body::{Body as _, Frame, SizeHint};
-use http_environ::{RequestId, View};
+use http_environ::environ::Latest;
+use http_environ::{Environ, RequestId, Settled};
 use tracing::Level;
 use vestibule_config::{Kind, Settings as Checked, sets_nothing};
 
@@ -40,11 +42,11 @@ pub(crate) static KIND: LayerKind = LayerKind {
 };
 
 fn layer() -> BoxLayer {
-    BoxLayer::from_fn(|request, inner| async move {
+    BoxLayer::from_fn(|mut request, inner| async move {
         if !tracing::enabled!(target: "access", Level::INFO) {
             return inner.answer(request).await;
         }
-        let mut line = Line::begin(&request);
+        let mut line = Line::begin(&mut request);
         let answer = inner.answer(request).await;
         line.answered(&answer);
         answer.map(|body| Body::boxed(Logged { body, line }))
@@ -56,8 +58,8 @@ struct Line {
     started: Instant,
     method: Method,
     uri: Uri,
-    script_name: Box<[u8]>,
-    request_id: RequestId,
+    /// Its number and its mounts.
+    settled: Arc<Settled>,
     client: Option<IpAddr>,
     host: Option<HeaderValue>,
     referer: Option<HeaderValue>,
@@ -71,17 +73,16 @@ struct Line {
 }
 
 impl Line {
-    fn begin(request: &Request) -> Self {
-        let view = View::of(request);
-        let environ = view.environ();
+    fn begin(request: &mut Request) -> Self {
+        let environ = request.extensions_mut().get_or_insert_default::<Environ>();
+        let (settled, client) = (environ.settled(), environ.remote_addr);
         let header = |name: HeaderName| request.headers().get(name).cloned();
         Self {
             started: Instant::now(),
             method: request.method().clone(),
             uri: request.uri().clone(),
-            script_name: environ.script_name().into(),
-            request_id: environ.request_id.clone(),
-            client: environ.remote_addr,
+            settled,
+            client,
             host: header(HOST),
             referer: header(REFERER),
             user_agent: header(USER_AGENT),
@@ -93,9 +94,6 @@ impl Line {
     }
 
     fn answered(&mut self, answer: &Response) {
-        if let Some(id) = answer.extensions().get::<RequestId>() {
-            self.request_id = id.clone();
-        }
         let status = answer.status();
         self.status = Some(status);
         self.length = answer.body().size_hint().exact();
@@ -115,7 +113,8 @@ impl Drop for Line {
     fn drop(&mut self) {
         let [host, referer, user_agent] =
             [&self.host, &self.referer, &self.user_agent].map(|value| value.as_ref().map(text));
-        let request_id = match &self.request_id {
+        let Latest { script_name, request_id } = self.settled.latest();
+        let request_id = match &request_id {
             RequestId::Given(id) => Cow::Borrowed(&**id),
             serial @ RequestId::Serial(_) => Cow::Owned(serial.to_string()),
         };
@@ -131,7 +130,7 @@ impl Drop for Line {
             request_id = &*request_id,
             client = self.client.map(tracing::field::display),
             host = host.as_deref(),
-            script_name = &*String::from_utf8_lossy(&self.script_name),
+            script_name = &*String::from_utf8_lossy(&script_name),
             referer = referer.as_deref(),
             user_agent = user_agent.as_deref(),
         );
@@ -187,7 +186,7 @@ impl http_body::Body for Logged {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use tracing::subscriber::DefaultGuard;
 
@@ -299,14 +298,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_number_chosen_inside_is_the_one_that_is_logged() {
+    async fn a_number_and_a_mount_chosen_inside_are_those_that_are_logged() {
         let (lines, _guard) = Lines::catch();
-        let service = around("access_log: {}", async |_| {
-            let mut answer = answer(&[], Body::Empty);
-            answer.extensions_mut().insert(RequestId::Given("abc".into()));
-            answer
+        // The mount and the number are those of whoever left the client waiting until it went away.
+        let service = around("access_log: {}", |mut request: Request| {
+            let environ = request.extensions_mut().get_mut::<Environ>().unwrap();
+            environ.name_request(RequestId::Given("abc".into()));
+            assert!(environ.mount("/shop"));
+            std::future::pending()
         });
-        drop(service.answer(get("/")).await);
-        assert!(lines.text().contains("request_id=\"abc\""), "{}", lines.text());
+        let mut waiting = service.answer(get("/shop/cart"));
+        let polled = std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+        drop(waiting);
+        let line = lines.text();
+        assert!(line.contains("request_id=\"abc\"") && line.contains("script_name=\"/shop\""), "{line}");
     }
 }

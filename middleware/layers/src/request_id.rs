@@ -62,7 +62,7 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
             // The gateway's own serial number stands where the system has stopped to give random bytes.
             let Some((id, value)) = named else { return inner.answer(request).await };
             if let Some(environ) = request.extensions_mut().get_mut::<Environ>() {
-                environ.request_id = id.clone();
+                environ.name_request(id.clone());
             }
             request.headers_mut().insert(&header, value.clone());
             let mut answer = inner.answer(request).await;

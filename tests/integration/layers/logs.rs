@@ -78,3 +78,22 @@ fn a_number_that_comes_from_a_trusted_front_server_is_kept() {
     assert_eq!(number("X-Trace: mine-1"), "mine-1");
     assert_ne!(number("X-Trace: not a number"), "not a number");
 }
+
+#[test]
+fn the_log_outside_of_the_routes_knows_their_mounts() {
+    let gateway = TestGateway::from_yaml(
+        "layers: [ access_log ]
+routes:
+  - mount: /shop
+    routes: [ { mount: /cart, respond: { text: a cart } }, { respond: { text: a shop } } ]
+  - respond: { text: a house }",
+    );
+    let mut client = gateway.connect();
+    for (path, script_name) in [("/shop/cart/7", "/shop/cart"), ("/shop/", "/shop"), ("/", "")] {
+        client.request("GET", path, &[], "").unwrap();
+        gateway.log().wait_for_texts(&[
+            &format!("\"path\":\"{path}\""),
+            &format!("\"script_name\":\"{script_name}\""),
+        ]);
+    }
+}

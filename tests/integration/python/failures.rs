@@ -1,7 +1,7 @@
 //! Applications that fail, while they answer and while they are imported.
 
 use super::{only, start, start_with};
-use crate::harness::{TestGateway, check, get};
+use crate::harness::{TestGateway, check, eventually_says, get, kill};
 
 const PAIR: &str = r#"
 layers: [ { request_id: { trust: true } } ]
@@ -69,7 +69,7 @@ fn an_application_that_does_not_import_stops_the_start() {
 
 #[test]
 fn an_application_that_does_not_import_refuses_the_reload() {
-    let gateway = start_with(
+    let mut gateway = start_with(
         "routes: [ { wsgi: { app: \"place:application\", path: site } } ]",
         &[
             ("site/place.py", "from who import application\n"),
@@ -84,6 +84,19 @@ fn an_application_that_does_not_import_refuses_the_reload() {
     assert!(told.contains("No module named 'no_such_module'"), "{told}");
     assert_eq!(gateway.workers(), workers);
     assert_eq!(get(&gateway.address(), "/").status, 200);
+    // It says how to go on once the application is mended, which nobody watches.
+    let (_, told) = told.split_once("kill -HUP ").expect("what to do");
+    let supervisor: u32 = told.split_once('`').unwrap().0.parse().unwrap();
+    gateway.write(
+        "site/place.py",
+        "def application(environ, start_response):
+    start_response('200 OK', [])
+    return [b'mended']
+",
+    );
+    kill("HUP", supervisor);
+    gateway.wait_ready(3);
+    eventually_says(&gateway.address(), "mended");
 }
 
 #[test]
