@@ -166,16 +166,18 @@ pub fn admit(request: &mut Request) -> Result<(), Refused> {
     let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
     let headers = request.headers_mut();
     drop_ambiguous(headers);
-    let hosts = headers.get_all(HOST).iter().take(2).count();
-    if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() || (host.is_none() && version == Version::HTTP_11) {
         return Err(Refused::Host);
     }
     // RFC 9112 section 3.2.2: the target's own authority counts.
-    if let Some(Ok(authority)) = authority {
-        headers.insert(HOST, authority);
-    }
-    if headers.get(HOST).is_some_and(|host| !is_host(host)) {
+    let authority = authority.and_then(Result::ok);
+    if authority.as_ref().or(host).is_some_and(|host| !is_host(host)) {
         return Err(Refused::NoHost);
+    }
+    if let Some(authority) = authority {
+        headers.insert(HOST, authority);
     }
     Ok(())
 }
