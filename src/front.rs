@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -30,6 +31,7 @@ use vestibule_layers::{Cause, Request, rescue};
 use crate::gateway::Gateway;
 use crate::identity::{Connection, Peer};
 use crate::runtime::Stage;
+use crate::runtime::seldom::Seldom;
 pub use ending::Socket;
 use patience::{Expired, Patience};
 use under_way::{CutOff, Talk, UnderWay};
@@ -81,8 +83,10 @@ where
     let mut conn = builder.serve_connection(TokioIo::new(patience.watch(io)), service);
     let _cut_off = CutOff(Arc::clone(&talk));
     let mut expired = pin!(patience.expired());
+    let mut expired = seldom(|cx| expired.as_mut().poll(cx));
     // An error means that the worker is at its end.
     let mut closing = pin!(async { drop(stage.wait_for(|stage| *stage == Stage::Closing).await) });
+    let mut closing = seldom(|cx| closing.as_mut().poll(cx));
     let (mut waits, mut open) = (true, true);
     loop {
         tokio::select! {
@@ -123,6 +127,12 @@ where
             }
         }
     }
+}
+
+/// A future of what is asked only after it has woken the task.
+fn seldom<T>(mut ask: impl FnMut(&mut Context<'_>) -> Poll<T> + Unpin) -> impl Future<Output = T> + Unpin {
+    let mut seldom = Seldom::default();
+    std::future::poll_fn(move |cx| seldom.poll(cx, &mut ask))
 }
 
 fn builder(limits: &Limits, patience: &Patience) -> http1::Builder {
@@ -166,16 +176,18 @@ pub fn admit(request: &mut Request) -> Result<(), Refused> {
     let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
     let headers = request.headers_mut();
     drop_ambiguous(headers);
-    let hosts = headers.get_all(HOST).iter().take(2).count();
-    if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() || (host.is_none() && version == Version::HTTP_11) {
         return Err(Refused::Host);
     }
     // RFC 9112 section 3.2.2: the target's own authority counts.
-    if let Some(Ok(authority)) = authority {
-        headers.insert(HOST, authority);
-    }
-    if headers.get(HOST).is_some_and(|host| !is_host(host)) {
+    let authority = authority.and_then(Result::ok);
+    if authority.as_ref().or(host).is_some_and(|host| !is_host(host)) {
         return Err(Refused::NoHost);
+    }
+    if let Some(authority) = authority {
+        headers.insert(HOST, authority);
     }
     Ok(())
 }

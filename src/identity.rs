@@ -106,9 +106,8 @@ impl Identity {
         number: &RequestId,
         request: &mut Request,
     ) -> Result<(), PathError> {
-        let mut environ = Environ::for_target(request.uri())?;
+        let mut environ = Environ::at(Arc::clone(&connection.server), request.uri())?;
         environ.request_id = number.clone();
-        environ.server = Arc::clone(&connection.server);
         environ.remote_addr = connection.peer.address();
         environ.remote_port = connection.peer.port();
         if request.headers().keys().any(tells_of_client) {

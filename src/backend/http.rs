@@ -127,17 +127,17 @@ struct Upstream {
 }
 
 impl Upstream {
-    async fn answer(self: Arc<Self>, request: Request) -> Response {
+    async fn answer(self: Arc<Self>, mut request: Request) -> Response {
         let id = View::of(&request).environ().request_id.clone();
-        self.forward(request).await.unwrap_or_else(|failure| rescue(&id, failure.cause(), &failure))
+        self.forward(&mut request).await.unwrap_or_else(|failure| rescue(&id, failure.cause(), &failure))
     }
 
     /// Sends a request to the first server that takes it.
     ///
     /// Another is tried only where nothing of the request was sent: where no connection could be opened, and where a
     /// connection had ended before the request was written (hyper then hands the request back).
-    async fn forward(&self, mut request: Request) -> Result<Response, Failure> {
-        headers::prepare(&mut request)?;
+    async fn forward(&self, request: &mut Request) -> Result<Response, Failure> {
+        headers::prepare(request)?;
         let mut tried = Vec::new();
         let mut failure = Failure::NoServer;
         while let Some((at, kept)) = self.pool.checkout(&tried) {
@@ -158,7 +158,7 @@ impl Upstream {
                 }
             };
             self.host.set(request.headers_mut(), server);
-            match connection.send(request).await {
+            match connection.send(std::mem::take(request)).await {
                 Ok(answer) => {
                     let answer = headers::pass_on(answer, server)?;
                     self.pool.put(at, connection);
@@ -167,7 +167,7 @@ impl Upstream {
                 Err(unanswered) => {
                     failure = Failure::Exchange { server: server.to_string(), source: unanswered.error };
                     let Some(unsent) = unanswered.request else { return Err(failure) };
-                    request = unsent;
+                    *request = unsent;
                     // That a kept connection has ended meanwhile says nothing about its server.
                     if !is_kept {
                         tried.push(at);

@@ -41,7 +41,7 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use http_environ::View;
@@ -137,14 +137,18 @@ fn read_types(reader: &mut Reader<'_>) -> Vec<(String, HeaderValue)> {
 
 fn build(settings: &Settings) -> Result<BoxService, Diagnostic> {
     let files = Arc::new(files(settings)?);
-    Ok(BoxService::from_fn(move |request| {
+    Ok(BoxService::from_answering(move |request| {
+        // At once, so that an answer from memory needs no room for what opens and reads files.
+        if let Some(answer) = files.remembered(&View::of(&request), Instant::now()) {
+            return Box::pin(std::future::ready(answer));
+        }
         let files = Arc::clone(&files);
-        async move {
+        Box::pin(async move {
             let (parts, _) = request.into_parts();
             let view = View::of_parts(&parts);
             let answer = files.answer(view, Moment::now()).await;
             answer.unwrap_or_else(|failure| failure.answer(&view.environ().request_id))
-        }
+        })
     }))
 }
 

@@ -15,8 +15,13 @@ use hyper::rt::{Sleep, Timer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use vestibule_config::Limits;
 
+use crate::runtime::seldom::Seldom;
+
 /// Nobody waits: a request is under way.
 const BUSY: u64 = u64::MAX;
+
+/// A time that is not known yet, and that lies after any that is.
+const JUST_NOW: u64 = BUSY - 1;
 
 /// Up to how many bytes are copied, to be sent as one piece.
 const SMALL: usize = 512;
@@ -64,7 +69,7 @@ impl Patience {
 
     /// Notes the first byte of each head.
     pub(super) fn watch<I>(&self, io: I) -> Watched<I> {
-        Watched { io, clock: Arc::clone(&self.clock) }
+        Watched { io, clock: Arc::clone(&self.clock), reads: Seldom::default() }
     }
 
     /// Ends when the connection has taken too long.
@@ -97,6 +102,16 @@ impl Clock {
         Self { began: Instant::now(), waiting, first_byte, stuck }
     }
 
+    /// Notes a read of a head that is waited for. Most heads come as a whole: only where one does not, and hyper reads again
+    /// for the rest of it, the time is asked for.
+    fn read(&self, has_come: bool) {
+        match self.first_byte.load(Ordering::Relaxed) {
+            BUSY if has_come => self.first_byte.store(JUST_NOW, Ordering::Relaxed),
+            JUST_NOW if !has_come => self.first_byte.store(self.now(), Ordering::Relaxed),
+            _ => {}
+        }
+    }
+
     /// Notes whether there was room for a write.
     fn wrote(&self, write: &Poll<io::Result<usize>>) {
         let is_stuck = self.stuck.load(Ordering::Relaxed) != BUSY;
@@ -110,7 +125,7 @@ impl Clock {
     }
 
     fn at(&self, time: Instant) -> u64 {
-        u64::try_from(time.saturating_duration_since(self.began).as_millis()).unwrap_or(BUSY - 1)
+        u64::try_from(time.saturating_duration_since(self.began).as_millis()).unwrap_or(JUST_NOW)
     }
 }
 
@@ -158,6 +173,7 @@ impl Drop for HeadWait {
 pub(super) struct Watched<I> {
     io: I,
     clock: Arc<Clock>,
+    reads: Seldom,
 }
 
 impl<I> Watched<I> {
@@ -174,13 +190,10 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        let clock = &self.clock;
-        if buf.filled().len() > before
-            && clock.waiting.load(Ordering::Relaxed) != BUSY
-            && clock.first_byte.load(Ordering::Relaxed) == BUSY
-        {
-            clock.first_byte.store(clock.now(), Ordering::Relaxed);
+        let Self { io, clock, reads } = &mut *self;
+        let read = reads.poll(cx, |cx| Pin::new(io).poll_read(cx, buf));
+        if clock.waiting.load(Ordering::Relaxed) != BUSY {
+            clock.read(buf.filled().len() > before);
         }
         read
     }
@@ -233,6 +246,8 @@ fn joined<'a>(bufs: &[io::IoSlice<'_>], piece: &'a mut [u8; SMALL]) -> Option<&'
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     fn patience(keep_alive: u64, header_time: u64) -> Patience {
@@ -260,9 +275,16 @@ mod tests {
     async fn a_head_that_has_begun_has_its_own_time() {
         let patience = patience(10_000, 20);
         let _waits = patience.timer().sleep_until(Instant::now());
-        let mut io = patience.watch(b"GET".as_slice());
-        tokio::io::AsyncReadExt::read(&mut io, &mut [0; 8]).await.unwrap();
-        assert_eq!(expires(&patience).await, Some(Expired::Head));
+        let (mut client, server) = tokio::io::duplex(8);
+        let mut io = patience.watch(server);
+        client.write_all(b"GET").await.unwrap();
+        let mut read = [0; 8];
+        assert_eq!(io.read(&mut read).await.unwrap(), 3);
+        tokio::select! {
+            biased;
+            _ = io.read(&mut read) => panic!("nothing more comes"),
+            expired = expires(&patience) => assert_eq!(expired, Some(Expired::Head)),
+        }
     }
 
     #[tokio::test]

@@ -132,7 +132,23 @@ pub struct Environ {
 impl Environ {
     /// Begins the environ of a request with its target.
     pub fn for_target(target: &Uri) -> Result<Self, PathError> {
-        Ok(Self { path: RequestPath::parse(target.path())?, ..Self::default() })
+        Self::at(Arc::default(), target)
+    }
+
+    /// Begins the environ of a request that came to a listener.
+    pub fn at(server: Arc<Server>, target: &Uri) -> Result<Self, PathError> {
+        Ok(Self {
+            path: RequestPath::parse(target.path())?,
+            query: None,
+            server,
+            scheme: Scheme::default(),
+            remote_addr: None,
+            remote_port: None,
+            server_port: None,
+            prefix: Box::default(),
+            request_id: RequestId::default(),
+            variables: Vec::new(),
+        })
     }
 
     /// Where to ask, after the request was handed on, what was settled of it.

@@ -78,16 +78,20 @@ impl Connection {
     }
 
     /// Sends a request; the answer's body streams from the connection.
-    pub(super) async fn send(
+    pub(super) fn send(
         &mut self,
         request: http::Request<Body>,
-    ) -> Result<http::Response<Incoming>, Unanswered> {
+    ) -> impl Future<Output = Result<http::Response<Incoming>, Unanswered>> {
         self.phase.wait_for_server();
         let request = request.map(|body| Outgoing { body, phase: self.phase.clone() });
-        self.sender.try_send_request(request).await.map_err(|mut error| {
-            let request = error.take_message().map(|request| request.map(|outgoing| outgoing.body));
-            Unanswered { error: error.into_error(), request }
-        })
+        // Handed over before the first poll, so that the future has no room for the request.
+        let answer = self.sender.try_send_request(request);
+        async {
+            answer.await.map_err(|mut error| {
+                let request = error.take_message().map(|request| request.map(|outgoing| outgoing.body));
+                Unanswered { error: error.into_error(), request }
+            })
+        }
     }
 }
 

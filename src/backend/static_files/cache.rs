@@ -105,8 +105,8 @@ thread_local! {
 }
 
 /// The answer, if it was checked within the time of trust.
-pub(super) fn trusted(key: Key<'_>, now: Moment, trust: Duration) -> Option<Arc<Kept>> {
-    CACHE.with_borrow_mut(|cache| cache.trusted(key, now.instant, trust))
+pub(super) fn trusted(key: Key<'_>, now: Instant, trust: Duration) -> Option<Arc<Kept>> {
+    CACHE.with_borrow_mut(|cache| cache.trusted(key, now, trust))
 }
 
 /// The answer, if it is of what was just opened; it is trusted again.

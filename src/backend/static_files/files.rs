@@ -1,7 +1,7 @@
 //! From a request to the answer of a file.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RANGE, VARY,
@@ -37,6 +37,19 @@ pub(super) struct Files {
 const MOST_HEADERS: usize = 12;
 
 impl Files {
+    /// The answer from memory, if it is there and trusted.
+    pub(super) fn remembered(&self, view: &View<'_>, now: Instant) -> Option<Response> {
+        let is_get = view.method() == Method::GET;
+        if !is_get && view.method() != Method::HEAD {
+            return None;
+        }
+        self.name(view.environ().path()).ok()?;
+        let key = self.key(view, negotiate::accepted(view.headers(), &self.precompressed))?;
+        let kept = cache::trusted(key, now, self.trust)?;
+        Some(kept.answer(view.headers(), is_get))
+    }
+
+    /// The answer of the file.
     pub(super) async fn answer(&self, view: View<'_>, now: Moment) -> Result<Response, Failure> {
         let is_get = view.method() == Method::GET;
         if !is_get && view.method() != Method::HEAD {
@@ -45,12 +58,7 @@ impl Files {
         let path = view.environ().path();
         let name = self.name(path)?;
         let accepted = negotiate::accepted(view.headers(), &self.precompressed);
-        // Parts of a file are read from it: they are rarely asked for where it is small.
-        let may_keep = !self.trust.is_zero() && !view.headers().contains_key(RANGE);
-        let key = may_keep.then(|| Key { root: self.root.number(), accepted, path: path.path_info() });
-        if let Some(kept) = key.and_then(|key| cache::trusted(key, now, self.trust)) {
-            return Ok(kept.answer(view.headers(), is_get));
-        }
+        let key = self.key(&view, accepted);
         let Some((name, file)) = self.find(path.path_info(), name).await? else {
             return Ok(folder::redirect(&view));
         };
@@ -59,6 +67,13 @@ impl Files {
             return Ok(kept.answer(view.headers(), is_get));
         }
         self.send(view, &chosen, key, now).await
+    }
+
+    /// The key of an answer that may be kept. Parts of a file are read from it: they are rarely asked for where it is small.
+    fn key<'a>(&self, view: &View<'a>, accepted: Accepted) -> Option<Key<'a>> {
+        let may_keep = !self.trust.is_zero() && !view.headers().contains_key(RANGE);
+        let path = view.environ().path().path_info();
+        may_keep.then(|| Key { root: self.root.number(), accepted, path })
     }
 
     /// Answers with a file, and keeps the answer where that is worth it.

@@ -8,11 +8,13 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use crate::runtime::seldom::Seldom;
 
 /// What a connection waits for, told by whoever knows it. A clone is the same phase.
 #[derive(Clone, Debug)]
@@ -54,8 +56,8 @@ pub(in crate::backend) struct Deadline<S> {
     since: Option<Instant>,
     /// Never farther away than the shorter limit: then a new phase needs no reset of the timer.
     timer: Pin<Box<Sleep>>,
-    /// Whom the timer wakes: asking it again costs more than comparing.
-    wakes: Option<Waker>,
+    reads: Seldom,
+    looks: Seldom,
 }
 
 impl<S> Deadline<S> {
@@ -66,7 +68,8 @@ impl<S> Deadline<S> {
         idle_timeout: Duration,
     ) -> Self {
         let timer = Box::pin(tokio::time::sleep(timeout.min(idle_timeout)));
-        Self { stream, phase, timeout, idle_timeout, since: None, timer, wakes: None }
+        let (reads, looks) = Default::default();
+        Self { stream, phase, timeout, idle_timeout, since: None, timer, reads, looks }
     }
 
     /// The stream itself.
@@ -81,31 +84,28 @@ impl<S> Deadline<S> {
 
     /// Registers the waiting read with the timer, or ends it.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut since = *self.since.get_or_insert_with(Instant::now);
-        let is_registered = self.wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        if is_registered && !self.timer.is_elapsed() {
-            return Poll::Pending;
-        }
-        while self.timer.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
-            let limit = match self.phase.0.load(Relaxed) {
-                IDLE => self.idle_timeout,
-                SERVER => self.timeout,
-                _ => {
-                    since = now;
-                    self.since = Some(now);
-                    self.timeout
+        let Self { phase, timeout, idle_timeout, since, timer, looks, .. } = self;
+        let since = since.get_or_insert_with(Instant::now);
+        looks.poll(cx, |cx| {
+            while timer.as_mut().poll(cx).is_ready() {
+                let now = Instant::now();
+                let limit = match phase.0.load(Relaxed) {
+                    IDLE => *idle_timeout,
+                    SERVER => *timeout,
+                    _ => {
+                        *since = now;
+                        *timeout
+                    }
+                };
+                let end = *since + limit;
+                if end <= now {
+                    let message = format!("nothing came for {limit:?}");
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)));
                 }
-            };
-            let end = since + limit;
-            if end <= now {
-                let message = format!("nothing came for {limit:?}");
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)));
+                timer.as_mut().reset(end.min(now + (*timeout).min(*idle_timeout)));
             }
-            self.timer.as_mut().reset(end.min(now + self.timeout.min(self.idle_timeout)));
-        }
-        self.wakes = Some(cx.waker().clone());
-        Poll::Pending
+            Poll::Pending
+        })
     }
 
     fn written<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -122,7 +122,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Deadline<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let Self { stream, reads, .. } = &mut *self;
+        let read = reads.poll(cx, |cx| Pin::new(stream).poll_read(cx, buf));
         if read.is_pending() {
             return self.poll_overdue(cx);
         }

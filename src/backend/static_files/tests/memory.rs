@@ -28,8 +28,10 @@ impl Kept {
         let after = Duration::from_millis(milliseconds);
         let now = Moment { instant: self.start.instant + after, date: self.start.date + after };
         let request = request(Method::GET, target, headers);
-        let answer = block_on(self.files.answer(View::of(&request), now));
-        answer.unwrap_or_else(|failure| failure.answer(&RequestId::default()))
+        self.files.remembered(&View::of(&request), now.instant).unwrap_or_else(|| {
+            let answer = block_on(self.files.answer(View::of(&request), now));
+            answer.unwrap_or_else(|failure| failure.answer(&RequestId::default()))
+        })
     }
 
     fn at(&self, milliseconds: u64, target: &str, headers: &[(&str, &str)]) -> Answered {
