@@ -18,6 +18,7 @@
 //!
 //! Place it inside of `compress`, and outside of `decompress` (`on: response`) where what is inside compresses by itself.
 
+mod documents;
 mod files;
 mod library;
 mod recent;
@@ -39,6 +40,7 @@ use tower::{Layer, ServiceExt as _};
 use tower_xslt::{InputKind, Limit, Limits, On, Policy, XsltError, XsltLayer};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, sets_nothing};
 
+use documents::{Documents, Listed};
 use source::Source;
 use store::Store;
 
@@ -67,6 +69,8 @@ struct Settings {
     input: InputKind,
     /// Further folders that `xsl:import` and `document()` may read.
     folders: Vec<PathBuf>,
+    /// URIs that `document()` may read though the sheet puts them together: `route:/PATH`, or `http://HOST/PATH`.
+    documents: Vec<Listed>,
     /// `max_input` (16 MiB), `max_output` (64 MiB), `max_time` (10s), `max_depth` of templates (3000), `max_operations`
     /// (100000000): what one transform may take.
     limits: Limits,
@@ -86,7 +90,15 @@ impl Settings {
         let input =
             reader.one_of("input", &[("xml", InputKind::Xml), ("html", InputKind::Html)], InputKind::Xml);
         source.demands(reader, on, input);
-        Self { source, params, on, input, folders: reader.or("folders", Vec::new()), limits: limits(reader) }
+        Self {
+            source,
+            params,
+            on,
+            input,
+            folders: reader.or("folders", Vec::new()),
+            documents: documents::read(reader),
+            limits: limits(reader),
+        }
     }
 }
 
@@ -105,10 +117,16 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
     let mut policy = Policy::default();
     policy.folders.clone_from(&settings.folders);
     let store = Arc::new(Store::new(settings.limits.input_bytes, settings.limits.time));
+    let documents = Documents {
+        listed: settings.documents.clone(),
+        places: settings.source.places(),
+        store: Arc::clone(&store),
+    };
     let params = Arc::clone(&settings.params);
     let layer = settings
         .source
         .layer(policy, store)?
+        .documents(documents)
         .on(settings.on)
         .input(settings.input)
         .limits(settings.limits.clone())
@@ -209,6 +227,11 @@ impl fmt::Display for Failed {
             && let Some(setting) = setting_of(*limit)
         {
             write!(f, ", setting {setting}")?;
+        }
+        if let XsltError::PolicyDenied { uri } = &*self.0
+            && uri.starts_with("route:")
+        {
+            f.write_str(", setting documents: it lists what a sheet puts together")?;
         }
         f.write_str(")")
     }

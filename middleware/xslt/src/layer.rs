@@ -19,7 +19,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use tower::{Layer, Service};
 
 use crate::body::{Body, BoxError};
-use crate::documents::Fetched;
 use crate::error::XsltError;
 use crate::input::InputKind;
 use crate::limits::Limits;
@@ -28,6 +27,7 @@ use crate::pool::{Pool, Task};
 use crate::sheet::Stylesheet;
 
 pub use answer::answer;
+use fetch::Ahead;
 pub use fetch::{FetchDocument, Fetching, FindSheet};
 
 /// Which bodies the layer transforms.
@@ -233,9 +233,9 @@ impl Transform {
         asked: Option<&Parts>,
     ) -> Result<Output, XsltError> {
         let settings = &self.settings;
-        let fetched = match (asked, &settings.documents) {
-            (Some(asked), Some(documents)) => fetch::all(&**documents, stylesheet, asked).await?,
-            _ => Fetched::default(),
+        let ahead = match (asked, &settings.documents) {
+            (Some(asked), Some(documents)) => Ahead::of(&**documents, stylesheet, asked).await,
+            _ => Ahead::default(),
         };
         let task = Task {
             stylesheet: stylesheet.clone(),
@@ -243,10 +243,10 @@ impl Transform {
             kind: settings.input,
             charset: media_type::charset(headers),
             params,
-            fetched,
+            fetched: ahead.fetched.clone(),
             limits: Arc::clone(&settings.limits),
         };
-        self.pool.transform(task).await
+        self.pool.transform(task).await.map_err(|error| ahead.explain(error))
     }
 
     /// The request as it was, if documents are to be fetched in its name.

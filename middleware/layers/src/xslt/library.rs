@@ -160,7 +160,7 @@ impl FindSheet for Library {
 }
 
 /// Whether a URI of a route or a host is in a place.
-fn admits(place: &Place, uri: &str) -> bool {
+pub(super) fn admits(place: &Place, uri: &str) -> bool {
     match place {
         Place::Folder(_) => false,
         Place::Route(prefix) => uri.strip_prefix("route:").is_some_and(|path| is_clean_under(path, prefix)),

@@ -90,6 +90,14 @@ impl Source {
         Self::FromDocument { places: places.collect(), at }
     }
 
+    /// Where the sheets may come from that documents name.
+    pub(super) fn places(&self) -> Vec<Place> {
+        match self {
+            Self::Given(_) => Vec::new(),
+            Self::FromDocument { places, .. } => places.iter().map(|place| place.value.clone()).collect(),
+        }
+    }
+
     /// Reports settings that do not go with it.
     pub(super) fn demands(&self, reader: &mut Reader<'_>, on: On, input: InputKind) {
         let Self::FromDocument { at, .. } = self else { return };
@@ -123,8 +131,7 @@ impl Source {
                         );
                     }
                 }
-                let places = places.iter().map(|place| place.value.clone()).collect();
-                Ok(XsltLayer::from_document(Library::new(places, policy, store)))
+                Ok(XsltLayer::from_document(Library::new(self.places(), policy, store)))
             }
         }
     }

@@ -33,18 +33,34 @@ pub trait FetchDocument: Send + Sync + 'static {
     fn lists_some(&self) -> bool;
 }
 
-/// Fetches what a sheet reads for a request.
-pub(super) async fn all(
-    documents: &dyn FetchDocument,
-    stylesheet: &Stylesheet,
-    request: &Parts,
-) -> Result<Fetched, XsltError> {
-    let listed = documents.listed(request);
-    let mut fetched = Vec::new();
-    for uri in stylesheet.documents().iter().chain(&listed) {
-        if !fetched.iter().any(|(known, _)| known == uri) {
-            fetched.push((uri.clone(), documents.fetch(uri, request).await?));
+/// What a sheet may read for a request, and why some of it is missing.
+#[derive(Default)]
+pub(super) struct Ahead {
+    pub(super) fetched: Fetched,
+    failed: Vec<(String, XsltError)>,
+}
+
+impl Ahead {
+    /// Fetches what a sheet reads for a request. What fails only matters if the run asks for it.
+    pub(super) async fn of(documents: &dyn FetchDocument, stylesheet: &Stylesheet, request: &Parts) -> Self {
+        let listed = documents.listed(request);
+        let mut uris: Vec<&String> = stylesheet.documents().iter().chain(&listed).collect();
+        uris.sort_unstable();
+        uris.dedup();
+        let (mut fetched, mut failed) = (Vec::new(), Vec::new());
+        for uri in uris {
+            match documents.fetch(uri, request).await {
+                Ok(document) => fetched.push((uri.clone(), document)),
+                Err(error) => failed.push((uri.clone(), error)),
+            }
         }
+        Self { fetched: fetched.into_iter().collect(), failed }
     }
-    Ok(fetched.into_iter().collect())
+
+    /// The error of a run: where it was refused what could not be fetched, that is why.
+    pub(super) fn explain(self, error: XsltError) -> XsltError {
+        let XsltError::PolicyDenied { uri } = &error else { return error };
+        let reason = self.failed.into_iter().find(|(failed, _)| failed == uri);
+        reason.map_or(error, |(_, reason)| reason)
+    }
 }
