@@ -46,6 +46,11 @@ pub struct Context<'a> {
 pub static KINDS: &[&BackendKind] =
     &[&wsgi::KIND, &static_files::KIND, &http::KIND, &fastcgi::KIND, &respond::KIND, &redirect::KIND];
 
+/// Forwards requests that layers make to the hosts of their absolute URIs.
+pub(crate) fn outside() -> BoxService {
+    http::outside()
+}
+
 /// Ends what backends have started in this process (Python with its threads and `atexit` functions), once no request is left.
 /// False where `deadline` was not enough. Blocks.
 pub(crate) fn shutdown(deadline: Duration) -> bool {

@@ -4,10 +4,10 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{HeaderValue, Method};
+use http::{Extensions, HeaderValue, Method};
 use http_environ::{RequestId, Server, View};
 use vestibule_config::{Component, Config, Diagnostics, Kind, Kinds, Limits, Target};
-use vestibule_layers::{Answer, Body, BoxService, Cause, Request, Response, rescue};
+use vestibule_layers::{Answer, Body, BoxService, Cause, Request, Response, Root, rescue};
 
 use crate::backend::{self, Context, LocalRedirects};
 use crate::front;
@@ -69,11 +69,15 @@ impl Gateway {
         let bound =
             address.filter(|address| !address.ip().is_unspecified()).map(|address| address.ip().to_string());
         let env = self.config.env.iter().map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));
+        // What layers ask of the gateway itself begins where the layers around everything do.
+        let mut extensions = Extensions::new();
+        extensions.insert(Root::new(self.root.clone(), backend::outside()));
         Arc::new(Server {
             name: bound.unwrap_or_else(|| "localhost".into()),
             port: address.map(|address| address.port()),
             software: SOFTWARE,
             env: env.collect(),
+            extensions,
         })
     }
 

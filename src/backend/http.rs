@@ -16,6 +16,7 @@
 mod connection;
 mod failure;
 mod headers;
+mod outside;
 mod pool;
 mod server;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use vestibule_layers::{BoxService, Request, Response, rescue};
 use self::connection::Limits;
 use self::failure::Failure;
 use self::headers::Host;
+pub(super) use self::outside::outside;
 use self::pool::Pool;
 use self::server::Server;
 use super::BackendKind;

@@ -1,6 +1,8 @@
 //! The XSLT layer through the gateway, in front of every sort of backend.
 
+mod documents;
 mod failures;
+mod from_document;
 mod requests;
 mod responses;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::Uri;
+use http::{Extensions, Uri};
 
 use crate::path::{PathError, RequestPath};
 
@@ -72,11 +72,19 @@ pub struct Server {
     pub software: &'static str,
     /// Variables that join every environ
     pub env: Vec<(Arc<str>, Box<[u8]>)>,
+    /// What the program that listens offers to whoever stands in a request's way
+    pub extensions: Extensions,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { name: "localhost".into(), port: None, software: "http-environ", env: Vec::new() }
+        Self {
+            name: "localhost".into(),
+            port: None,
+            software: "http-environ",
+            env: Vec::new(),
+            extensions: Extensions::new(),
+        }
     }
 }
 

@@ -72,9 +72,12 @@ pub(crate) const STANDARD: [(&str, Variable); 19] = [
     ("wsgi.url_scheme", Variable::RequestScheme),
 ];
 
+/// Stands in the environ of requests that the gateway makes of itself, and says how deep they are nested: `1` to `3`.
+pub const SUBREQUEST: &str = "SUBREQUEST";
+
 /// Whether a name can be asked for without anybody having set it.
 pub fn is_standard(name: &str) -> bool {
-    !matches!(name.parse(), Ok(Variable::Other(_)))
+    name == SUBREQUEST || !matches!(name.parse(), Ok(Variable::Other(_)))
 }
 
 impl FromStr for Variable {

@@ -17,7 +17,7 @@ use http_environ::View;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 
-use crate::{BoxLayer, Cause, LayerKind, rescue};
+use crate::{BoxLayer, Cause, LayerKind, rescue, subrequest};
 
 pub(crate) static KIND: LayerKind = LayerKind {
     kind: Kind {
@@ -57,11 +57,18 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
         waiting: Semaphore::new(settings.queue as usize),
         wait: settings.wait,
     });
-    Ok(BoxLayer::from_fn(move |request, inner| {
+    Ok(BoxLayer::from_fn(move |mut request, inner| {
         let limit = Arc::clone(&limit);
         async move {
+            // Made while answering a request that has a place: it would wait for that one, which waits for it.
+            if subrequest::is_inside_of(&request, &limit) {
+                return inner.answer(request).await;
+            }
             match limit.enter().await {
-                Ok(permit) => inner.answer(request).await.map(|body| body.holding(permit)),
+                Ok(permit) => {
+                    subrequest::hold(&mut request, &limit);
+                    inner.answer(request).await.map(|body| body.holding(permit))
+                }
                 Err(full) => rescue(&View::of(&request).environ().request_id, Cause::Busy, &full),
             }
         }
@@ -98,8 +105,10 @@ enum Full {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::task::Poll;
 
+    use crate::subrequest;
     use crate::testing::{answer, around, get, mistakes, pieces, whole};
     use crate::{Answer, BoxService};
 
@@ -154,6 +163,29 @@ mod tests {
         for _ in 0..3 {
             assert!(is_waiting(&mut service.answer(get("/"))).await);
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_made_inside_of_one_that_has_a_place_needs_none() {
+        let outer = around("concurrency_limit: { max: 1 }", async |request| {
+            let client = request.into_parts().0;
+            let root = subrequest::Root::of(&client).unwrap();
+            root.get("/inner", http::HeaderMap::new(), &client).await.unwrap()
+        });
+        // The root of the sub-request is this limit around another service, as it would be in a gateway.
+        let request = |root: BoxService| {
+            let mut request = get("/outer");
+            let mut server = http_environ::Server::default();
+            server.extensions.insert(subrequest::Root::new(root.clone(), root));
+            request.extensions_mut().get_mut::<http_environ::Environ>().unwrap().server = Arc::new(server);
+            request
+        };
+        let deep = outer.clone();
+        let root = BoxService::from_answering(move |request| {
+            let is_deepest = http_environ::View::of(&request).environ().variable("SUBREQUEST") == Some(b"3");
+            if is_deepest { Box::pin(async { answer(&[], "deep") }) } else { deep.answer(request) }
+        });
+        assert_eq!(outer.answer(request(root)).await.status(), 200);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! * [`service`]: requests, answers, the boxed infallible service and the layer around it
 //! * [`rescue`](mod@rescue): cause → answer, for whoever fails
 //! * [`KINDS`]: the list of layers
+//! * `stamp`: what tells that a file has changed
+//! * `subrequest`: requests that a layer makes of the gateway it stands in
 //! * `setting`, `header_edits`, `transcode`, `verdict`: what several layers share; no layer uses another
 //!
 //! A new layer is one new file, which holds its settings and its `KIND`, its `mod` line and one row in [`KINDS`].
@@ -39,6 +41,8 @@ pub mod service;
 
 mod header_edits;
 mod setting;
+mod stamp;
+mod subrequest;
 #[cfg(test)]
 mod testing;
 mod transcode;
@@ -63,6 +67,8 @@ mod xslt;
 pub use body::{Body, BodyError};
 pub use rescue::{Cause, rescue};
 pub use service::{Answer, BoxLayer, BoxService, Request, Response};
+pub use stamp::Stamp;
+pub use subrequest::Root;
 use vestibule_config::{Diagnostic, Kind, Settings};
 
 /// A kind of layer: what the configuration knows of it, and how its settings become a layer.

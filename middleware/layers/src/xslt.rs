@@ -6,6 +6,8 @@
 //!   - xslt: { on: request, stylesheet: [clean.xsl, to-rest.xsl], max_input: 1MiB }
 //! ```
 //!
+//! `stylesheet: from_document` applies the sheet that each document names itself: see [`source`].
+//!
 //! Bodies of other media types pass untouched, as do 204, 206 and 304. In a list, each sheet gets the tree that the one
 //! before it made. Type, length, tags and ranges of the result are made right by [`tower_xslt`], which also does the work,
 //! on threads of its own. Sheets are compiled at the start; a mistake in one stands at the setting that names it. They read
@@ -16,6 +18,14 @@
 //!
 //! Place it inside of `compress`, and outside of `decompress` (`on: response`) where what is inside compresses by itself.
 
+mod documents;
+mod files;
+mod library;
+mod recent;
+mod sheets;
+mod source;
+mod store;
+
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
@@ -24,10 +34,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header;
 use http_environ::{RequestId, Template, View};
 use tower::{Layer, ServiceExt as _};
-use tower_xslt::{InputKind, Limit, Limits, On, Policy, Stylesheet, XsltError, XsltLayer};
-use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, Spanned, sets_nothing};
+use tower_xslt::{InputKind, Limit, Limits, On, Policy, XsltError, XsltLayer};
+use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, sets_nothing};
+
+use documents::{Documents, Listed};
+use source::Source;
+use store::Store;
 
 use crate::{Body, BoxLayer, BoxService, Cause, LayerKind, Response, rescue, setting};
 
@@ -43,8 +58,9 @@ pub(crate) static KIND: LayerKind = LayerKind {
 };
 
 struct Settings {
-    /// One sheet, or a list of them, applied in this order.
-    stylesheet: Vec<Spanned<PathBuf>>,
+    /// One sheet, or a list of them, applied in this order; or `from_document`. `sheets`, for that: folders, `route:/PATH` or
+    /// `http://HOST` where the sheets may come from that documents name.
+    source: Source,
     /// Parameters of the sheets: names and templates. They arrive as strings.
     params: Arc<[(String, Template)]>,
     /// Which bodies: of the `response` (the default) or of the `request`.
@@ -53,6 +69,8 @@ struct Settings {
     input: InputKind,
     /// Further folders that `xsl:import` and `document()` may read.
     folders: Vec<PathBuf>,
+    /// URIs that `document()` may read though the sheet puts them together: `route:/PATH`, or `http://HOST/PATH`.
+    documents: Vec<Listed>,
     /// `max_input` (16 MiB), `max_output` (64 MiB), `max_time` (10s), `max_depth` of templates (3000), `max_operations`
     /// (100000000): what one transform may take.
     limits: Limits,
@@ -60,7 +78,7 @@ struct Settings {
 
 impl Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
-        let stylesheet = stylesheets(reader);
+        let source = Source::read(reader);
         let params = reader.pairs("params").into_iter().filter_map(|(name, text)| {
             let template = setting::template(reader, &text)?;
             Some((name.value, template))
@@ -68,27 +86,20 @@ impl Settings {
         let params = params.collect();
         // `sheet`: as `xsl:output` says. The key is there so that a file can say it.
         reader.one_of("output", &[("sheet", ())], ());
+        let on = reader.one_of("on", &[("response", On::Response), ("request", On::Request)], On::Response);
+        let input =
+            reader.one_of("input", &[("xml", InputKind::Xml), ("html", InputKind::Html)], InputKind::Xml);
+        source.demands(reader, on, input);
         Self {
-            stylesheet,
+            source,
             params,
-            on: reader.one_of("on", &[("response", On::Response), ("request", On::Request)], On::Response),
-            input: reader.one_of(
-                "input",
-                &[("xml", InputKind::Xml), ("html", InputKind::Html)],
-                InputKind::Xml,
-            ),
+            on,
+            input,
             folders: reader.or("folders", Vec::new()),
+            documents: documents::read(reader),
             limits: limits(reader),
         }
     }
-}
-
-fn stylesheets(reader: &mut Reader<'_>) -> Vec<Spanned<PathBuf>> {
-    let stylesheets: Spanned<Vec<_>> = reader.required("stylesheet");
-    if stylesheets.is_empty() && !stylesheets.place.is_unknown() {
-        reader.mistake(&stylesheets.place, "at least one stylesheet is needed");
-    }
-    stylesheets.value
 }
 
 fn limits(reader: &mut Reader<'_>) -> Limits {
@@ -105,11 +116,17 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
 fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
     let mut policy = Policy::default();
     policy.folders.clone_from(&settings.folders);
-    let paths = settings.stylesheet.iter().map(|path| &path.value);
-    let stylesheet =
-        Stylesheet::compile(paths, &policy).map_err(|error| diagnostic(&error, &settings.stylesheet))?;
+    let store = Arc::new(Store::new(settings.limits.input_bytes, settings.limits.time));
+    let documents = Documents {
+        listed: settings.documents.clone(),
+        places: settings.source.places(),
+        store: Arc::clone(&store),
+    };
     let params = Arc::clone(&settings.params);
-    let layer = XsltLayer::new(stylesheet)
+    let layer = settings
+        .source
+        .layer(policy, store)?
+        .documents(documents)
         .on(settings.on)
         .input(settings.input)
         .limits(settings.limits.clone())
@@ -121,23 +138,6 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
         // The error travels beside this answer, and `rescue` makes the one that is sent.
         .on_error(|_, _| http::Response::new(Bytes::new()));
     Ok(BoxLayer::new(Rescued { layer, on: settings.on }))
-}
-
-/// The mistakes of a sheet, at the setting that names it; each with file, line and column of its own.
-fn diagnostic(error: &XsltError, sheets: &[Spanned<PathBuf>]) -> Diagnostic {
-    let text = crate::rescue::chain(error);
-    let named = sheets.iter().find(|sheet| text.contains(&*sheet.value.to_string_lossy())).or(sheets.first());
-    let diagnostic = Diagnostic::error_in_lines(&format!("failed to {text}"));
-    let diagnostic = match named {
-        Some(sheet) => diagnostic.at(&sheet.place),
-        None => diagnostic,
-    };
-    match error {
-        XsltError::PolicyDenied { .. } => {
-            diagnostic.help("a sheet reads files in its own folder and in those that `folders` lists")
-        }
-        _ => diagnostic,
-    }
 }
 
 /// [`XsltLayer`] with the bodies of this crate, its failures answered by [`rescue`].
@@ -177,7 +177,14 @@ fn body(body: tower_xslt::Body<Body>) -> Body {
 fn rescued(mut answer: Response, on: On, id: &RequestId) -> Response {
     match answer.extensions_mut().remove::<Arc<XsltError>>() {
         None => answer,
-        Some(error) => rescue(id, cause(&error, on), &Failed(error)),
+        Some(error) => {
+            let vary = answer.headers_mut().remove(header::VARY);
+            let mut rescued = rescue(id, cause(&error, on), &Failed(error));
+            if let Some(vary) = vary {
+                rescued.headers_mut().insert(header::VARY, vary);
+            }
+            rescued
+        }
     }
 }
 
@@ -188,6 +195,7 @@ fn cause(error: &XsltError, on: On) -> Cause {
         XsltError::Busy => Cause::Busy,
         XsltError::Limit(Limit::Time) => Cause::GatewayTimeout,
         XsltError::Limit(Limit::InputBytes) => sender(Cause::BodyTooLarge),
+        XsltError::Fetch { .. } => Cause::BadGateway,
         XsltError::ContentEncoding(_) => sender(Cause::UnsupportedMediaType),
         XsltError::NotWellFormed(_)
         | XsltError::Body(_)
@@ -219,6 +227,11 @@ impl fmt::Display for Failed {
             && let Some(setting) = setting_of(*limit)
         {
             write!(f, ", setting {setting}")?;
+        }
+        if let XsltError::PolicyDenied { uri } = &*self.0
+            && uri.starts_with("route:")
+        {
+            f.write_str(", setting documents: it lists what a sheet puts together")?;
         }
         f.write_str(")")
     }

@@ -18,8 +18,8 @@ macro_rules! opaque {
 opaque! {
     /// `xmlParserCtxt`
     ParserContext;
-    /// `xmlParserInput`
-    ParserInput;
+    /// `xmlParserInputBuffer`
+    InputBuffer;
     /// `xmlCharEncodingHandler`
     EncodingHandler;
     /// `xmlOutputBuffer`
@@ -28,6 +28,16 @@ opaque! {
     Namespace;
     /// `xsltSecurityPrefs`
     SecurityPrefs;
+}
+
+/// `xmlParserInput`, up to `filename`
+#[repr(C)]
+#[derive(Debug)]
+pub struct ParserInput {
+    /// Where it reads from
+    pub buffer: *mut InputBuffer,
+    /// Its URI, which belongs to it: memory of libxml2's allocator, or null
+    pub filename: *const c_char,
 }
 
 /// `xmlError`, whole (the same in all versions)
@@ -268,6 +278,8 @@ pub struct XPathContext {
     pub operation_count: usize,
 }
 
+/// `XML_CHAR_ENCODING_NONE`: the document says its encoding
+pub const CHAR_ENCODING_NONE: c_int = 0;
 /// `XML_HTML_DOCUMENT_NODE`
 pub const HTML_DOCUMENT_NODE: c_int = 13;
 

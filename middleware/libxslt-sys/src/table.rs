@@ -5,9 +5,9 @@ use std::ffi::{c_char, c_int, c_void};
 use libloading::os::unix::Library;
 
 use crate::layout::{
-    CloseFunc, Document, Dtd, EncodingHandler, EntityLoader, FreeFunc, GenericErrorFunc, MallocFunc,
-    Namespace, Node, OutputBuffer, ParserContext, ParserInput, ReallocFunc, SecurityCheck, SecurityPrefs,
-    StrdupFunc, StructuredErrorFunc, Stylesheet, TransformContext, WriteFunc,
+    CloseFunc, Document, Dtd, EncodingHandler, EntityLoader, FreeFunc, GenericErrorFunc, InputBuffer,
+    MallocFunc, Namespace, Node, OutputBuffer, ParserContext, ParserInput, ReallocFunc, SecurityCheck,
+    SecurityPrefs, StrdupFunc, StructuredErrorFunc, Stylesheet, TransformContext, WriteFunc,
 };
 
 /// Declares [`Table`] and how it is filled: each library with the functions it gives.
@@ -51,6 +51,9 @@ table! {
         fn xmlSetGenericErrorFunc(*mut c_void, Option<GenericErrorFunc>);
         fn xmlResetLastError();
         fn xmlNewInputFromFile(*mut ParserContext, *const c_char) -> *mut ParserInput;
+        fn xmlParserInputBufferCreateMem(*const c_char, c_int, c_int) -> *mut InputBuffer;
+        fn xmlNewIOInputStream(*mut ParserContext, *mut InputBuffer, c_int) -> *mut ParserInput;
+        fn xmlStrdup(*const c_char) -> *mut c_char;
         fn xmlNewParserCtxt() -> *mut ParserContext;
         fn xmlFreeParserCtxt(*mut ParserContext);
         fn xmlCtxtReadMemory(

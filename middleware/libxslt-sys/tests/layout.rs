@@ -3,7 +3,7 @@
 use std::mem::{offset_of, size_of};
 use std::process::Command;
 
-use libxslt_sys::{Document, Dtd, Error, Node, Stylesheet, TransformContext, XPathContext};
+use libxslt_sys::{Document, Dtd, Error, Node, ParserInput, Stylesheet, TransformContext, XPathContext};
 
 /// One line of the probe: a C expression, and the number it must have.
 macro_rules! field {
@@ -15,6 +15,7 @@ macro_rules! field {
 #[test]
 fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
     let expected = [
+        field!("_xmlParserInput", "filename", ParserInput, filename),
         field!("_xmlError", "code", Error, code),
         field!("_xmlError", "message", Error, message),
         field!("_xmlError", "level", Error, level),
@@ -57,6 +58,7 @@ fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
 #[test]
 fn the_constants_that_the_engine_relies_on_are_those_of_the_installed_headers() {
     let expected = [
+        ("XML_CHAR_ENCODING_NONE", libxslt_sys::CHAR_ENCODING_NONE),
         ("XML_HTML_DOCUMENT_NODE", libxslt_sys::HTML_DOCUMENT_NODE),
         ("XML_PARSE_NOENT", libxslt_sys::PARSE_NOENT),
         ("XML_PARSE_DTDLOAD", libxslt_sys::PARSE_DTDLOAD),

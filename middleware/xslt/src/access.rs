@@ -1,23 +1,34 @@
-//! What sheets and documents may read: files under listed folders, nothing else.
+//! What sheets and documents may read: files under listed folders, and what was fetched for them; nothing else.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use crate::documents::Fetched;
+
 /// What may be read at the moment.
 #[derive(Debug, Clone)]
 pub(crate) enum Access {
     /// Nothing: a document of unknown origin is being parsed.
     Nothing,
-    /// Files under these folders (canonical paths): a sheet is being compiled or run.
-    Folders(Arc<[PathBuf]>),
+    /// A sheet is being compiled or run.
+    Granted {
+        /// Files under these folders (canonical paths)
+        folders: Arc<[PathBuf]>,
+        /// What was fetched before, by URI
+        fetched: Fetched,
+    },
 }
 
 /// The answer to one request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Granted(PathBuf),
+    /// It was fetched.
+    Fetched(Bytes),
     /// Not there, so there is nothing to refuse: libxslt reports it its own way.
     Missing,
     Denied,
@@ -26,7 +37,11 @@ pub(crate) enum Verdict {
 impl Access {
     /// Symbolic links are followed before the folders are compared: one that leaves them is refused.
     pub(crate) fn check(&self, uri: &[u8]) -> Verdict {
-        let (Self::Folders(folders), Some(path)) = (self, path_of(uri)) else { return Verdict::Denied };
+        let Self::Granted { folders, fetched } = self else { return Verdict::Denied };
+        if let Some(bytes) = fetched.get(uri) {
+            return Verdict::Fetched(bytes.clone());
+        }
+        let Some(path) = path_of(uri) else { return Verdict::Denied };
         match path.canonicalize() {
             Ok(path) if folders.iter().any(|folder| path.starts_with(folder)) => Verdict::Granted(path),
             Ok(_) => Verdict::Denied,
@@ -81,7 +96,7 @@ mod tests {
     use super::*;
 
     fn folders(folder: &Path) -> Access {
-        Access::Folders(Arc::from([folder.canonicalize().unwrap()]))
+        Access::Granted { folders: Arc::from([folder.canonicalize().unwrap()]), fetched: Fetched::default() }
     }
 
     #[test]
@@ -112,6 +127,18 @@ mod tests {
             let uri = format!("{}/{uri}", folder.path().display());
             assert_eq!(access.check(uri.as_bytes()), Verdict::Denied, "{uri}");
         }
+    }
+
+    #[test]
+    fn what_was_fetched_is_granted_by_its_very_uri() {
+        let folder = tempfile::tempdir().unwrap();
+        let fetched = Fetched::from_iter([("route:/a.xml".to_owned(), Bytes::from_static(b"<a/>"))]);
+        let access = Access::Granted { folders: Arc::from([folder.path().to_owned()]), fetched };
+        assert_eq!(access.check(b"route:/a.xml"), Verdict::Fetched(Bytes::from_static(b"<a/>")));
+        for uri in ["route:/b.xml", "route:/./a.xml", "/a.xml", "http://localhost/a.xml"] {
+            assert_ne!(access.check(uri.as_bytes()), Verdict::Fetched(Bytes::from_static(b"<a/>")), "{uri}");
+        }
+        assert_eq!(Access::Nothing.check(b"route:/a.xml"), Verdict::Denied);
     }
 
     #[test]

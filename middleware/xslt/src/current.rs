@@ -7,11 +7,14 @@
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 
-use libxslt_sys::{Error, ParserContext, ParserInput, REPORT, SecurityPrefs, Table, TransformContext};
+use bytes::Bytes;
+use libxslt_sys::{
+    CHAR_ENCODING_NONE, Error, ParserContext, ParserInput, REPORT, SecurityPrefs, Table, TransformContext,
+};
 
 use crate::access::{Access, Verdict};
+use crate::documents::SourceFile;
 use crate::engine;
 use crate::error::{Fault, Place};
 
@@ -40,7 +43,9 @@ pub(crate) struct Current {
     /// The document uses entities that are declared outside of it.
     pub(crate) undeclared: Option<Fault>,
     /// The files that were read
-    pub(crate) loaded: Vec<PathBuf>,
+    pub(crate) loaded: Vec<SourceFile>,
+    /// The URIs of what was fetched before and has been read
+    pub(crate) used: Vec<String>,
     /// A fault whose text is still to come
     head: Option<Fault>,
     /// What XPath said, ahead of libxslt's own words
@@ -67,6 +72,7 @@ impl<'a> Scope<'a> {
             denied: None,
             undeclared: None,
             loaded: Vec::new(),
+            used: Vec::new(),
             head: None,
             detail: None,
         };
@@ -120,9 +126,55 @@ pub(crate) unsafe extern "C" fn load_entity(
         // SAFETY: these are the arguments that libxml2 called us with.
         None => engine.other_loader.map_or(std::ptr::null_mut(), |load| unsafe { load(url, id, parser) }),
         // SAFETY: as above; the URL names a file that may be read.
-        Some(true) => unsafe { (engine.table.xmlNewInputFromFile)(parser, url) },
-        Some(false) => std::ptr::null_mut(),
+        Some(Admission::File) => unsafe { (engine.table.xmlNewInputFromFile)(parser, url) },
+        // SAFETY: as above.
+        Some(Admission::Bytes(bytes)) => unsafe { input_of(engine.table, &bytes, url, parser) },
+        Some(Admission::No) => std::ptr::null_mut(),
     }
+}
+
+/// An input that reads bytes; null where there is no memory for it.
+///
+/// # Safety
+/// `url` is a string and `parser` a parser, both alive.
+unsafe fn input_of(
+    table: &Table,
+    bytes: &[u8],
+    url: *const c_char,
+    parser: *mut ParserContext,
+) -> *mut ParserInput {
+    let Ok(length) = c_int::try_from(bytes.len()) else { return std::ptr::null_mut() };
+    // SAFETY: the buffer copies the bytes and then belongs to the input, and so does the copy of the URL: it is of
+    // libxml2's own allocator, which frees it with the input.
+    unsafe {
+        let buffer = (table.xmlParserInputBufferCreateMem)(bytes.as_ptr().cast(), length, CHAR_ENCODING_NONE);
+        if buffer.is_null() {
+            return std::ptr::null_mut();
+        }
+        let input = (table.xmlNewIOInputStream)(parser, buffer, CHAR_ENCODING_NONE);
+        if let Some(input) = input.as_mut() {
+            input.filename = (table.xmlStrdup)(url);
+        }
+        input
+    }
+}
+
+/// libxslt's question whether a run may read what is no file. It may where that was fetched before.
+pub(crate) unsafe extern "C" fn permit_fetched(
+    _prefs: *mut SecurityPrefs,
+    _context: *mut TransformContext,
+    value: *const c_char,
+) -> c_int {
+    // SAFETY: libxslt passes a string or null, for the time of the call.
+    let uri = unsafe { text(value) };
+    let permitted = current(|current| {
+        let is_fetched = matches!(current.access.check(uri.as_bytes()), Verdict::Fetched(_));
+        if !is_fetched {
+            current.deny(uri);
+        }
+        is_fetched
+    });
+    c_int::from(permitted.unwrap_or(false))
 }
 
 /// libxslt's question whether a run may write or use the network. It may not.
@@ -173,17 +225,31 @@ pub(crate) unsafe extern "C" fn report(context: *mut c_void, format: *const c_ch
     });
 }
 
+/// What the loader gets.
+enum Admission {
+    File,
+    Bytes(Bytes),
+    No,
+}
+
 impl Current {
-    fn admit(&mut self, uri: &[u8]) -> bool {
+    fn admit(&mut self, uri: &[u8]) -> Admission {
+        let name = || String::from_utf8_lossy(uri).into_owned();
         match self.access.check(uri) {
-            Verdict::Granted(path) => self.loaded.push(path),
-            Verdict::Missing => return false,
+            Verdict::Granted(path) => {
+                self.loaded.push(SourceFile::now(path));
+                Admission::File
+            }
+            Verdict::Fetched(bytes) => {
+                self.used.push(name());
+                Admission::Bytes(bytes)
+            }
+            Verdict::Missing => Admission::No,
             Verdict::Denied => {
-                self.deny(String::from_utf8_lossy(uri).into_owned());
-                return false;
+                self.deny(name());
+                Admission::No
             }
         }
-        true
     }
 
     fn deny(&mut self, uri: String) {

@@ -92,11 +92,12 @@ unsafe fn forbid(table: &Table) -> *mut SecurityPrefs {
     unsafe {
         let prefs = (table.xsltNewSecurityPrefs)();
         assert!(!prefs.is_null(), "no memory for the security preferences at start");
-        let forbidden: [c_int; 4] =
-            [SECPREF_WRITE_FILE, SECPREF_CREATE_DIRECTORY, SECPREF_READ_NETWORK, SECPREF_WRITE_NETWORK];
+        let forbidden: [c_int; 3] = [SECPREF_WRITE_FILE, SECPREF_CREATE_DIRECTORY, SECPREF_WRITE_NETWORK];
         for action in forbidden {
             (table.xsltSetSecurityPrefs)(prefs, action, current::refuse);
         }
+        // What was fetched before the run has a URI like that of something on the network.
+        (table.xsltSetSecurityPrefs)(prefs, SECPREF_READ_NETWORK, current::permit_fetched);
         prefs
     }
 }

@@ -46,6 +46,20 @@ pub enum XsltError {
         /// What was asked for
         uri: String,
     },
+    /// A sheet that came from elsewhere imports what was not fetched with it.
+    #[error("compile the stylesheet: {uri} was not fetched")]
+    NotFetched {
+        /// What it imports
+        uri: String,
+    },
+    /// A sheet or a document that is no file cannot be had.
+    #[error("fetch {uri}")]
+    Fetch {
+        /// What was asked for
+        uri: String,
+        /// Why
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A parameter cannot be handed over.
     #[error("pass the parameter {name}: it holds a NUL character")]
     Parameter {

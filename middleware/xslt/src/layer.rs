@@ -1,7 +1,10 @@
 //! The layer: which bodies are transformed, and what the headers around them become.
 
+mod accept;
 mod answer;
 mod etag;
+mod fetch;
+mod from_document;
 mod media_type;
 mod request;
 mod response;
@@ -24,6 +27,8 @@ use crate::pool::{Pool, Task};
 use crate::sheet::Stylesheet;
 
 pub use answer::answer;
+use fetch::Ahead;
+pub use fetch::{FetchDocument, Fetching, FindSheet};
 
 /// Which bodies the layer transforms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,7 +46,8 @@ type MakeAnswer = dyn Fn(&XsltError, On) -> Response<Bytes> + Send + Sync;
 /// Transforms the XML (or HTML) bodies that pass through it. See the [crate's documentation](crate).
 #[derive(Clone)]
 pub struct XsltLayer {
-    stylesheet: Stylesheet,
+    source: Source,
+    documents: Option<Arc<dyn FetchDocument>>,
     pool: Option<Pool>,
     on: On,
     input: InputKind,
@@ -50,11 +56,29 @@ pub struct XsltLayer {
     on_error: Arc<MakeAnswer>,
 }
 
+/// Where the stylesheet comes from.
+#[derive(Clone)]
+enum Source {
+    Given(Stylesheet),
+    FromDocument(Arc<dyn FindSheet>),
+}
+
 impl XsltLayer {
     /// Transforms answers with this stylesheet, without parameters, within the default limits, on the shared pool.
     pub fn new(stylesheet: Stylesheet) -> Self {
+        Self::with(Source::Given(stylesheet))
+    }
+
+    /// Transforms XML answers with the stylesheet that each names by its `xml-stylesheet` instruction, for clients that would
+    /// rather have HTML. All others get the XML as it is, and `Vary: Accept` says so.
+    pub fn from_document(sheets: impl FindSheet) -> Self {
+        Self::with(Source::FromDocument(Arc::new(sheets)))
+    }
+
+    fn with(source: Source) -> Self {
         Self {
-            stylesheet,
+            source,
+            documents: None,
             pool: None,
             on: On::default(),
             input: InputKind::default(),
@@ -89,6 +113,13 @@ impl XsltLayer {
         self
     }
 
+    /// Sets who fetches what `document()` reads beside files.
+    #[must_use]
+    pub fn documents(mut self, documents: impl FetchDocument) -> Self {
+        self.documents = Some(Arc::new(documents));
+        self
+    }
+
     /// Sets the limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -117,10 +148,11 @@ impl XsltLayer {
 
 impl std::fmt::Debug for XsltLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("XsltLayer")
-            .field("stylesheet", &self.stylesheet)
-            .field("on", &self.on)
-            .finish_non_exhaustive()
+        let mut debug = f.debug_struct("XsltLayer");
+        if let Source::Given(stylesheet) = &self.source {
+            debug.field("stylesheet", stylesheet);
+        }
+        debug.field("on", &self.on).finish_non_exhaustive()
     }
 }
 
@@ -159,9 +191,16 @@ where
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
         let transform = Arc::clone(&self.transform);
-        match transform.settings.on {
-            On::Response => Box::pin(async move { response::pass(inner, &transform, request).await }),
-            On::Request => Box::pin(async move { request::pass(inner, &transform, request).await }),
+        match (transform.settings.source.clone(), transform.settings.on) {
+            (Source::FromDocument(sheets), _) => {
+                Box::pin(async move { from_document::pass(inner, &transform, &*sheets, request).await })
+            }
+            (Source::Given(sheet), On::Response) => {
+                Box::pin(async move { response::pass(inner, &transform, &sheet, request).await })
+            }
+            (Source::Given(sheet), On::Request) => {
+                Box::pin(async move { request::pass(inner, &transform, &sheet, request).await })
+            }
         }
     }
 }
@@ -173,30 +212,47 @@ struct Transform {
 }
 
 impl Transform {
-    /// Reads a body and transforms it.
-    async fn run<B>(
-        &self,
-        headers: &HeaderMap,
-        body: B,
-        params: Vec<(String, String)>,
-    ) -> Result<Output, XsltError>
+    /// Reads a body whole.
+    async fn read<B>(&self, headers: &HeaderMap, body: B) -> Result<Bytes, XsltError>
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
     {
         if let Some(encoding) = content_encoding(headers) {
             return Err(XsltError::ContentEncoding(encoding));
         }
+        crate::body::collect(body, self.settings.limits.input_bytes).await
+    }
+
+    /// Transforms a document that came with these headers, once what the sheet reads beside it is there.
+    async fn run(
+        &self,
+        stylesheet: &Stylesheet,
+        headers: &HeaderMap,
+        document: Bytes,
+        params: Vec<(String, String)>,
+        asked: Option<&Parts>,
+    ) -> Result<Output, XsltError> {
         let settings = &self.settings;
-        let document = crate::body::collect(body, settings.limits.input_bytes).await?;
+        let ahead = match (asked, &settings.documents) {
+            (Some(asked), Some(documents)) => Ahead::of(&**documents, stylesheet, asked).await,
+            _ => Ahead::default(),
+        };
         let task = Task {
-            stylesheet: settings.stylesheet.clone(),
+            stylesheet: stylesheet.clone(),
             document,
             kind: settings.input,
             charset: media_type::charset(headers),
             params,
+            fetched: ahead.fetched.clone(),
             limits: Arc::clone(&settings.limits),
         };
-        self.pool.transform(task).await
+        self.pool.transform(task).await.map_err(|error| ahead.explain(error))
+    }
+
+    /// The request as it was, if documents are to be fetched in its name.
+    fn asked(&self, stylesheet: &Stylesheet, parts: &Parts) -> Option<Parts> {
+        let documents = self.settings.documents.as_ref()?;
+        (!stylesheet.documents().is_empty() || documents.lists_some()).then(|| parts.clone())
     }
 
     /// True for headers of a body that is transformed.

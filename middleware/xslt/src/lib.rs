@@ -61,8 +61,10 @@
 //! as does the wheel from PyPI, which brings its own.
 
 mod access;
+mod association;
 mod body;
 mod current;
+mod documents;
 mod engine;
 mod error;
 mod input;
@@ -71,18 +73,21 @@ mod limits;
 mod output;
 mod place;
 mod pool;
+mod reference;
 mod run;
 mod sheet;
 mod stop;
 mod tree;
 
 pub use body::{Body, BoxError};
+pub use documents::{Fetched, SourceFile};
 pub use engine::init;
 pub use error::{Fault, Faults, Limit, Place, XsltError};
 pub use input::{Input, InputKind};
-pub use layer::{On, Xslt, XsltLayer, answer};
+pub use layer::{FetchDocument, Fetching, FindSheet, On, Xslt, XsltLayer, answer};
 pub use libxslt_sys::LoadError;
 pub use limits::Limits;
 pub use output::Output;
 pub use pool::{Pool, Task};
+pub use reference::resolve;
 pub use sheet::{Policy, Stylesheet};

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::documents::Fetched;
 use crate::error::{Limit, XsltError};
 use crate::input::{Input, InputKind};
 use crate::limits::Limits;
@@ -34,6 +35,8 @@ pub struct Task {
     pub charset: Option<String>,
     /// Parameters for all sheets, as strings
     pub params: Vec<(String, String)>,
+    /// What `document()` may read beside files
+    pub fetched: Fetched,
     /// The limits
     pub limits: Arc<Limits>,
 }
@@ -197,7 +200,7 @@ impl Shared {
 impl Task {
     fn run(&self, stop: &Stop) -> Result<Output, XsltError> {
         let input = Input { bytes: &self.document, kind: self.kind, charset: self.charset.as_deref() };
-        self.stylesheet.0.run(input, &self.params, &self.limits, stop)
+        self.stylesheet.0.run(input, &self.params, &self.fetched, &self.limits, stop)
     }
 }
 
@@ -225,6 +228,7 @@ mod tests {
             kind: InputKind::Xml,
             charset: None,
             params: Vec::new(),
+            fetched: Fetched::default(),
             limits: Arc::new(limits),
         }
     }

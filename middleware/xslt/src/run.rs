@@ -2,12 +2,14 @@
 
 use std::ffi::{CString, c_char};
 use std::ptr::{null, null_mut};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use libxslt_sys::{STATE_OK, STATE_STOPPED};
 
 use crate::access::Access;
 use crate::current::Scope;
+use crate::documents::Fetched;
 use crate::error::{Faults, Limit, XsltError};
 use crate::input::{Input, parse_document};
 use crate::limits::Limits;
@@ -29,7 +31,7 @@ impl Stylesheet {
         params: &[(String, String)],
         limits: &Limits,
     ) -> Result<Output, XsltError> {
-        self.0.run(input.into(), params, limits, &Stop::default())
+        self.0.run(input.into(), params, &Fetched::default(), limits, &Stop::default())
     }
 }
 
@@ -38,12 +40,13 @@ impl Sheets {
         &self,
         input: Input<'_>,
         params: &[(String, String)],
+        fetched: &Fetched,
         limits: &Limits,
         stop: &Stop,
     ) -> Result<Output, XsltError> {
         let params = Params::new(params)?;
         let scope = Scope::enter(self.engine.table, Access::Nothing);
-        let result = self.run_within(&scope, input, &params, limits, stop);
+        let result = self.run_within(&scope, input, &params, fetched, limits, stop);
         for message in scope.with(|current| std::mem::take(&mut current.messages)) {
             tracing::info!(target: "tower_xslt::message", "{message}");
         }
@@ -55,11 +58,13 @@ impl Sheets {
         scope: &Scope<'_>,
         input: Input<'_>,
         params: &Params,
+        fetched: &Fetched,
         limits: &Limits,
         stop: &Stop,
     ) -> Result<Output, XsltError> {
         let mut tree = parse_document(self.engine.table, scope, input, limits)?;
-        scope.with(|current| current.access = self.access.clone());
+        let access = Access::Granted { folders: Arc::clone(&self.folders), fetched: fetched.clone() };
+        scope.with(|current| current.access = access);
         for sheet in &self.list {
             let outcome = sheet.apply(&tree, params, limits, stop);
             tree = self.judge(scope, outcome)?;
@@ -76,7 +81,7 @@ impl Sheets {
     /// What a run's outcome and its complaints come to.
     fn judge(&self, scope: &Scope<'_>, outcome: Outcome) -> Result<Tree, XsltError> {
         scope.with(|current| {
-            if !current.loaded.is_empty() {
+            if !(current.loaded.is_empty() && current.used.is_empty()) {
                 self.reads_documents.store(true, Ordering::Relaxed);
             }
             if let Some(uri) = current.denied.take() {

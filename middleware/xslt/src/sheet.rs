@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::access::{Access, uri_of};
 use crate::current::Scope;
+use crate::documents::{Fetched, SourceFile, literals};
 use crate::engine::{Engine, engine};
 use crate::error::{Faults, XsltError};
 use crate::input::parse_sheet;
@@ -36,10 +37,20 @@ pub(crate) struct Sheets {
     pub(crate) engine: &'static Engine,
     /// In the order of application; never empty
     pub(crate) list: Vec<Sheet>,
-    pub(crate) access: Access,
+    /// The canonical folders that it may read from
+    pub(crate) folders: Arc<[PathBuf]>,
+    sources: Sources,
     /// A run has read other documents: results depend on more than sheet, parameters and input.
     pub(crate) reads_documents: AtomicBool,
     fingerprint: u64,
+}
+
+/// What sheets were compiled from.
+#[derive(Default)]
+struct Sources {
+    files: Vec<SourceFile>,
+    fetched: Vec<String>,
+    literals: Vec<String>,
 }
 
 /// A compiled sheet of libxslt.
@@ -71,16 +82,30 @@ impl Stylesheet {
     ) -> Result<Self, XsltError> {
         let paths: Vec<PathBuf> = paths.into_iter().map(|path| path.as_ref().to_owned()).collect();
         let engine = engine()?;
-        // A thread of its own: libxml2's error receivers are thread-local, and the caller's may have other uses.
-        std::thread::scope(|scope| {
-            let compile = || compile(engine, &paths, policy);
-            match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile) {
-                Ok(thread) => thread.join().unwrap_or(Err(XsltError::Panicked)),
-                Err(source) => {
-                    Err(XsltError::Unreadable { path: paths.first().cloned().unwrap_or_default(), source })
-                }
-            }
-        })
+        on_a_thread(paths.first(), || compile(engine, &paths, policy))
+    }
+
+    /// Compiles a sheet that is no file: it and all that it imports stand in `fetched`, by their URIs. What is missing there
+    /// is named by the error, [`XsltError::NotFetched`]: whoever fetches it may try again.
+    pub fn compile_fetched(uri: &str, fetched: &Fetched, policy: &Policy) -> Result<Self, XsltError> {
+        let engine = engine()?;
+        let named = PathBuf::from(uri);
+        on_a_thread(Some(&named), || compile_fetched(engine, uri, fetched, policy))
+    }
+
+    /// The files that it was compiled from: the sheets themselves and what they import.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.0.sources.files
+    }
+
+    /// The URIs of what it was compiled from and is no file.
+    pub fn fetched(&self) -> &[String] {
+        &self.0.sources.fetched
+    }
+
+    /// The URIs, other than those of files, that it calls `document()` with as they stand.
+    pub fn documents(&self) -> &[String] {
+        &self.0.sources.literals
     }
 
     /// The Content-Type of its results; `None` where each result decides it (a sheet without `xsl:output method`).
@@ -136,19 +161,47 @@ impl Drop for Sheet {
     }
 }
 
+/// A thread of its own: libxml2's error receivers are thread-local, and the caller's may have other uses.
+fn on_a_thread(
+    path: Option<&PathBuf>,
+    compile: impl FnOnce() -> Result<Stylesheet, XsltError> + Send,
+) -> Result<Stylesheet, XsltError> {
+    std::thread::scope(|scope| {
+        match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile) {
+            Ok(thread) => thread.join().unwrap_or(Err(XsltError::Panicked)),
+            Err(source) => Err(XsltError::Unreadable { path: path.cloned().unwrap_or_default(), source }),
+        }
+    })
+}
+
 fn compile(engine: &'static Engine, paths: &[PathBuf], policy: &Policy) -> Result<Stylesheet, XsltError> {
     if paths.is_empty() {
         return Err(XsltError::Compile(Faults::new(Vec::new(), "the list of stylesheets is empty")));
     }
-    let access = Access::Folders(folders(paths, policy)?);
-    let mut hash = DefaultHasher::new();
-    let mut list = Vec::new();
+    let mut compiler = Compiler::new(engine, folders(paths, policy)?, Fetched::default());
     for path in paths {
-        list.push(compile_one(engine, path, &access, &mut hash)?);
+        compiler.file(path)?;
     }
-    let sheets =
-        Sheets { engine, list, access, reads_documents: AtomicBool::new(false), fingerprint: hash.finish() };
-    Ok(Stylesheet(Arc::new(sheets)))
+    Ok(compiler.finish())
+}
+
+fn compile_fetched(
+    engine: &'static Engine,
+    uri: &str,
+    fetched: &Fetched,
+    policy: &Policy,
+) -> Result<Stylesheet, XsltError> {
+    let not_fetched = || XsltError::NotFetched { uri: uri.to_owned() };
+    let bytes = fetched.get(uri).ok_or_else(not_fetched)?;
+    let name = CString::new(uri).map_err(|_| not_fetched())?;
+    let mut compiler = Compiler::new(engine, folders(&[], policy)?, fetched.clone());
+    compiler.sources.fetched.push(uri.to_owned());
+    compiler.read(bytes, uri);
+    compiler.sheet(bytes, &name).map_err(|error| match error {
+        XsltError::PolicyDenied { uri } => XsltError::NotFetched { uri },
+        error => error,
+    })?;
+    Ok(compiler.finish())
 }
 
 /// The canonical folders that sheets may read from.
@@ -163,44 +216,91 @@ fn folders(paths: &[PathBuf], policy: &Policy) -> Result<Arc<[PathBuf]>, XsltErr
     own.chain(policy.folders.iter().map(PathBuf::as_path)).map(canonical).collect()
 }
 
-fn compile_one(
+/// Sheets on their way to a [`Stylesheet`].
+struct Compiler {
     engine: &'static Engine,
-    path: &Path,
-    access: &Access,
-    hash: &mut DefaultHasher,
-) -> Result<Sheet, XsltError> {
-    let unreadable = |source| XsltError::Unreadable { path: path.to_owned(), source };
-    let bytes = fs::read(path).map_err(unreadable)?;
-    bytes.hash(hash);
-    // Relative references are resolved against the path as given (made absolute), not against where a link leads.
-    let path = std::path::absolute(path).map_err(unreadable)?;
-    let uri =
-        CString::new(uri_of(&path)).map_err(|_| unreadable(std::io::ErrorKind::InvalidFilename.into()))?;
-    let scope = Scope::enter(engine.table, access.clone());
-    let Some(style) = parse_sheet(engine.table, &scope, &bytes, &uri).and_then(|tree| {
-        let tree = tree.into_raw();
-        // SAFETY: the sheet takes the tree over; when there is none, the tree is still ours to free.
-        unsafe {
-            NonNull::new((engine.table.xsltParseStylesheetDoc)(tree)).or_else(|| {
-                (engine.table.xmlFreeDoc)(tree);
-                None
-            })
+    folders: Arc<[PathBuf]>,
+    fetched: Fetched,
+    hash: DefaultHasher,
+    list: Vec<Sheet>,
+    sources: Sources,
+}
+
+impl Compiler {
+    fn new(engine: &'static Engine, folders: Arc<[PathBuf]>, fetched: Fetched) -> Self {
+        let (hash, sources) = (DefaultHasher::new(), Sources::default());
+        Self { engine, folders, fetched, hash, list: Vec::new(), sources }
+    }
+
+    fn file(&mut self, path: &Path) -> Result<(), XsltError> {
+        let unreadable = |source| XsltError::Unreadable { path: path.to_owned(), source };
+        // Relative references are resolved against the path as given (made absolute), not against where a link leads.
+        let absolute = std::path::absolute(path).map_err(unreadable)?;
+        let uri = CString::new(uri_of(&absolute))
+            .map_err(|_| unreadable(std::io::ErrorKind::InvalidFilename.into()))?;
+        self.sources.files.push(SourceFile::now(absolute));
+        let bytes = fs::read(path).map_err(unreadable)?;
+        self.read(&bytes, &uri.to_string_lossy());
+        self.sheet(&bytes, &uri)
+    }
+
+    /// Takes the source of a sheet into account.
+    fn read(&mut self, bytes: &[u8], uri: &str) {
+        bytes.hash(&mut self.hash);
+        self.sources.literals.extend(literals(&String::from_utf8_lossy(bytes), uri));
+    }
+
+    fn sheet(&mut self, bytes: &[u8], uri: &CString) -> Result<(), XsltError> {
+        let table = self.engine.table;
+        let access = Access::Granted { folders: Arc::clone(&self.folders), fetched: self.fetched.clone() };
+        let scope = Scope::enter(table, access);
+        let Some(style) = parse_sheet(table, &scope, bytes, uri).and_then(|tree| {
+            let tree = tree.into_raw();
+            // SAFETY: the sheet takes the tree over; when there is none, the tree is still ours to free.
+            unsafe {
+                NonNull::new((table.xsltParseStylesheetDoc)(tree)).or_else(|| {
+                    (table.xmlFreeDoc)(tree);
+                    None
+                })
+            }
+        }) else {
+            return Err(refusal(&scope));
+        };
+        // SAFETY: the sheet was just compiled.
+        let output = unsafe { OutputSpec::read(table, style) };
+        let sheet = Sheet { engine: self.engine, style, output };
+        if scope.with(|current| current.denied.is_some()) {
+            return Err(refusal(&scope));
         }
-    }) else {
-        return Err(refusal(&scope));
-    };
-    // SAFETY: the sheet was just compiled.
-    let output = unsafe { OutputSpec::read(engine.table, style) };
-    let sheet = Sheet { engine, style, output };
-    if scope.with(|current| current.denied.is_some()) {
-        return Err(refusal(&scope));
+        let (files, fetched) =
+            scope.with(|current| (std::mem::take(&mut current.loaded), std::mem::take(&mut current.used)));
+        for uri in &fetched {
+            self.read(&self.fetched.get(uri).cloned().unwrap_or_default(), uri);
+        }
+        for SourceFile { path, .. } in &files {
+            let source = fs::read(path);
+            let source = source.map_err(|source| XsltError::Unreadable { path: path.clone(), source })?;
+            self.read(&source, &String::from_utf8_lossy(&uri_of(path)));
+        }
+        self.sources.files.extend(files);
+        self.sources.fetched.extend(fetched);
+        tell_doubts(&scope);
+        sheet.warm();
+        self.list.push(sheet);
+        Ok(())
     }
-    for file in scope.with(|current| std::mem::take(&mut current.loaded)) {
-        fs::read(&file).map_err(|source| XsltError::Unreadable { path: file, source })?.hash(hash);
+
+    fn finish(self) -> Stylesheet {
+        let sheets = Sheets {
+            engine: self.engine,
+            list: self.list,
+            folders: self.folders,
+            reads_documents: AtomicBool::new(!self.sources.literals.is_empty()),
+            sources: self.sources,
+            fingerprint: self.hash.finish(),
+        };
+        Stylesheet(Arc::new(sheets))
     }
-    tell_doubts(&scope);
-    sheet.warm();
-    Ok(sheet)
 }
 
 /// What libxslt tells as an error and compiles all the same: an element of XSLT that it does not know, for one, which a

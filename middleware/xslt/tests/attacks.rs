@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tower_xslt::{InputKind, Limit, Limits, Output, Policy, Pool, Stylesheet, Task, XsltError};
+use tower_xslt::{Fetched, InputKind, Limit, Limits, Output, Policy, Pool, Stylesheet, Task, XsltError};
 
 const IDENTITY: &str = r#"<xsl:template match="/"><out><xsl:value-of select="."/></out></xsl:template>"#;
 /// Calls itself without end.
@@ -237,6 +237,7 @@ async fn at_the_wall_time_the_answer_is_there_and_the_run_ends() {
         kind: InputKind::Xml,
         charset: None,
         params: Vec::new(),
+        fetched: Fetched::default(),
         limits: Arc::new(limits(|limits| {
             limits.time = time;
             limits.operations = u64::MAX;

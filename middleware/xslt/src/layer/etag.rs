@@ -47,6 +47,13 @@ impl Mark {
             .any(|listed| opaque(&listed) == opaque(tag.trim()))
     }
 
+    /// True when the list holds this tag of a result.
+    pub(super) fn lists(list: &HeaderValue, tag: &HeaderValue) -> bool {
+        let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+        let (Ok(list), Ok(tag)) = (list.to_str(), tag.to_str()) else { return false };
+        list.trim() == "*" || split(list).any(|listed| opaque(listed) == opaque(tag))
+    }
+
     /// The tag without this mark.
     fn original(&self, tag: &str) -> Option<String> {
         Some(format!("{}\"", tag.strip_suffix('"')?.strip_suffix(&self.0)?))

@@ -6,14 +6,24 @@ use crate::input::InputKind;
 
 /// True when the Content-Type is one that this parser is for.
 pub(super) fn matches(headers: &HeaderMap, kind: InputKind) -> bool {
-    let Some(value) = content_type(headers) else { return false };
-    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = of(headers);
     match kind {
         InputKind::Xml => {
             matches!(media_type.as_str(), "text/xml" | "application/xml") || media_type.ends_with("+xml")
         }
         InputKind::Html => matches!(media_type.as_str(), "text/html" | "application/xhtml+xml"),
     }
+}
+
+/// The type itself, without parameters; empty where there is none.
+pub(super) fn of(headers: &HeaderMap) -> String {
+    content_type(headers)
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
 /// The charset parameter.

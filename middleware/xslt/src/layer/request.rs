@@ -6,10 +6,12 @@ use tower::Service;
 
 use super::{Transform, describe};
 use crate::body::{Body, BoxError};
+use crate::sheet::Stylesheet;
 
 pub(super) async fn pass<S, ReqB, ResB>(
     mut inner: S,
     transform: &Transform,
+    stylesheet: &Stylesheet,
     request: Request<ReqB>,
 ) -> Result<Response<Body<ResB>>, S::Error>
 where
@@ -21,7 +23,12 @@ where
     } else {
         let (mut parts, body) = request.into_parts();
         let params = (transform.settings.params)(&parts);
-        match transform.run(&parts.headers, body, params).await {
+        let asked = transform.asked(stylesheet, &parts);
+        let output = match transform.read(&parts.headers, body).await {
+            Ok(document) => transform.run(stylesheet, &parts.headers, document, params, asked.as_ref()).await,
+            Err(error) => Err(error),
+        };
+        match output {
             Ok(output) => {
                 describe(&mut parts.headers, &output);
                 Request::from_parts(parts, Body::Full(output.bytes))

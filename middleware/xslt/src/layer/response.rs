@@ -7,10 +7,12 @@ use tower::Service;
 use super::etag::Mark;
 use super::{Transform, describe, forget_bytes, set_content_type};
 use crate::body::{Body, BoxError};
+use crate::sheet::Stylesheet;
 
 pub(super) async fn pass<S, ReqB, ResB>(
     mut inner: S,
     transform: &Transform,
+    stylesheet: &Stylesheet,
     request: Request<ReqB>,
 ) -> Result<Response<Body<ResB>>, S::Error>
 where
@@ -18,7 +20,7 @@ where
     ResB: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let (mut parts, body) = request.into_parts();
-    let asked = Asked::new(transform, &mut parts);
+    let asked = Asked::new(transform, stylesheet, &mut parts);
     let response = inner.call(Request::from_parts(parts, Body::Untouched(body))).await?;
     let (mut head, body) = response.into_parts();
     match asked.plan(transform, &head, &body) {
@@ -26,14 +28,21 @@ where
         Plan::NotModified => asked.mark_not_modified(&mut head.headers),
         Plan::HeadersOnly => {
             forget_bytes(&mut head.headers);
-            set_content_type(&mut head.headers, transform.settings.stylesheet.content_type().as_deref());
-            asked.validate(transform, &mut head.headers);
+            set_content_type(&mut head.headers, stylesheet.content_type().as_deref());
+            validate(&asked.mark, stylesheet, &mut head.headers);
         }
         Plan::Transform => {
-            return Ok(match transform.run(&head.headers, body, asked.params.clone()).await {
+            let output = match transform.read(&head.headers, body).await {
+                Ok(document) => {
+                    let (params, request) = (asked.params, asked.request.as_ref());
+                    transform.run(stylesheet, &head.headers, document, params, request).await
+                }
+                Err(error) => Err(error),
+            };
+            return Ok(match output {
                 Ok(output) => {
                     describe(&mut head.headers, &output);
-                    asked.validate(transform, &mut head.headers);
+                    validate(&asked.mark, stylesheet, &mut head.headers);
                     Response::from_parts(head, Body::Full(output.bytes))
                 }
                 Err(error) => transform.fail(error),
@@ -58,14 +67,17 @@ struct Asked {
     params: Vec<(String, String)>,
     mark: Mark,
     if_none_match: Option<HeaderValue>,
+    /// As it was, where more is to be fetched in its name
+    request: Option<request::Parts>,
 }
 
 impl Asked {
     /// Remembers, and makes the request one whose answer can be transformed: whole, uncompressed, and unconditional but
     /// for tags that the service knows. Times are no validator: the stylesheet may be newer than the document.
-    fn new(transform: &Transform, parts: &mut request::Parts) -> Self {
+    fn new(transform: &Transform, stylesheet: &Stylesheet, parts: &mut request::Parts) -> Self {
+        let request = transform.asked(stylesheet, parts);
         let params = (transform.settings.params)(parts);
-        let mark = Mark::new(transform.settings.stylesheet.fingerprint(), &params);
+        let mark = Mark::new(stylesheet.fingerprint(), &params);
         let headers = &mut parts.headers;
         for name in [header::ACCEPT_ENCODING, header::RANGE, header::IF_RANGE, header::IF_MODIFIED_SINCE] {
             headers.remove(name);
@@ -81,7 +93,7 @@ impl Asked {
                 };
             }
         }
-        Self { head: parts.method == Method::HEAD, params, mark, if_none_match }
+        Self { head: parts.method == Method::HEAD, params, mark, if_none_match, request }
     }
 
     fn plan(&self, transform: &Transform, head: &response::Parts, body: &impl http_body::Body) -> Plan {
@@ -96,16 +108,6 @@ impl Asked {
         }
     }
 
-    /// Makes the validators those of the result.
-    fn validate(&self, transform: &Transform, headers: &mut HeaderMap) {
-        headers.remove(header::LAST_MODIFIED);
-        headers.remove(header::ACCEPT_RANGES);
-        let tag = headers.remove(header::ETAG).filter(|_| !transform.settings.stylesheet.reads_documents());
-        if let Some(tag) = tag.and_then(|tag| self.mark.put(&tag)) {
-            headers.insert(header::ETAG, tag);
-        }
-    }
-
     /// A 304 confirms the tag that the client sent, if that was one of ours.
     fn mark_not_modified(&self, headers: &mut HeaderMap) {
         let (Some(asked), Some(tag)) = (&self.if_none_match, headers.get(header::ETAG)) else { return };
@@ -117,5 +119,15 @@ impl Asked {
             headers.remove(header::ACCEPT_RANGES);
             forget_bytes(headers);
         }
+    }
+}
+
+/// Makes the validators those of the result.
+pub(super) fn validate(mark: &Mark, stylesheet: &Stylesheet, headers: &mut HeaderMap) {
+    headers.remove(header::LAST_MODIFIED);
+    headers.remove(header::ACCEPT_RANGES);
+    let tag = headers.remove(header::ETAG).filter(|_| !stylesheet.reads_documents());
+    if let Some(tag) = tag.and_then(|tag| mark.put(&tag)) {
+        headers.insert(header::ETAG, tag);
     }
 }
