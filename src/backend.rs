@@ -51,3 +51,8 @@ pub static KINDS: &[&BackendKind] =
 pub(crate) fn shutdown(deadline: Duration) -> bool {
     tower_wsgi::shutdown(deadline)
 }
+
+/// Ends this process past what libraries of applications have left for its ordinary end: their threads may still run.
+pub(crate) fn exit(status: u8) -> ! {
+    tower_wsgi::exit(status)
+}
