@@ -56,3 +56,8 @@ pub(crate) fn outside() -> BoxService {
 pub(crate) fn shutdown(deadline: Duration) -> bool {
     tower_wsgi::shutdown(deadline)
 }
+
+/// Ends this process past what libraries of applications have left for its ordinary end: their threads may still run.
+pub(crate) fn exit(status: u8) -> ! {
+    tower_wsgi::exit(status)
+}

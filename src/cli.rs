@@ -6,14 +6,16 @@ mod routes;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use vestibule_config::{Config, Diagnostics};
 
 use crate::logs::Process;
 use crate::supervisor::{self, StartError};
-use crate::{gateway, logs, worker};
+use crate::{backend, gateway, logs, worker};
+
+/// The exit code of what was done.
+pub(crate) const SUCCESS: u8 = 0;
 
 /// The exit code when the configuration is at fault.
 const MISTAKEN: u8 = 1;
@@ -88,45 +90,47 @@ enum Command {
     },
 }
 
-/// Does what the command line says.
-pub fn main() -> ExitCode {
+/// Does what the command line says, and ends this process.
+pub fn main() -> ! {
     let command = Cli::parse().command;
-    let _flush = logs::start(match command {
+    let flush = logs::start(match command {
         Command::Run { .. } => Process::Supervisor,
         Command::Worker { generation } => Process::Worker { generation },
         Command::Check { .. } | Command::Routes { .. } => Process::Command,
     });
-    match command {
+    let status = match command {
         Command::Run { file } => run(&file),
         Command::Check { file } => check::run(&file),
         Command::Routes { file } => routes::run(&file),
         Command::Worker { .. } => worker::run(),
-    }
+    };
+    drop(flush);
+    backend::exit(status)
 }
 
-fn run(file: &Path) -> ExitCode {
+fn run(file: &Path) -> u8 {
     match supervisor::run(file) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => SUCCESS,
         Err(StartError::Configuration(mistakes)) => {
             tell(&mistakes);
-            ExitCode::from(MISTAKEN)
+            MISTAKEN
         }
         Err(StartError::System(reason)) => {
             tell(&reason);
-            ExitCode::from(COULD_NOT_START)
+            COULD_NOT_START
         }
     }
 }
 
 /// Reads and checks a file; its mistakes are told here.
-fn load(file: &Path) -> Result<Config, ExitCode> {
+fn load(file: &Path) -> Result<Config, u8> {
     let environment = |name: &str| std::env::var(name).ok();
     vestibule_config::load(file, &gateway::kinds(), &environment).map_err(|mistakes| mistaken(&mistakes))
 }
 
-fn mistaken(mistakes: &Diagnostics) -> ExitCode {
+fn mistaken(mistakes: &Diagnostics) -> u8 {
     tell(&mistakes.render(logs::colored()));
-    ExitCode::from(MISTAKEN)
+    MISTAKEN
 }
 
 /// Prints on stderr, for a person.
@@ -136,12 +140,13 @@ fn tell(text: &str) {
 }
 
 /// Prints on stdout. A reader that has seen enough (`| head`) is no error.
-fn show(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
+fn show(text: &str) -> u8 {
+    let mut stdout = io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             tell(&format!("failed to write to stdout: {error}"));
-            ExitCode::from(COULD_NOT_START)
+            COULD_NOT_START
         }
-        _ => ExitCode::SUCCESS,
+        _ => SUCCESS,
     }
 }

@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,12 +29,12 @@ pub(crate) const APPLICATIONS_END: Duration = Duration::from_secs(3);
 const LAST: Duration = Duration::from_secs(5);
 
 /// Runs a worker until it is told to leave.
-pub(crate) fn run() -> ExitCode {
+pub(crate) fn run() -> u8 {
     match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve())) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => cli::SUCCESS,
         Err(error) => {
             tracing::error!("the worker ends: {error}");
-            ExitCode::from(cli::COULD_NOT_START)
+            cli::COULD_NOT_START
         }
     }
 }

@@ -1,7 +1,6 @@
 //! `vestibule check`: everything that `run` would do before it binds.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use vestibule_config::{Config, Route, Target};
 
@@ -11,7 +10,7 @@ use crate::worker::APPLICATIONS_END;
 use crate::{backend, logs, runtime};
 
 /// Reads the file, and builds all of it.
-pub(super) fn run(file: &Path) -> ExitCode {
+pub(super) fn run(file: &Path) -> u8 {
     let config = match load(file) {
         Ok(config) => config,
         Err(code) => return code,
@@ -31,7 +30,7 @@ pub(super) fn run(file: &Path) -> ExitCode {
         Ok(Err(mistakes)) => mistaken(&mistakes),
         Err(error) => {
             tell(&format!("failed to start: {error}"));
-            ExitCode::from(super::COULD_NOT_START)
+            super::COULD_NOT_START
         }
     }
 }

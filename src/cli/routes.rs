@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
-use std::process::ExitCode;
 
 use vestibule_config::document::{self, Node, Value};
 use vestibule_config::{Component, Condition, Config, Diagnostics, Place, Route, Target};
@@ -21,7 +20,7 @@ use vestibule_config::{Component, Condition, Config, Diagnostics, Place, Route, 
 use super::{flow, load, show};
 
 /// Prints the tree of a file.
-pub(super) fn run(file: &Path) -> ExitCode {
+pub(super) fn run(file: &Path) -> u8 {
     let config = match load(file) {
         Ok(config) => config,
         Err(code) => return code,

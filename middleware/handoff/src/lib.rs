@@ -52,4 +52,4 @@ mod hub;
 mod queue;
 
 pub use hub::{Hub, Kept, Reply};
-pub use queue::{Queue, Refused, Taken};
+pub use queue::{Blocked, Queue, Refused, Taken};

@@ -145,6 +145,17 @@ impl<T> Queue<T> {
         self.lock().running -= 1;
     }
 
+    /// A thread that has taken a job waits for something, until what is given is dropped: it does not count as running, and
+    /// another thread takes what waits.
+    pub fn block(&self) -> Blocked<'_, T> {
+        let mut state = self.lock();
+        state.running -= 1;
+        if state.is_needed() {
+            wake(state);
+        }
+        Blocked(self)
+    }
+
     /// Takes no more jobs; what waits is still served.
     pub fn close(&self) {
         let mut state = self.lock();
@@ -163,6 +174,16 @@ impl<T> Queue<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // Nothing in here panics with the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread that is blocked; see [`Queue::block`].
+#[derive(Debug)]
+pub struct Blocked<'a, T>(&'a Queue<T>);
+
+impl<T> Drop for Blocked<'_, T> {
+    fn drop(&mut self) {
+        self.0.lock().running += 1;
     }
 }
 
@@ -341,6 +362,46 @@ mod tests {
             assert_eq!(look_until(&queue, &jobs), job);
         }
         queue.close();
+    }
+
+    #[test]
+    fn a_job_is_taken_at_once_where_the_thread_before_is_blocked() {
+        let queue = Arc::new(Queue::new(8));
+        push(&queue, 0).unwrap();
+        assert!(queue.wait());
+        assert_eq!(queue.next().unwrap().job, 0);
+        let (taken, jobs) = channel();
+        let other = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || {
+                while queue.wait() {
+                    while let Some(next) = queue.next() {
+                        taken.send(next.job).unwrap();
+                    }
+                    queue.rest();
+                }
+            }
+        });
+        while queue.lock().idle.is_empty() {
+            thread::yield_now();
+        }
+        // Nobody looks after the queue: who waits is told by the block, or by the push itself.
+        assert!(!queue.look());
+        assert_eq!(queue.push(1), Ok(Pushed::Tell));
+        let blocked = queue.block();
+        let soon = Duration::from_secs(10);
+        assert_eq!(jobs.recv_timeout(soon), Ok(1));
+        while queue.lock().idle.is_empty() {
+            thread::yield_now();
+        }
+        queue.attend();
+        push(&queue, 2).unwrap();
+        assert_eq!(jobs.recv_timeout(soon), Ok(2));
+        drop(blocked);
+        queue.rest();
+        queue.close();
+        other.join().unwrap();
+        assert_eq!(queue.lock().running, 0);
     }
 
     #[test]

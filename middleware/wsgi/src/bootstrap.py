@@ -38,11 +38,15 @@ class Lines(io.TextIOBase):
     def write(self, text):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        *lines, rest = (getattr(self._started, "text", "") + text).split("\n")
+        started = getattr(self._started, "text", "")
+        *lines, rest = (started + text).split("\n")
         if len(rest) > LONGEST:
             lines.append(rest)
             rest = ""
         self._started.text = rest
+        if rest and not started:
+            _unfinished.__dict__.setdefault("lines", []).append(self)
+            self._log("unfinished", b"")
         for line in lines:
             self._log(self._name, line.encode("utf-8", "backslashreplace"))
         return len(text)
@@ -52,6 +56,16 @@ class Lines(io.TextIOBase):
         if rest:
             self._started.text = ""
             self._log(self._name, rest.encode("utf-8", "backslashreplace"))
+
+
+# Streams on which this thread has begun a line.
+_unfinished = threading.local()
+
+
+def finish_lines():
+    """Ends the lines that a request has begun: the rest of a line would be another request's."""
+    for lines in _unfinished.__dict__.pop("lines", ()):
+        lines.flush()
 
 
 def start(log):
@@ -64,9 +78,13 @@ def start(log):
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def refuse_signal(number, handler):
-        number = signal.Signals(number)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            # The real-time signals between the first and the last have no names.
+            name = f"signal {number}"
         frame = sys._getframe(1)
-        message = f"a handler of {number.name} was refused: signals are the gateway's"
+        message = f"a handler of {name} was refused: signals are the gateway's"
         message += f" ({frame.f_code.co_filename}:{frame.f_lineno})"
         log("signal", message.encode("utf-8", "backslashreplace"))
         return signal.getsignal(number)
@@ -159,9 +177,30 @@ def enter_thread(name):
     thread._daemonic = False
 
 
-def leave():
-    """What an interpreter does at its end, short of its destruction: threads that still run would not survive that."""
-    threading._shutdown()
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+def leave(milliseconds):
+    """
+    What an interpreter does at its end, short of its destruction: threads that still run would not survive that.
+
+    Threads of applications have so much time to end; what is registered for the end runs in any case.
+    """
+    are_over = threading.Event()
+
+    def give_up():
+        if not are_over.wait(milliseconds / 1000):
+            _run_exit_functions()
+
+    threading.Thread(target=give_up, name="exit", daemon=True).start()
+    try:
+        threading._shutdown()
+    finally:
+        are_over.set()
+        _run_exit_functions()
+
+
+def _run_exit_functions():
+    try:
+        # Each runs once.
+        atexit._run_exitfuncs()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()

@@ -12,6 +12,7 @@ use crate::outgoing::{Fault, Outgoing, Sent};
 use crate::python::{
     Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python, leave_if_forked,
 };
+use crate::worker::wait_for_client;
 
 /// The state behind the two functions. Only who holds the GIL borrows it, and never while Python runs.
 pub(crate) struct Exchange {
@@ -62,7 +63,7 @@ impl Exchange {
         match self.with(|outgoing| outgoing.chunk(chunk))? {
             Sent::Yes => Ok(true),
             Sent::Wait(room) => {
-                py.released(|| room.wait());
+                wait_for_client(py, || room.wait());
                 Ok(!self.with(|outgoing| outgoing.is_unread()))
             }
             Sent::Enough => Ok(false),

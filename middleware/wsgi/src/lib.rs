@@ -68,6 +68,6 @@ pub use body::{Body, BodyError};
 pub use discover::{DiscoverError, Discovered, discover};
 pub use input::BoxError;
 pub use load::{LoadError, Settings, shutdown};
-pub use python::InitError;
+pub use python::{InitError, exit};
 pub use request::{GatherError, InputMode};
 pub use service::{Application, ResponseFuture, WsgiError};

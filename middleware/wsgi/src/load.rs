@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use handoff::Queue;
@@ -10,7 +10,7 @@ use handoff::Queue;
 use crate::discover::{DiscoverError, Discovered, discover};
 use crate::environ::{Facts, Template};
 use crate::log;
-use crate::python::{InitError, Interpreter, Kept, Object, PyResult, Python};
+use crate::python::{Exception, InitError, Interpreter, Kept, Object, PyResult, Python};
 use crate::request::{InputMode, Job};
 use crate::service::Application;
 use crate::threads::Threads;
@@ -69,7 +69,7 @@ pub enum LoadError {
         library: PathBuf,
         /// Why.
         #[source]
-        source: InitError,
+        source: Arc<InitError>,
     },
     /// Another Python than the one that runs in this process already.
     #[error(
@@ -124,16 +124,48 @@ struct Process {
     is_over: bool,
 }
 
-static PROCESS: OnceLock<Mutex<Option<Process>>> = OnceLock::new();
+static PROCESS: Mutex<Start> = Mutex::new(Start::None);
+
+/// What became of the interpreter of this process.
+enum Start {
+    None,
+    Running(Box<Process>),
+    /// It is not tried again: an interpreter can be begun once.
+    Failed(StartError),
+}
+
+/// Why there is none; every application is told the same.
+#[derive(Clone)]
+enum StartError {
+    Library(PathBuf, Arc<InitError>),
+    /// With Python's traceback.
+    Host(String),
+}
+
+impl From<StartError> for LoadError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Library(library, source) => Self::Start { library, source },
+            StartError::Host(traceback) => {
+                Self::Import { application: "-".into(), app: "the host itself".into(), traceback }
+            }
+        }
+    }
+}
 
 impl Application {
     /// Imports an application and starts its threads; the first one starts the interpreter of this process. Blocks.
     pub fn load(settings: Settings) -> Result<Self, LoadError> {
         let python = discover(settings.python.as_deref())?;
-        let mut process = PROCESS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-        let process = match &mut *process {
-            Some(process) => process,
-            none => none.insert(Process::start(python.clone())?),
+        let mut start = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*start, Start::None) {
+            let started = Process::start(python.clone());
+            *start = started.map_or_else(Start::Failed, |process| Start::Running(Box::new(process)));
+        }
+        let process = match &mut *start {
+            Start::Running(process) => process,
+            Start::Failed(error) => return Err(error.clone().into()),
+            Start::None => unreachable!("it was started a moment ago"),
         };
         if process.is_over {
             return Err(LoadError::Over);
@@ -148,37 +180,37 @@ impl Application {
 ///
 /// The interpreter itself is left as it is, for the process to end with: threads of applications may still run.
 pub fn shutdown(deadline: Duration) -> bool {
-    let until = Instant::now() + deadline;
-    let mut process = PROCESS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(process) = &mut *process else { return true };
+    let now = Instant::now();
+    let until = now + deadline;
+    let mut start = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+    let Start::Running(process) = &mut *start else { return true };
     process.is_over = true;
-    let is_drained = process.threads.end(until);
+    // A request that is stuck leaves time for what Python does at its end.
+    let is_drained = process.threads.end(now + deadline / 4 * 3);
     let bootstrap = Arc::clone(&process.bootstrap);
-    let left = process.interpreter.run(Some(until.saturating_duration_since(Instant::now())), move |py| {
-        bootstrap
-            .get(py)
-            .method("leave")
-            .and_then(|leave| leave.call([]))
-            .map(drop)
-            .map_err(|error| error.traceback())
+    let left = until.saturating_duration_since(Instant::now());
+    // So does a thread of an application's own, for `atexit`.
+    let for_threads = isize::try_from((left / 2).as_millis()).unwrap_or(isize::MAX);
+    let ended = process.interpreter.run(Some(left), move |py| {
+        let leave = || bootstrap.get(py).method("leave")?.call([&py.int(for_threads)?]).map(drop);
+        leave().map_err(|error: Exception<'_>| error.traceback())
     });
-    if let Some(Err(traceback)) = &left {
+    if let Some(Err(traceback)) = &ended {
         tracing::error!("Python failed while it was leaving\n{traceback}");
     }
-    is_drained && matches!(left, Some(Ok(())))
+    is_drained && matches!(ended, Some(Ok(())))
 }
 
 impl Process {
-    fn start(python: Discovered) -> Result<Self, LoadError> {
+    fn start(python: Discovered) -> Result<Self, StartError> {
         let interpreter = Interpreter::start(&python.executable, &python.library)
-            .map_err(|source| LoadError::Start { library: python.library.clone(), source })?;
+            .map_err(|source| StartError::Library(python.library.clone(), Arc::new(source)))?;
         if python.version >= [3, 14, 0] {
             tracing::warn!(version = python.version_text(), "this version of Python is not tested");
         }
         let prepared = interpreter.run(None, |py| prepare(py).map_err(|error| error.traceback()));
-        let (bootstrap, classes) = prepared.ok_or(LoadError::Over)?.map_err(|traceback| {
-            LoadError::Import { application: "-".into(), app: "the host itself".into(), traceback }
-        })?;
+        let prepared = prepared.unwrap_or_else(|| Err("Python's main thread has ended".into()));
+        let (bootstrap, classes) = prepared.map_err(StartError::Host)?;
         let prefixes = HashSet::from([python.prefix.clone()]);
         let bootstrap = Arc::new(bootstrap);
         Ok(Self {
@@ -233,6 +265,7 @@ impl Process {
                     name: facts.name.as_str().into(),
                     template: template(py, bootstrap.get(py), &facts)?,
                     enter_thread: bootstrap.get(py).method("enter_thread")?.keep(),
+                    finish_lines: bootstrap.get(py).method("finish_lines")?.keep(),
                     callable: callable.keep(),
                     classes,
                 })
@@ -273,9 +306,13 @@ impl Process {
             let _context = log::enter_import(&name);
             let run = || {
                 let function = bootstrap.get(py).method(function)?;
-                then(py, function.call_all(&arguments(py)?)?)
+                let result = function.call_all(&arguments(py)?)?;
+                if log::take_unfinished() {
+                    bootstrap.get(py).method("finish_lines")?.call([])?;
+                }
+                then(py, result)
             };
-            run().map_err(|error: crate::python::Exception<'_>| error.traceback())
+            run().map_err(|error: Exception<'_>| error.traceback())
         });
         result.ok_or(LoadError::Over)?.map_err(|traceback| LoadError::Import {
             application: settings.name.clone(),

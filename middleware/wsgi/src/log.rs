@@ -1,6 +1,6 @@
 //! Lines of the log that name application and request.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ use crate::python::{
 
 thread_local! {
     static CONTEXT: RefCell<Option<Context>> = const { RefCell::new(None) };
+    /// Whether what this thread printed last has no end of the line yet.
+    static UNFINISHED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What this thread works on.
@@ -64,6 +66,11 @@ pub(crate) fn names() -> (Arc<str>, Arc<str>) {
     })
 }
 
+/// Whether this thread has begun a line since it was asked last: `finish_lines()` of `bootstrap.py` ends it.
+pub(crate) fn take_unfinished() -> bool {
+    UNFINISHED.take()
+}
+
 /// The sink of everything that Python prints.
 struct Sink;
 
@@ -85,11 +92,15 @@ fn write<'py>(
     let [stream, line] = arguments.positional() else {
         return Err(Exception::new(py, Kind::Type, "log(stream, line)"));
     };
+    let stream = stream.text()?;
+    if stream == "unfinished" {
+        UNFINISHED.set(true);
+        return Ok(py.none());
+    }
     if is_forked() {
         write_to_stderr(&[line.content()?, b"\n"].concat());
         return Ok(py.none());
     }
-    let stream = stream.text()?;
     let line = String::from_utf8_lossy(line.content()?);
     let (application, request_id) = names();
     match stream {

@@ -107,7 +107,9 @@ impl Outgoing {
     /// Sends a chunk, after the head if that has not been sent.
     pub(crate) fn chunk(&mut self, mut chunk: Bytes) -> Result<Sent, Fault> {
         if chunk.is_empty() {
-            return Ok(if self.is_unread() { Sent::Enough } else { Sent::Yes });
+            // After the last byte that the Content-Length allows, nothing that is empty leads to anything else.
+            let is_enough = self.is_unread() || matches!(self.phase, Phase::Complete);
+            return Ok(if is_enough { Sent::Enough } else { Sent::Yes });
         }
         let size = chunk.len() as u64;
         match self.phase {

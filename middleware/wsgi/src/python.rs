@@ -5,10 +5,12 @@
 //! * [`exception`]: what calls into Python give when they raise
 //! * [`class`]: classes whose instances hold a value of Rust
 //! * [`interpreter`]: the one interpreter of this process, its main thread, and threads that hold the GIL in turn
+//! * [`exit`](mod@exit): the end of this process
 //! * [`fork`]: knows when this process is a child that an application forked
 
 mod class;
 mod exception;
+mod exit;
 mod fork;
 mod interpreter;
 mod library;
@@ -16,6 +18,7 @@ mod object;
 
 pub(crate) use class::{Arguments, Class, Function, Instance, Method, Type};
 pub(crate) use exception::{Exception, Kind, PyResult};
+pub use exit::exit;
 pub(crate) use fork::{is_forked, leave_if_forked, write_to_stderr};
 pub use interpreter::InitError;
 pub(crate) use interpreter::{Interpreter, PythonThread};

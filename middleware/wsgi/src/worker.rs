@@ -1,5 +1,6 @@
 //! A thread of an application: it takes requests from the queue and runs each from the call to `close()`.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -18,6 +19,21 @@ use crate::request::{GatherError, Job};
 use crate::service::WsgiError;
 use crate::wsgi_input::WsgiInput;
 
+thread_local! {
+    /// Where this thread takes requests from; a thread of the application's own takes none.
+    static QUEUE: RefCell<Option<Arc<Queue<Job>>>> = const { RefCell::new(None) };
+}
+
+/// Waits for a client without the GIL; meanwhile another thread of the application takes the next request at once.
+pub(crate) fn wait_for_client<R: Send>(py: Python<'_>, wait: impl FnOnce() -> R + Send) -> R {
+    QUEUE.with_borrow(|queue| {
+        py.released(|| {
+            let _blocked = queue.as_ref().map(|queue| queue.block());
+            wait()
+        })
+    })
+}
+
 /// What the threads of one application share.
 pub(crate) struct Host {
     pub(crate) name: Arc<str>,
@@ -26,6 +42,8 @@ pub(crate) struct Host {
     pub(crate) classes: Arc<Classes>,
     /// What each thread does first.
     pub(crate) enter_thread: Kept,
+    /// What it does after a request that has left a line of the log unfinished.
+    pub(crate) finish_lines: Kept,
 }
 
 /// What all applications of the interpreter share.
@@ -48,7 +66,8 @@ impl Classes {
 }
 
 /// The life of a thread: it sleeps without the GIL, and serves whatever waits in one hold of it.
-pub(crate) fn run(host: &Host, queue: &Queue<Job>, mut thread: PythonThread) {
+pub(crate) fn run(host: &Host, queue: &Arc<Queue<Job>>, mut thread: PythonThread) {
+    QUEUE.set(Some(Arc::clone(queue)));
     let mut names = Names::default();
     thread.attach(|py| {
         let entered = py.str(&host.name).and_then(|name| host.enter_thread.get(py).call([&name]));
@@ -122,6 +141,11 @@ impl Host {
             exchange.with(|outgoing| self.fail(outgoing, &failure, broken));
         }
         exchange.with(Outgoing::close);
+        if log::take_unfinished()
+            && let Err(error) = self.finish_lines.get(py).call([])
+        {
+            tracing::warn!(application = %self.name, "the end of a line is lost\n{}", error.traceback());
+        }
     }
 
     /// Calls the application, sends what it yields and closes it.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::input::{BoxError, Broken, Input};
 use crate::python::{Arguments, Class, Exception, Instance, Kind, Method, Object, PyResult, Python};
+use crate::worker::wait_for_client;
 
 /// The state of one `wsgi.input`. Only who holds the GIL borrows it, or keeps a borrow while waiting without the GIL.
 pub(crate) struct WsgiInput(RefCell<Option<Input>>);
@@ -59,7 +60,7 @@ impl WsgiInput {
             input.line(limit)
         } else {
             let input = &mut *input;
-            py.released(|| input.line(limit))
+            wait_for_client(py, || input.line(limit))
         };
         bytes(py, pieces)
     }
@@ -76,7 +77,7 @@ fn read<'py>(
         input.read(size)
     } else {
         let input = &mut *input;
-        py.released(|| input.read(size))
+        wait_for_client(py, || input.read(size))
     };
     bytes(py, pieces)
 }

@@ -20,10 +20,20 @@ async fn a_shutdown_keeps_its_deadline_and_then_does_what_python_does_at_its_end
     let application = load("endings:app");
     call(&application, request("thread")).await.unwrap();
 
-    // The application's own thread does not end by itself: the deadline counts.
+    let stuck = tokio::spawn({
+        let application = application.clone();
+        async move { call(&application, request("stuck")).await }
+    });
+    tokio::task::spawn_blocking(|| wait_for_log(&["the request is stuck"])).await.unwrap();
+
+    // Neither the request nor the application's own thread ends by itself: the deadline counts.
     let start = Instant::now();
-    assert!(!tower_wsgi::shutdown(Duration::from_millis(300)));
+    assert!(!tower_wsgi::shutdown(Duration::from_secs(2)));
     assert!(start.elapsed() < harness::PATIENCE);
+    for line in ["atexit ran", "without an end of the line"] {
+        wait_for_log(&[line]);
+    }
+    stuck.abort();
     let refused = call(&application, request("")).await.unwrap_err();
     assert!(matches!(refused, WsgiError::Draining(_)), "{refused}");
     assert!(matches!(load_error("endings:app"), LoadError::Over));

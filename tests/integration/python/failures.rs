@@ -125,3 +125,16 @@ fn what_an_application_left_for_its_exit_is_done_at_shutdown() {
     assert!(gateway.wait().success());
     gateway.log().wait_for_text("\"good night\"");
 }
+
+#[test]
+fn what_a_library_left_for_the_end_of_the_process_meets_no_python() {
+    // As a destructor of a C++ library would: it runs when `main` has returned, and ends the process in its own way.
+    let app = "import ctypes, os\nfrom who import application\n
+ending = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)(lambda *_: os.kill(os.getpid(), 9))
+ctypes.CDLL(None).on_exit(ending, None)\n";
+    let files = [("place.py", app), ("who.py", include_str!("../../apps/who.py"))];
+    let mut gateway = start_with("routes: [ { wsgi: { app: \"place:application\" } } ]", &files, &[]);
+    gateway.signal("TERM");
+    assert!(gateway.wait().success());
+    assert_eq!(gateway.log().count("has crashed"), 0, "{}", gateway.log());
+}

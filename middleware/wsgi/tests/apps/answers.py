@@ -312,3 +312,23 @@ def keeps_start_response(environ, start_response, kept=[]):
     kept.append(start_response)
     plain(start_response)
     return [b"kept"]
+
+
+def never_ends_empty(environ, start_response):
+    """All that the Content-Length allows, and then nothing for ever."""
+    start_response("200 OK", [("Content-Length", "2")])
+    if environ["QUERY_STRING"] == "next":
+        yield b"ok"
+        return
+    yield b"ok"
+    while True:
+        yield b""
+
+
+def prints_parts(environ, start_response):
+    """Begins lines that it does not end."""
+    query = environ["QUERY_STRING"]
+    print("half of", query, end="")
+    print("half an error of", query, end="", file=environ["wsgi.errors"])
+    start_response("200 OK", [])
+    return [b"ok"]

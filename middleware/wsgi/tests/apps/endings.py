@@ -20,6 +20,9 @@ def work():
 def app(environ, start_response):
     if environ["QUERY_STRING"] == "thread":
         threading.Thread(target=work).start()
+    elif environ["QUERY_STRING"] == "stuck":
+        print("the request is stuck")
+        OVER.wait()
     else:
         OVER.set()
     start_response("200 OK", [])

@@ -7,6 +7,7 @@ import threading
 
 GREETING = "before"
 previous = signal.signal(signal.SIGTERM, lambda number, frame: os._exit(9))
+signal.signal(35, lambda number, frame: os._exit(9))
 
 
 def answer(start_response, text):

@@ -5,7 +5,9 @@ use http_body_util::BodyExt;
 use hyper::ext::ReasonPhrase;
 use tower_wsgi::{Application, BodyError, Settings, WsgiError};
 
-use crate::harness::{Client, TestBody, call, get, load, logged, post, read, settings, wait_for_log};
+use crate::harness::{
+    Client, PATIENCE, TestBody, call, get, load, logged, post, read, settings, wait_for_log,
+};
 
 fn get_request(target: &str) -> Request<TestBody> {
     Request::get(target).body(TestBody::default()).unwrap()
@@ -216,6 +218,33 @@ async fn no_more_than_the_content_length_is_sent() {
 async fn less_than_the_content_length_breaks_the_answer() {
     assert_eq!(get("answers:too_short").await.body, Err(BodyError::Short { missing: 6 }));
     wait_for_log(&["answers:too_short", "6 bytes shorter"]);
+}
+
+#[tokio::test]
+async fn nothing_holds_a_thread_after_the_content_length() {
+    let wanted = settings("answers:never_ends_empty");
+    let application = Application::load(Settings { threads: 1, ..wanted }).unwrap();
+    for query in ["/", "/?next"] {
+        let answer = tokio::time::timeout(PATIENCE, call(&application, get_request(query))).await;
+        assert_eq!(read(answer.expect("the thread is free").unwrap()).await.text(), "ok");
+    }
+}
+
+#[tokio::test]
+async fn half_a_line_is_logged_with_its_own_request() {
+    let wanted = settings("answers:prints_parts");
+    let application = Application::load(Settings { threads: 1, ..wanted }).unwrap();
+    for name in ["request-one", "request-two"] {
+        let mut request = get_request(&format!("/?{name}"));
+        let mut environ = http_environ::Environ::for_target(request.uri()).unwrap();
+        environ.request_id = http_environ::RequestId::Given(name.into());
+        request.extensions_mut().insert(environ);
+        call(&application, request).await.unwrap();
+        for line in ["half of", "half an error of"] {
+            let id = format!("\"request_id\":\"{name}\"");
+            wait_for_log(&[&format!("\"{line} {name}\""), &id]);
+        }
+    }
 }
 
 /// How often the iterable of that name was closed, asked when it has been.
