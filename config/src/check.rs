@@ -25,6 +25,8 @@ use crate::kind::Kinds;
 use crate::place::{Place, Spanned};
 use crate::reader::Reader;
 use crate::source::Source;
+
+pub use self::env::read_env;
 use stack::Stacks;
 
 const MOST_WORKERS: usize = 1024;
@@ -36,7 +38,7 @@ pub(crate) fn check(source: &Source, root: &Node, kinds: &Kinds, diagnostics: &m
     let mut reader = Reader::new(root, &start, diagnostics);
     let listen = listen::read(&mut reader);
     let trust = reader.section("trust", trust::read).unwrap_or_default();
-    let env = env::read(&mut reader, kinds.standard_variable);
+    let env = env::read_env(&mut reader, kinds.standard_variable);
     // `Source::read` has read it; here it is only known to be a key.
     reader.optional::<PathBuf>("env_file");
     let python = reader.optional("python");

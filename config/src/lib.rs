@@ -25,6 +25,7 @@ mod unit;
 mod variable;
 mod yaml;
 
+pub use check::read_env;
 pub use config::{
     Address, App, Component, Condition, Config, Limits, Listen, Peer, Route, Target, Trust, TrustedHeader,
 };

@@ -8,11 +8,12 @@
 //! ```
 //!
 //! Several applications stand side by side in one interpreter, each with threads and a queue of its own, so that a slow
-//! one does not delay the others. An application that does not import stops the start, with its traceback.
+//! one does not delay the others; `isolation: interpreter` gives one an interpreter of its own. An application that does
+//! not import stops the start, with its traceback; so does one that its neighbours could be mixed up with.
 
 use std::path::{Path, PathBuf};
 
-use tower_wsgi::{Application, GatherError, InputMode, LoadError, WsgiError};
+use tower_wsgi::{Application, GatherError, InputMode, Isolation, LoadError, WsgiError};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 use vestibule_layers::{Answer, Body, BoxService, Cause, Request, rescue};
 
@@ -43,6 +44,12 @@ struct Settings {
     /// How bodies over 64 KiB reach it: `auto` streams those that come quickly and spools the others to a temporary file,
     /// `stream` and `spool` do the one or the other always.
     input: InputMode,
+    /// What it shares with others: `shared` (the default) is one interpreter with all of this kind, `interpreter` one of its
+    /// own (Python 3.13 or later).
+    isolation: Isolation,
+    /// Variables that join the environ of its requests, before those of the whole gateway; with `isolation: interpreter`
+    /// they stand in `os.environ`, too.
+    env: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -55,7 +62,10 @@ impl Settings {
         let queue = count(reader, "queue", 128, MOST_WAITING);
         let modes = [("auto", InputMode::Auto), ("stream", InputMode::Stream), ("spool", InputMode::Spool)];
         let input = reader.one_of("input", &modes, InputMode::Auto);
-        Self { app, path, python, threads, queue, input }
+        let isolations = [("shared", Isolation::Shared), ("interpreter", Isolation::Interpreter)];
+        let isolation = reader.one_of("isolation", &isolations, Isolation::Shared);
+        let env = vestibule_config::read_env(reader, http_environ::is_standard);
+        Self { app, path, python, threads, queue, input, isolation, env }
     }
 }
 
@@ -101,6 +111,8 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         queue: settings.queue,
         input: settings.input,
         multiprocess: context.config.workers > 1,
+        isolation: settings.isolation,
+        variables: settings.env.clone(),
         ..tower_wsgi::Settings::new(context.name, target(&settings.app))
     });
     let application = application.map_err(|error| diagnostic(&error, settings, python))?;
@@ -109,9 +121,13 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
 
 fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<PathBuf>>) -> Diagnostic {
     let place = match (error, python) {
-        (LoadError::Discover(_) | LoadError::Start { .. } | LoadError::OtherVersion { .. }, Some(python)) => {
-            &python.place
-        }
+        (
+            LoadError::Discover(_)
+            | LoadError::Start { .. }
+            | LoadError::OtherVersion { .. }
+            | LoadError::NoSubInterpreters { .. },
+            Some(python),
+        ) => &python.place,
         _ => &settings.app.place,
     };
     Diagnostic::error_in_lines(&rescue::chain(error)).at(place)

@@ -4,6 +4,7 @@ mod django;
 mod failures;
 mod flask;
 mod interpreters;
+mod isolation;
 mod lxml;
 mod side_by_side;
 mod streaming;

@@ -1,9 +1,10 @@
-//! `env`: variables that join every request's environ.
+//! `env`: variables that join the environ of every request, or of those that one application answers.
 
 use crate::reader::Reader;
 use crate::variable::is_variable;
 
-pub(super) fn read(reader: &mut Reader<'_>, is_standard: fn(&str) -> bool) -> Vec<(String, String)> {
+/// Reads the key `env`: names and values, in file order.
+pub fn read_env(reader: &mut Reader<'_>, is_standard: fn(&str) -> bool) -> Vec<(String, String)> {
     let pairs = reader.pairs("env");
     for (name, _) in &pairs {
         if name.starts_with("HTTP_") {

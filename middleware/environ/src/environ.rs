@@ -156,6 +156,7 @@ impl Environ {
             prefix: Box::default(),
             request_id: RequestId::default(),
             variables: Vec::new(),
+            settled: None,
         })
     }
 

@@ -3,15 +3,16 @@
 import atexit
 import importlib
 import importlib.machinery
-import importlib.metadata
 import importlib.util
 import io
 import os
-import re
 import signal
-import site
 import sys
 import threading
+
+import _tower_wsgi_changes as changes
+import _tower_wsgi_neighbours as neighbours
+import _tower_wsgi_seclude as seclude
 
 
 # A line that has not ended is kept; one that never ends must not be kept for ever.
@@ -68,51 +69,37 @@ def finish_lines():
         lines.flush()
 
 
-def start(log):
-    """Prepares the interpreter for applications."""
+# What the host asks of the other modules, by their names here.
+bring_packages = neighbours.bring_packages
+changes_of = changes.changes_of
+forbid_fork = changes.forbid_fork
+refusals = seclude.refusals
+refused_in = seclude.refused_in
+use = seclude.use
+
+
+def start(log, keep, environment):
+    """Prepares the interpreter for applications; `environment` is given to one that is not the main one."""
     sys.stdout = sys.__stdout__ = Lines(log, "stdout")
     sys.stderr = sys.__stderr__ = Lines(log, "stderr")
-
+    if environment is not None:
+        seclude.seclude(environment, keep)
+        changes.own_environment = os.environ
     # Importing `signal` has installed it, where nobody else had a handler.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    elif signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    def refuse_signal(number, handler):
-        try:
-            name = signal.Signals(number).name
-        except ValueError:
-            # The real-time signals between the first and the last have no names.
-            name = f"signal {number}"
-        frame = sys._getframe(1)
-        message = f"a handler of {name} was refused: signals are the gateway's"
-        message += f" ({frame.f_code.co_filename}:{frame.f_lineno})"
-        log("signal", message.encode("utf-8", "backslashreplace"))
-        return signal.getsignal(number)
-
-    signal.signal = refuse_signal
+    changes.watch(log)
 
 
-def add_packages(folders):
-    """Appends the site-packages of another virtualenv, `.pth` files included."""
-    known = _versions(sys.path)
-    for name, version in _versions(folders).items():
-        if known.get(name, version) != version:
-            raise ImportError(
-                f"{name} {version} is installed for this application, but the ones before it have {name} {known[name]}."
-                " Applications of one process share their packages: install the same version for all of them"
-            )
-    for folder in folders:
-        site.addsitedir(folder)
-
-
-def _versions(folders):
-    """The distributions that are found there; the first of a name is the one that is imported."""
-    versions = {}
-    for distribution in importlib.metadata.distributions(path=folders):
-        name = re.sub("[-_.]+", "-", distribution.metadata["Name"] or "").lower()
-        versions.setdefault(name, distribution.version)
-    # Each virtualenv has its own installers, and no application imports them.
-    return {name: version for name, version in versions.items() if name not in ("", "pip", "setuptools", "wheel")}
+def enter(name, target, folders):
+    """Whose neighbour an application must not become, and why; `None` where nothing speaks against its import."""
+    file, _ = _parts(target)
+    if file:
+        folders = [os.path.dirname(file), *folders]
+    refusal = neighbours.enter(name, folders, file)
+    if not refusal:
+        changes.importing = name
+    return refusal
 
 
 def load(name, target, folders):
@@ -121,12 +108,12 @@ def load(name, target, folders):
         if folder not in sys.path:
             sys.path.insert(0, folder)
     importlib.invalidate_caches()
-    module, _, attribute = target.partition(":")
-    if module.endswith(".py") or "/" in module:
-        module = _load_file(name, module)
+    file, attribute = _parts(target)
+    if file:
+        module = _load_file(name, file)
         attribute = attribute or ("application" if hasattr(module, "application") else "app")
     else:
-        module = _import_module(module, folders)
+        module = _import_module(target.partition(":")[0], folders)
         attribute = attribute or "application"
     is_factory = attribute.endswith("()")
     application = module
@@ -139,6 +126,19 @@ def load(name, target, folders):
     return application
 
 
+def settle(application):
+    """The import has ended, with an application or `None`: whose neighbour it cannot stay, and why."""
+    changes.importing = None
+    return neighbours.settle(application)
+
+
+def _parts(target):
+    """The path of a file, where one is named, and the attribute."""
+    module, _, attribute = target.partition(":")
+    is_file = module.endswith(".py") or "/" in module
+    return os.path.abspath(module) if is_file else None, attribute
+
+
 def _import_module(name, folders):
     module = importlib.import_module(name)
     top = sys.modules[name.partition(".")[0]]
@@ -147,13 +147,12 @@ def _import_module(name, folders):
     if own and own.has_location and taken and os.path.realpath(own.origin) != os.path.realpath(taken):
         raise ImportError(
             f"the name {top.__name__} is taken: it was imported from {taken} already, so {own.origin} cannot be."
-            " Applications of one process share their modules: rename one of the two, or name the file"
+            " Rename it, or name the file"
         )
     return module
 
 
 def _load_file(name, path):
-    path = os.path.abspath(path)
     folder = os.path.dirname(path)
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue};
 use http::{Method, Version};
-use http_environ::{Variable, View};
+use http_environ::{Environ, Variable, View};
 
 use crate::python::{Kept, Object, PyResult, Python};
 
@@ -16,6 +16,8 @@ const REMEMBERED: usize = 256;
 pub(crate) struct Template {
     dict: Kept,
     keys: Keys,
+    /// The names of the application's own variables, which come before the listener's.
+    own: Vec<String>,
 }
 
 macro_rules! keys {
@@ -104,7 +106,8 @@ impl Template {
         for (name, value) in facts.variables {
             dict.set(&py.interned(name)?, &py.latin1(value.as_bytes())?)?;
         }
-        Ok(Self { dict: dict.keep(), keys })
+        let own = facts.variables.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Self { dict: dict.keep(), keys, own })
     }
 
     /// A new environ.
@@ -151,6 +154,9 @@ impl Template {
         }
         self.set_headers(py, names, view, &dict)?;
         for (name, value) in known.variables() {
+            if self.own.iter().any(|own| **own == **name) && is_of_listener(known, name, value) {
+                continue;
+            }
             dict.set(&py.str(name)?, &py.latin1(value)?)?;
         }
         Ok(dict)
@@ -189,6 +195,11 @@ impl Template {
         }
         Ok(())
     }
+}
+
+/// Whether a variable is the same for all requests, and not set on the way of this one.
+fn is_of_listener(environ: &Environ, name: &str, value: &[u8]) -> bool {
+    environ.server.env.iter().any(|(listed, its)| **listed == *name && std::ptr::eq(its.as_ref(), value))
 }
 
 /// RFC 3875 section 4.1.18; RFC 6265 section 5.4 for cookies.

@@ -1,7 +1,8 @@
 //! A tower service that runs a WSGI application in an embedded CPython.
 //!
 //! libpython is found and opened at run time, so that one binary serves CPython 3.10 to 3.13 (and, untested, later ones)
-//! and any virtualenv. All applications of a process share one interpreter; each has threads and a queue of its own.
+//! and any virtualenv. The applications of a process share one interpreter, unless [`Isolation`] says otherwise; each has
+//! threads and a queue of its own.
 //! PEP 3333 is what an application sees, and [`http_environ::Environ`] is where its environ comes from.
 //!
 //! ```no_run
@@ -36,8 +37,9 @@
 //!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`) and closes it.
 //! 4. The hub of [`handoff`]: the answer goes back to the task that waits for it.
 //!
-//! Before and after: `discover` finds the interpreter, `load` starts it and imports applications (with `bootstrap.py`),
-//! `threads` ends them; `log` names application and request in what Python prints. `python` is the only part that calls
+//! Before and after: `discover` finds the interpreter, `load` starts it and imports applications (with `bootstrap.py` and
+//! what is beside it: `neighbours` refuses those that would be mixed up, `changes` reports what they change for others,
+//! `seclude` makes a sub-interpreter an application's own), `threads` ends them; `log` names application and request in what Python prints. `python` is the only part that calls
 //! CPython, and the only one that is `unsafe`.
 //!
 //! # What it does not offer
@@ -67,7 +69,7 @@ mod wsgi_input;
 pub use body::{Body, BodyError};
 pub use discover::{DiscoverError, Discovered, discover};
 pub use input::BoxError;
-pub use load::{LoadError, Settings, shutdown};
+pub use load::{Import, Isolation, LoadError, Settings, shutdown};
 pub use python::{InitError, exit};
 pub use request::{GatherError, InputMode};
 pub use service::{Application, ResponseFuture, WsgiError};

@@ -104,7 +104,7 @@ fn write<'py>(
     let line = String::from_utf8_lossy(line.content()?);
     let (application, request_id) = names();
     match stream {
-        "signal" => tracing::warn!(%application, %request_id, "{line}"),
+        "warning" => tracing::warn!(%application, %request_id, "{line}"),
         // PEP 3333 has it for errors: whoever hides what is merely told still sees them.
         "wsgi.errors" => tracing::warn!(%application, %request_id, stream, "{line}"),
         _ => tracing::info!(%application, %request_id, stream, "{line}"),

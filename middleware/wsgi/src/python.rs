@@ -4,17 +4,21 @@
 //! * [`object`]: [`Python`] (the proof that the GIL is held), [`Object`] (an owned reference), [`Kept`]
 //! * [`exception`]: what calls into Python give when they raise
 //! * [`class`]: classes whose instances hold a value of Rust
-//! * [`interpreter`]: the one interpreter of this process, its main thread, and threads that hold the GIL in turn
 //! * [`exit`](mod@exit): the end of this process
+//! * [`interpreter`]: an interpreter, its main thread, and threads that hold its GIL in turn
+//! * [`subinterpreter`]: how those beside the main one begin and end
+//! * [`home`]: what waits for an interpreter's GIL
 //! * [`fork`]: knows when this process is a child that an application forked
 
 mod class;
 mod exception;
 mod exit;
 mod fork;
+mod home;
 mod interpreter;
 mod library;
 mod object;
+mod subinterpreter;
 
 pub(crate) use class::{Arguments, Class, Function, Instance, Method, Type};
 pub(crate) use exception::{Exception, Kind, PyResult};

@@ -4,12 +4,13 @@
 #[path = "wsgi/harness.rs"]
 mod harness;
 
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 use http::Request;
-use tower_wsgi::{LoadError, WsgiError};
+use tower_wsgi::{Application, Isolation, LoadError, Settings, WsgiError, discover};
 
-use harness::{TestBody, call, load, load_error, wait_for_log};
+use harness::{TestBody, call, load, load_error, settings, wait_for_log};
 
 fn request(query: &str) -> Request<TestBody> {
     Request::get(format!("/?{query}")).body(TestBody::default()).unwrap()
@@ -41,25 +42,50 @@ async fn a_shutdown_keeps_its_deadline_and_then_does_what_python_does_at_its_end
 
 #[test]
 fn what_is_registered_for_the_end_runs() {
-    // In a process of its own: the other test has ended this one's interpreter.
-    if std::env::var_os("IN_ITS_OWN_PROCESS").is_none() {
-        let name = "what_is_registered_for_the_end_runs";
-        let run = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name])
-            .env("IN_ITS_OWN_PROCESS", "1")
-            .output()
-            .unwrap();
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
-        return;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    in_its_own_process("what_is_registered_for_the_end_runs", async {
         let application = load("endings:app");
         call(&application, request("thread")).await.unwrap();
         call(&application, request("end")).await.unwrap();
+        assert!(tower_wsgi::shutdown(harness::PATIENCE));
+        for line in ["the thread ended", "atexit ran", "without an end of the line"] {
+            wait_for_log(&[line]);
+        }
     });
-    assert!(tower_wsgi::shutdown(harness::PATIENCE));
-    for line in ["the thread ended", "atexit ran", "without an end of the line"] {
-        wait_for_log(&[line]);
+}
+
+#[test]
+fn sub_interpreters_end_unless_somebody_uses_them() {
+    if discover(settings("").python.as_deref()).unwrap().version < [3, 13, 0] {
+        return;
     }
+    in_its_own_process("sub_interpreters_end_unless_somebody_uses_them", async {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["rests", "computes", "is-read"] {
+            let isolation = Isolation::Interpreter;
+            let settings = Settings { isolation, name: name.into(), ..settings("endings:app") };
+            let application = Application::load(settings).unwrap();
+            let query = format!("mark={}", folder.path().join(name).display());
+            call(&application, request(&query)).await.unwrap();
+            match name {
+                "computes" => drop(call(&application, request("daemon")).await.unwrap()),
+                // The answer is an object of the interpreter, and nobody has read it when it should end.
+                "is-read" => std::mem::forget(call(&application, request("large")).await.unwrap()),
+                _ => {}
+            }
+        }
+        assert!(tower_wsgi::shutdown(harness::PATIENCE));
+        let ended = ["rests", "computes", "is-read"].map(|name| folder.path().join(name).exists());
+        assert_eq!(ended, [true, false, false]);
+    });
+}
+
+/// Runs a test in a process of its own: Python ends only once.
+fn in_its_own_process(name: &str, test: impl Future<Output = ()>) {
+    if std::env::var_os("IN_ITS_OWN_PROCESS").is_none() {
+        let mut run = std::process::Command::new(std::env::current_exe().unwrap());
+        let run = run.args(["--exact", name]).env("IN_ITS_OWN_PROCESS", "1").output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+        return;
+    }
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }

@@ -111,5 +111,5 @@ routes: [ { mount: /shop, app: shop }, { app: blog } ]";
     let output = check(folder.path(), &["check", "vestibule.yaml"]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("the name place is taken") && told.contains("vestibule.yaml:4:24"), "{told}");
+    assert!(told.contains("the module place is") && told.contains("vestibule.yaml:4:24"), "{told}");
 }

@@ -1,33 +1,36 @@
-//! The one interpreter of this process: started on a thread of its own, which stays and is Python's main thread.
+//! The interpreters of this process: each was started on a thread of its own, which stays and is its main thread.
+//!
+//! The first one is Python's main interpreter, and lives as long as the process. The others are sub-interpreters with
+//! modules and a GIL of their own (`subinterpreter`); they can end.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use super::fork;
-use super::library::{self, PyInterpreterState, PyThreadState, table};
+use super::home::Home;
+use super::library::{self, PyThreadState, table};
 use super::object::Python;
+use super::subinterpreter;
 
 /// Stacks of threads that run Python: deep recursion must meet Python's limit before the stack's end.
 const STACK: usize = 16 << 20;
 
-type Command = Box<dyn for<'py> FnOnce(Python<'py>) + Send>;
-
-/// The interpreter; commands to it run on Python's main thread, one after the other.
-pub(crate) struct Interpreter {
-    commands: Sender<Command>,
-    state: State,
+enum Command {
+    Run(Box<dyn for<'py> FnOnce(Python<'py>) + Send>),
+    /// Ends a sub-interpreter that is at rest, and tells whether it was.
+    End(Sender<bool>),
 }
 
-#[derive(Clone, Copy)]
-struct State(*mut PyInterpreterState);
-
-// SAFETY: the interpreter lives as long as the process; the pointer is only handed to functions of CPython.
-unsafe impl Send for State {}
-// SAFETY: as above.
-unsafe impl Sync for State {}
+/// An interpreter; commands to it run on its main thread, one after the other.
+#[derive(Clone)]
+pub(crate) struct Interpreter {
+    commands: Sender<Command>,
+    home: Arc<Home>,
+}
 
 /// Python could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,9 @@ pub enum InitError {
     /// The system gives no thread.
     #[error("failed to start a thread for Python")]
     Thread(#[source] std::io::Error),
+    /// Python makes no sub-interpreter.
+    #[error("failed to make a sub-interpreter: {0}")]
+    SubInterpreter(String),
     /// The thread ended.
     #[error("Python ended while it was starting")]
     Ended,
@@ -51,35 +57,57 @@ impl Interpreter {
     pub(crate) fn start(executable: &Path, library: &Path) -> Result<Self, InitError> {
         library::open(library).map_err(InitError::Library)?;
         let program = CString::new(executable.as_os_str().as_bytes()).map_err(|_| InitError::Path)?;
-        let (commands, queue) = channel();
-        let (started, wait) = channel();
-        let main = move || {
-            let state = initialise(&program);
-            let is_started = state.is_ok();
-            if started.send(state).is_ok() && is_started {
-                obey(queue);
-            }
-        };
-        spawn("python-main", main).map_err(InitError::Thread)?;
-        let state = wait.recv().map_err(|_| InitError::Ended)??;
+        let interpreter = Self::on_its_thread("python-main", move || initialise(&program))?;
         fork::watch();
-        Ok(Self { commands, state })
+        Ok(interpreter)
     }
 
-    /// Runs something on Python's main thread, under the GIL, and waits for its result; `None` where the time passes
-    /// first (it goes on) or Python has ended.
+    /// Starts a sub-interpreter with a GIL of its own, which Python 3.13 and later can.
+    pub(crate) fn start_another(&self, name: &str) -> Result<Self, InitError> {
+        let main = Arc::clone(&self.home);
+        let name = format!("python-{name}");
+        Self::on_its_thread(&name, move || subinterpreter::start(&main).map_err(InitError::SubInterpreter))
+    }
+
+    fn on_its_thread(
+        name: &str,
+        start: impl FnOnce() -> Result<PythonThread, InitError> + Send + 'static,
+    ) -> Result<Self, InitError> {
+        let (commands, queue) = channel();
+        let (started, wait) = channel();
+        let main = move || match start() {
+            Ok(thread) => {
+                if started.send(Ok(Arc::clone(&thread.home))).is_ok() {
+                    obey(thread, queue);
+                }
+            }
+            Err(error) => drop(started.send(Err(error))),
+        };
+        spawn(name, main).map_err(InitError::Thread)?;
+        let home = wait.recv().map_err(|_| InitError::Ended)??;
+        Ok(Self { commands, home })
+    }
+
+    /// Runs something on the interpreter's main thread, under the GIL, and waits for its result; `None` where the time
+    /// passes first (it goes on) or Python has ended.
     pub(crate) fn run<R: Send + 'static>(
         &self,
         within: Option<Duration>,
         run: impl for<'py> FnOnce(Python<'py>) -> R + Send + 'static,
     ) -> Option<R> {
         let (result, wait) = channel();
-        let command: Command = Box::new(move |py| drop(result.send(run(py))));
-        self.commands.send(command).ok()?;
+        self.commands.send(Command::Run(Box::new(move |py| drop(result.send(run(py)))))).ok()?;
         match within {
             Some(time) => wait.recv_timeout(time).ok(),
             None => wait.recv().ok(),
         }
+    }
+
+    /// Ends a sub-interpreter. One that is not at rest stays as it is, and is told by false: threads of the application
+    /// still run in it, or a client still reads what belongs to it.
+    pub(crate) fn end(&self, within: Duration) -> bool {
+        let (ended, wait) = channel();
+        self.commands.send(Command::End(ended)).is_ok() && wait.recv_timeout(within).unwrap_or(false)
     }
 
     /// Starts a thread that can take the GIL.
@@ -88,28 +116,35 @@ impl Interpreter {
         name: &str,
         body: impl FnOnce(PythonThread) + Send + 'static,
     ) -> std::io::Result<std::thread::JoinHandle<()>> {
-        let state = self.state;
-        spawn(name, move || {
-            let state = state;
-            body(PythonThread::new(state));
-        })
+        let home = Arc::clone(&self.home);
+        spawn(name, move || body(PythonThread::new(home)))
     }
 }
 
 /// A thread that is known to Python for life; it holds the GIL only within [`PythonThread::attach`].
-pub(crate) struct PythonThread(*mut PyThreadState);
+pub(crate) struct PythonThread {
+    state: *mut PyThreadState,
+    home: Arc<Home>,
+}
 
 impl PythonThread {
-    fn new(interpreter: State) -> Self {
-        // SAFETY: the interpreter lives for ever; this function does not ask for the GIL.
-        Self(unsafe { (table().PyThreadState_New)(interpreter.0) })
+    fn new(home: Arc<Home>) -> Self {
+        // SAFETY: the interpreter does not end while one of its threads lives; this function does not ask for the GIL.
+        let state = unsafe { (table().PyThreadState_New)(home.state()) };
+        Self::of(state, home)
+    }
+
+    /// This thread, by its state, which is not attached.
+    pub(super) fn of(state: *mut PyThreadState, home: Arc<Home>) -> Self {
+        home.settle();
+        Self { state, home }
     }
 
     /// Takes the GIL for the time of `run`.
     pub(crate) fn attach<R>(&mut self, run: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
         // SAFETY: the state is this thread's own (it is neither Send nor Sync) and not attached: `attach` borrows it
         // exclusively.
-        unsafe { (table().PyEval_RestoreThread)(self.0) };
+        unsafe { (table().PyEval_RestoreThread)(self.state) };
         let _release = Release;
         // SAFETY: the GIL is held until `_release` is dropped.
         run(unsafe { Python::assume() })
@@ -121,8 +156,8 @@ impl Drop for PythonThread {
         // SAFETY: as in `attach`; the state is never used again. Clearing it drops the thread's locals, such as
         // connections of databases.
         unsafe {
-            (table().PyEval_RestoreThread)(self.0);
-            (table().PyThreadState_Clear)(self.0);
+            (table().PyEval_RestoreThread)(self.state);
+            (table().PyThreadState_Clear)(self.state);
             (table().PyThreadState_DeleteCurrent)();
         }
     }
@@ -156,7 +191,7 @@ impl Python<'_> {
 }
 
 /// Starts Python on this thread and gives back the GIL.
-fn initialise(program: &CString) -> Result<State, InitError> {
+fn initialise(program: &CString) -> Result<PythonThread, InitError> {
     // SAFETY: nobody else touches Python yet. The decoded name is never freed: Python refers to it for ever.
     unsafe {
         let name = (table().Py_DecodeLocale)(program.as_ptr(), std::ptr::null_mut());
@@ -166,19 +201,31 @@ fn initialise(program: &CString) -> Result<State, InitError> {
         (table().Py_SetProgramName)(name);
         // 0: no signal handler of Python's.
         (table().Py_InitializeEx)(0);
-        Ok(State((table().PyInterpreterState_Main)()))
+        let home = Home::new((table().PyInterpreterState_Main)());
+        Ok(PythonThread::of((table().PyEval_SaveThread)(), home))
     }
 }
 
-/// The rest of the main thread's life: it holds the GIL only while it runs a command.
-fn obey(commands: Receiver<Command>) {
-    // SAFETY: `initialise` has run on this thread and left it with the GIL.
-    let state = unsafe { (table().PyEval_SaveThread)() };
-    let mut thread = std::mem::ManuallyDrop::new(PythonThread(state));
+/// The rest of a main thread's life: it holds the GIL only while it runs a command.
+fn obey(thread: PythonThread, commands: Receiver<Command>) {
+    // The state of a main thread is never deleted: it ends with its interpreter.
+    let mut thread = std::mem::ManuallyDrop::new(thread);
     for command in commands {
-        let run = std::panic::AssertUnwindSafe(|| thread.attach(command));
-        if std::panic::catch_unwind(run).is_err() {
-            tracing::error!("a panic on Python's main thread");
+        match command {
+            Command::Run(run) => {
+                let run = std::panic::AssertUnwindSafe(|| thread.attach(run));
+                if std::panic::catch_unwind(run).is_err() {
+                    tracing::error!("a panic on Python's main thread");
+                }
+            }
+            Command::End(ended) => {
+                let is_over = subinterpreter::end(thread.state, &thread.home);
+                // Who asked may have run out of patience.
+                let _ = ended.send(is_over);
+                if is_over {
+                    return;
+                }
+            }
         }
     }
 }

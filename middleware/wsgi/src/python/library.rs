@@ -55,6 +55,27 @@ pub(super) struct PyType_Spec {
     pub(super) slots: *mut PyType_Slot,
 }
 
+/// `PyInterpreterConfig`, as it is since 3.12
+#[repr(C)]
+pub(super) struct PyInterpreterConfig {
+    pub(super) use_main_obmalloc: c_int,
+    pub(super) allow_fork: c_int,
+    pub(super) allow_exec: c_int,
+    pub(super) allow_threads: c_int,
+    pub(super) allow_daemon_threads: c_int,
+    pub(super) check_multi_interp_extensions: c_int,
+    pub(super) gil: c_int,
+}
+
+/// `PyStatus`, as it is since 3.8
+#[repr(C)]
+pub(super) struct PyStatus {
+    pub(super) _type: c_int,
+    pub(super) func: *const c_char,
+    pub(super) err_msg: *const c_char,
+    pub(super) exitcode: c_int,
+}
+
 /// `_PyCFunctionFastWithKeywords`: self, arguments, their number, the names of the last ones
 pub(super) type FastFunction =
     unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, isize, *mut PyObject) -> *mut PyObject;
@@ -69,6 +90,7 @@ pub(super) const TP_ITER: c_int = 62;
 pub(super) const TP_ITERNEXT: c_int = 63;
 pub(super) const TP_METHODS: c_int = 64;
 pub(super) const FILE_INPUT: c_int = 257;
+pub(super) const OWN_GIL: c_int = 2;
 
 type Object = *mut PyObject;
 
@@ -77,12 +99,14 @@ macro_rules! table {
         functions { $($name:ident($($argument:ty),*) $(-> $result:ty)?;)* }
         objects { $($object:ident,)* }
         references { $($reference:ident,)* }
+        not_everywhere { $($newer:ident($($parameter:ty),*) -> $value:ty;)* }
     ) => {
         /// The table. A function's name is its symbol; the signatures are those of CPython's headers.
         pub(super) struct Table {
             $(pub(super) $name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
             $(pub(super) $object: Object,)*
             $(pub(super) $reference: *const Object,)*
+            $(pub(super) $newer: Option<unsafe extern "C" fn($($parameter),*) -> $value>,)*
         }
 
         impl Table {
@@ -95,6 +119,7 @@ macro_rules! table {
                         $($name: *library.get(concat!(stringify!($name), "\0").as_bytes())?,)*
                         $($object: *library.get(concat!(stringify!($object), "\0").as_bytes())?,)*
                         $($reference: *library.get(concat!(stringify!($reference), "\0").as_bytes())?,)*
+                        $($newer: library.get(concat!(stringify!($newer), "\0").as_bytes()).ok().map(|found| *found),)*
                     })
                 }
             }
@@ -121,7 +146,9 @@ table! {
         PyEval_SaveThread() -> *mut PyThreadState;
         PyImport_ExecCodeModule(*const c_char, Object) -> Object;
         PyImport_ImportModule(*const c_char) -> Object;
+        PyInterpreterState_Get() -> *mut PyInterpreterState;
         PyInterpreterState_Main() -> *mut PyInterpreterState;
+        PyInterpreterState_ThreadHead(*mut PyInterpreterState) -> *mut PyThreadState;
         PyIter_Next(Object) -> Object;
         PyList_Append(Object, Object) -> c_int;
         PyList_GetItem(Object, isize) -> Object;
@@ -138,7 +165,9 @@ table! {
         PyObject_VectorcallDict(Object, *const Object, usize, Object) -> Object;
         PyThreadState_Clear(*mut PyThreadState);
         PyThreadState_DeleteCurrent();
+        PyThreadState_GetInterpreter(*mut PyThreadState) -> *mut PyInterpreterState;
         PyThreadState_New(*mut PyInterpreterState) -> *mut PyThreadState;
+        PyThreadState_Next(*mut PyThreadState) -> *mut PyThreadState;
         PyTuple_GetItem(Object, isize) -> Object;
         PyTuple_Size(Object) -> isize;
         PyType_FromSpec(*mut PyType_Spec) -> Object;
@@ -150,6 +179,7 @@ table! {
         Py_CompileString(*const c_char, *const c_char, c_int) -> Object;
         Py_DecRef(Object);
         Py_DecodeLocale(*const c_char, *mut usize) -> *mut libc::wchar_t;
+        Py_EndInterpreter(*mut PyThreadState);
         Py_IncRef(Object);
         Py_InitializeEx(c_int);
         Py_SetProgramName(*const libc::wchar_t);
@@ -158,6 +188,9 @@ table! {
     references {
         PyExc_AssertionError, PyExc_AttributeError, PyExc_BaseException, PyExc_OSError, PyExc_RuntimeError,
         PyExc_TypeError, PyExc_ValueError,
+    }
+    not_everywhere {
+        Py_NewInterpreterFromConfig(*mut *mut PyThreadState, *const PyInterpreterConfig) -> PyStatus;
     }
 }
 

@@ -3,11 +3,12 @@
 use std::ffi::{CStr, CString, c_char};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::exception::{Exception, Kind, PyResult};
+use super::home::Home;
 use super::library::{FILE_INPUT, PyObject, table};
 
 /// The proof that this thread holds the GIL, for as long as `'py` lasts.
@@ -19,8 +20,13 @@ pub(crate) struct Python<'py>(PhantomData<(&'py (), *mut ())>);
 pub(crate) struct Object<'py>(NonNull<PyObject>, PhantomData<Python<'py>>);
 
 /// A reference that outlives the hold of the GIL under which it was made. Most are never given back: what is kept (an
-/// application, its template, interned names) lives as long as the process, because Python code cannot be unloaded.
-pub(crate) struct Kept(NonNull<PyObject>);
+/// application, its template, interned names) lives as long as its interpreter, because Python code cannot be unloaded.
+pub(crate) struct Kept {
+    pointer: NonNull<PyObject>,
+    /// An object must never be touched under the GIL of another interpreter: every test would notice.
+    #[cfg(debug_assertions)]
+    interpreter: *mut super::library::PyInterpreterState,
+}
 
 // SAFETY: a kept object is only touched through `Kept::get`, which asks for the GIL.
 unsafe impl Send for Kept {}
@@ -32,7 +38,8 @@ const SHARED: usize = 16 << 10;
 
 /// The content of a `bytes` that is used without the GIL; it never changes.
 struct Shared {
-    object: Kept,
+    object: Option<Kept>,
+    home: Arc<Home>,
     start: *const u8,
     size: usize,
 }
@@ -52,21 +59,25 @@ impl AsRef<[u8]> for Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         // Without the GIL, it can only be left to whoever takes the GIL next.
-        unused().push(Kept(self.object.0));
+        self.object.take().into_iter().for_each(|object| self.home.return_later(object));
     }
-}
-
-/// References that wait to be given back.
-fn unused() -> MutexGuard<'static, Vec<Kept>> {
-    static UNUSED: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
-    UNUSED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Kept {
     /// The object, while the GIL is held.
     pub(crate) fn get<'a, 'py>(&'a self, _py: Python<'py>) -> &'a Object<'py> {
+        // SAFETY: the GIL is held.
+        #[cfg(debug_assertions)]
+        assert_eq!(self.interpreter, unsafe { (table().PyInterpreterState_Get)() }, "another's object");
         // SAFETY: Object is transparent over the pointer, which owns a reference that is never given back.
-        unsafe { &*(&raw const self.0).cast::<Object<'py>>() }
+        unsafe { &*(&raw const self.pointer).cast::<Object<'py>>() }
+    }
+
+    /// The object, owned: its reference is given back when it is dropped.
+    pub(super) fn into_object(self, py: Python<'_>) -> Object<'_> {
+        let object = Object(self.pointer, PhantomData);
+        debug_assert!(std::ptr::eq(self.get(py).pointer(), object.pointer()));
+        object
     }
 }
 
@@ -78,13 +89,8 @@ impl<'py> Python<'py> {
     }
 
     /// Gives back the references that were dropped where nobody held the GIL.
-    #[expect(clippy::unused_self, reason = "it is the proof that the GIL is held")]
     pub(crate) fn give_back(self) {
-        // An object's end may run any code: not under the lock.
-        let unused = std::mem::take(&mut *unused());
-        for kept in unused {
-            drop(Object::<'py>(kept.0, PhantomData));
-        }
+        Home::with_own(self, |home| home.give_back(self));
     }
 
     #[expect(clippy::unused_self, reason = "it is the proof that the GIL is held")]
@@ -220,11 +226,16 @@ impl<'py> Object<'py> {
         Python(PhantomData)
     }
 
-    /// Keeps the object for the rest of the process.
+    /// Keeps the object for the rest of its interpreter's life.
     pub(crate) fn keep(self) -> Kept {
         let pointer = self.0;
         std::mem::forget(self);
-        Kept(pointer)
+        Kept {
+            pointer,
+            // SAFETY: the GIL is held.
+            #[cfg(debug_assertions)]
+            interpreter: unsafe { (table().PyInterpreterState_Get)() },
+        }
     }
 
     pub(crate) fn is_none(&self) -> bool {
@@ -258,11 +269,6 @@ impl<'py> Object<'py> {
     /// Calls it with positional arguments.
     pub(crate) fn call<const N: usize>(&self, arguments: [&Object<'py>; N]) -> PyResult<'py, Object<'py>> {
         self.call_pointers(&arguments.map(Object::pointer))
-    }
-
-    /// Calls it with positional arguments, however many.
-    pub(crate) fn call_all(&self, arguments: &[Object<'py>]) -> PyResult<'py, Object<'py>> {
-        self.call_pointers(&arguments.iter().map(Object::pointer).collect::<Vec<_>>())
     }
 
     /// The pointers come from objects that the caller has.
@@ -397,7 +403,8 @@ impl<'py> Object<'py> {
             return Ok(Bytes::copy_from_slice(content));
         }
         let (start, size) = (content.as_ptr(), content.len());
-        Ok(Bytes::from_owner(Shared { object: self.clone().keep(), start, size }))
+        let home = Home::with_own(self.py(), Home::lend);
+        Ok(Bytes::from_owner(Shared { object: Some(self.clone().keep()), home, start, size }))
     }
 
     pub(super) fn kind(&self) -> PyResult<'py, Object<'py>> {

@@ -5,5 +5,6 @@ mod answers;
 mod environ;
 mod harness;
 mod input;
+mod neighbours;
 mod process;
 mod queue;

@@ -1,0 +1,124 @@
+"""What an application changes for everybody in this process is reported: its name, the file and the line."""
+
+import locale
+import os
+import signal
+import sys
+import time
+
+# What was changed so far: the application that is being imported (or none), what, and where.
+changes = []
+importing = None
+
+# Whether there are other interpreters in this process.
+is_fork_fatal = False
+
+# Of an interpreter whose `os.environ` is not the process's.
+own_environment = None
+
+_log = None
+_values = {}
+
+
+def watch(log):
+    global _log
+    _log = log
+    sys.addaudithook(_audit)
+    locale.setlocale = _reporting_locale(locale.setlocale)
+    time.tzset = _reporting_zone(time.tzset)
+    signal.signal = _refuse_signal
+
+
+def forbid_fork():
+    global is_fork_fatal
+    is_fork_fatal = True
+
+
+def changes_of(application):
+    return [f"{message} ({place})" for name, message, place in changes if name == application]
+
+
+def _audit(event, arguments):
+    if event == "os.putenv":
+        name, value = map(os.fsdecode, arguments)
+        _report(f"os.environ[{name!r}]", value)
+    elif event == "os.unsetenv":
+        _report(f"os.environ[{os.fsdecode(arguments[0])!r}]", None)
+    elif event == "os.chdir":
+        _report("the working directory", arguments[0])
+    elif event in ("os.fork", "os.forkpty") and is_fork_fatal:
+        # CPython tears the other interpreters down in the child, and dies of it.
+        raise RuntimeError("a child of a process with sub-interpreters does not survive: `isolation: process` can fork")
+
+
+def _reporting_locale(setlocale):
+    def reporting(category, locale=None):
+        result = setlocale(category, locale)
+        if locale is not None:
+            _report("the locale", result)
+        return result
+
+    return reporting
+
+
+def _reporting_zone(tzset):
+    zone = os.environ.get("TZ")
+
+    def reporting():
+        before = time.tzname
+        tzset()
+        if time.tzname != before:
+            _report("the time zone", "/".join(time.tzname))
+        elif own_environment is not None and own_environment.get("TZ") != zone:
+            message = "the time zone was not changed: all interpreters of this process have one"
+            _tell("warning", message, _place(sys._getframe(1)))
+
+    return reporting
+
+
+def _refuse_signal(number, handler):
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        # The real-time signals between the first and the last have no names.
+        name = f"signal {number}"
+    _tell("warning", f"a handler of {name} was refused: signals are the gateway's", _place(sys._getframe(1)))
+    return signal.getsignal(number)
+
+
+def _report(what, value):
+    place = _place(sys._getframe(1))
+    if place is None:
+        return
+    owner, known, its_place = _values.setdefault(what, (importing, value, place))
+    _values[what] = (importing, value, place)
+    # Values may be secrets, and are not told.
+    message = f"{what} was changed, for all applications of this process"
+    if known != value and owner not in (None, importing):
+        _tell("warning", f"{message}; {owner} had set another value at {its_place}", place)
+    else:
+        _tell("change", message, place)
+
+
+def _tell(stream, message, place):
+    change = (importing or "", message, place or "?")
+    if change not in changes and len(changes) < 1000:
+        changes.append(change)
+        _log(stream, f"{message} ({change[2]})".encode("utf-8", "backslashreplace"))
+
+
+def _place(frame):
+    """The innermost line that is neither the standard library's wrapper nor, as `None`, the host's own doing."""
+    while frame and _is_wrapper(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_filename.startswith("_tower_wsgi"):
+        return None
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _is_wrapper(file):
+    return file.startswith(("_tower_wsgi_changes", "<frozen ")) or file in _WRAPPERS
+
+
+_WRAPPERS = {module.__file__ for module in (os, locale) if getattr(module, "__file__", None)}
+_WRAPPERS.add(os.__dict__["_Environ"].__setitem__.__code__.co_filename)

@@ -1,0 +1,5 @@
+import readline
+
+
+def app(environ, start_response):
+    pass

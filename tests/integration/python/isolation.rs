@@ -1,0 +1,152 @@
+//! `isolation`: what shares an interpreter, what is refused to, and what has one of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::{TempDir, tempdir};
+
+use super::{APPS, told, venv};
+use crate::harness::{TestGateway, check, get};
+
+/// The settings, URLs and view of a project of Django that is called `mysite`, as they all are.
+const SETTINGS: &str = r#"
+SECRET_KEY = "for the test alone"
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "mysite.urls"
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+TIME_ZONE = None
+SITE = "NAME"
+"#;
+const URLS: &str = r#"
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.http import HttpResponse
+from django.urls import path, reverse
+
+def home(request):
+    call_command("migrate", verbosity=0)
+    User.objects.get_or_create(username=settings.SITE)
+    users = list(User.objects.values_list("username", flat=True))
+    return HttpResponse(f"{settings.SITE} {users} {reverse('home')}")
+
+urlpatterns = [path("", home, name="home")]
+"#;
+const WSGI: &str = r#"
+import os
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
+application = get_wsgi_application()
+"#;
+
+/// Two projects of Django, each with this isolation; `python` is what runs them.
+fn projects(python: &Path, isolation: &str) -> (TempDir, String) {
+    let folder = tempdir().unwrap();
+    for name in ["shop", "blog"] {
+        let site = folder.path().join(name).join("mysite");
+        fs::create_dir_all(&site).unwrap();
+        for (file, text) in
+            [("settings.py", SETTINGS), ("urls.py", URLS), ("wsgi.py", WSGI), ("__init__.py", "")]
+        {
+            fs::write(site.join(file), text.replace("NAME\"\n", &format!("{name}\"\n"))).unwrap();
+        }
+        fs::write(folder.path().join(name).join("manage.py"), "").unwrap();
+    }
+    let app = |name: &str| {
+        format!(
+            "  {name}: {{ wsgi: {{ app: \"mysite.wsgi:application\", path: {name}, isolation: {isolation} }} }}\n"
+        )
+    };
+    let yaml = format!(
+        "listen: \"127.0.0.1:0\"\npython: {}\napps:\n{}{}routes: [ {{ mount: /shop, app: shop }}, {{ mount: /blog, app: blog }} ]",
+        python.display(),
+        app("shop"),
+        app("blog")
+    );
+    (folder, yaml)
+}
+
+/// What `check` says of a file that is wrong.
+fn refused(folder: &TempDir, yaml: &str) -> String {
+    fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+    let output = check(folder.path(), &["check", "vestibule.yaml"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    told
+}
+
+/// The virtualenv of Python 3.13 with `tests/requirements.txt`, which `tests/run` makes beside that of the others, where
+/// this machine has one.
+fn with_sub_interpreters() -> Option<PathBuf> {
+    let venvs = fs::read_dir(Path::new(&venv()).parent()?).ok()?;
+    let mut paths = venvs.map(|entry| entry.expect("it can be read").path());
+    paths.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("3.13.")))
+}
+
+#[test]
+fn two_django_projects_run_side_by_side_in_one_process() {
+    let Some(python) = with_sub_interpreters() else {
+        let (folder, yaml) = projects(Path::new(&venv()), "interpreter");
+        let told = refused(&folder, &yaml);
+        assert!(told.contains("an interpreter of its own, which Python has from 3.13 on"), "{told}");
+        return;
+    };
+    let (folder, yaml) = projects(&python, "interpreter");
+    let mut gateway = TestGateway::in_folder(folder, &yaml, &[]);
+    assert_eq!(gateway.workers().len(), 1);
+    for _ in 0..3 {
+        for name in ["shop", "blog"] {
+            let answer = get(&gateway.address(), &format!("/{name}/"));
+            assert_eq!(answer.text(), format!("{name} ['{name}'] /{name}/"));
+        }
+    }
+    gateway.signal("TERM");
+    assert!(gateway.wait().success(), "{}", gateway.log());
+}
+
+#[test]
+fn two_django_projects_in_one_interpreter_are_refused() {
+    let (folder, yaml) = projects(Path::new(&venv()), "shared");
+    let told = refused(&folder, &yaml);
+    for words in ["shop and blog cannot share an interpreter", "mysite", "vestibule.yaml:5:24"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    for remedy in ["`isolation: interpreter`", "`isolation: process`"] {
+        assert!(told.contains(remedy), "{remedy}: {told}");
+    }
+}
+
+#[test]
+fn an_extension_that_cannot_bear_an_interpreter_of_its_own_is_named() {
+    let Some(python) = with_sub_interpreters() else { return };
+    for (app, module) in [("matrices:application", "numpy."), ("bundled_xml:application", "lxml.etree")] {
+        let folder = tempdir().unwrap();
+        let yaml = format!(
+            "python: {}\napps: {{ sums: {{ wsgi: {{ app: \"{app}\", path: {APPS}, isolation: interpreter }} }} }}\n\
+             routes: [ {{ app: sums }} ]",
+            python.display()
+        );
+        let told = refused(&folder, &yaml);
+        let words =
+            format!("the application sums cannot have an interpreter of its own: it imports {module}");
+        let place = format!("{}.py:3)", app.split(':').next().unwrap());
+        assert!(told.contains(&words) && told.contains(&place), "{told}");
+    }
+}
+
+#[test]
+fn variables_of_an_application_are_its_own() {
+    let yaml = format!(
+        "python: {}\nenv: {{ DEPLOY: production, SITE: all }}\napps:\n\
+         \x20 one: {{ wsgi: {{ app: \"variables:application\", path: {APPS}, env: {{ DEPLOY: beta }} }} }}\n\
+         \x20 other: {{ wsgi: {{ app: \"variables:application\", path: {APPS} }} }}\n\
+         routes: [ {{ mount: /one, app: one }}, {{ app: other }} ]",
+        venv()
+    );
+    let gateway = TestGateway::from_yaml(&yaml);
+    let [one, other] = ["/one", "/"].map(|path| get(&gateway.address(), path).text());
+    assert_eq!([told(&one, "DEPLOY"), told(&one, "SITE")], ["beta", "all"]);
+    assert_eq!([told(&other, "DEPLOY"), told(&other, "SITE")], ["production", "all"]);
+}
