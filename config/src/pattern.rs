@@ -52,6 +52,9 @@ pub enum PatternError {
     /// Two captures that nothing separates surely.
     #[error("only one `{{name}}` can stand in a segment")]
     Crowded,
+    /// `//`, `/./` or `/../`.
+    #[error("no request matches it: `.` and `..` are resolved before, and repeated slashes count as one")]
+    Never,
     /// Something before or behind `{*rest}`.
     #[error("`{{*{0}}}` must be the whole of the last segment")]
     RestNotLast(String),
@@ -68,6 +71,11 @@ impl Pattern {
                 && index + 1 < segments.len()
             {
                 return Err(PatternError::RestNotLast(name.clone()));
+            }
+            if let Segment::Literal(text) = segment
+                && (matches!(text.as_str(), "." | "..") || (text.is_empty() && index + 1 < segments.len()))
+            {
+                return Err(PatternError::Never);
             }
             let Some(name) = segment.name() else { continue };
             if names.contains(&name) {

@@ -7,6 +7,7 @@ mod broken_off;
 mod cores;
 mod fastcgi;
 mod front;
+mod fuzz;
 mod harness;
 mod identity;
 mod layers;
