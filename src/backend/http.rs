@@ -30,7 +30,7 @@ use http_environ::View;
 use vestibule_config::{Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 use vestibule_layers::{BoxService, Request, Response, rescue};
 
-use self::connection::Limits;
+use self::connection::{Limits, Unanswered};
 use self::failure::Failure;
 use self::headers::Host;
 pub(super) use self::outside::outside;
@@ -129,9 +129,13 @@ struct Upstream {
 }
 
 impl Upstream {
-    async fn answer(self: Arc<Self>, mut request: Request) -> Response {
+    /// No `async fn`: its future would have room for the arguments twice, and be beyond what is allocated fast.
+    fn answer(self: Arc<Self>, mut request: Request) -> impl Future<Output = Response> {
         let id = View::of(&request).environ().request_id.clone();
-        self.forward(&mut request).await.unwrap_or_else(|failure| rescue(&id, failure.cause(), &failure))
+        async move {
+            let answer = self.forward(&mut request).await;
+            answer.unwrap_or_else(|failure| rescue(&id, failure.cause(), &failure))
+        }
     }
 
     /// Sends a request to the first server that takes it.
@@ -160,7 +164,7 @@ impl Upstream {
                 }
             };
             self.host.set(request.headers_mut(), server);
-            match connection.send(std::mem::take(request)).await {
+            match connection.send(std::mem::take(request)).await.map_err(Unanswered::from) {
                 Ok(answer) => {
                     let answer = headers::pass_on(answer, server)?;
                     self.pool.put(at, connection);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use vestibule_layers::{Body, BodyError};
@@ -77,21 +78,22 @@ impl Connection {
         self.phase.wait_for_request();
     }
 
-    /// Sends a request; the answer's body streams from the connection.
+    /// Sends a request; the answer's body streams from the connection. Not `async`, and the error is hyper's: each future
+    /// around another one would have room for the request twice.
     pub(super) fn send(
         &mut self,
         request: http::Request<Body>,
-    ) -> impl Future<Output = Result<http::Response<Incoming>, Unanswered>> {
+    ) -> impl Future<Output = Result<http::Response<Incoming>, TrySendError<http::Request<Outgoing>>>> {
         self.phase.wait_for_server();
-        let request = request.map(|body| Outgoing { body, phase: self.phase.clone() });
-        // Handed over before the first poll, so that the future has no room for the request.
-        let answer = self.sender.try_send_request(request);
-        async {
-            answer.await.map_err(|mut error| {
-                let request = error.take_message().map(|request| request.map(|outgoing| outgoing.body));
-                Unanswered { error: error.into_error(), request }
-            })
-        }
+        let phase = self.phase.clone();
+        self.sender.try_send_request(request.map(|body| Outgoing { body, phase }))
+    }
+}
+
+impl From<TrySendError<http::Request<Outgoing>>> for Unanswered {
+    fn from(mut error: TrySendError<http::Request<Outgoing>>) -> Self {
+        let request = error.take_message().map(|request| request.map(|outgoing| outgoing.body));
+        Self { error: error.into_error(), request }
     }
 }
 

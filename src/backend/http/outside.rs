@@ -35,7 +35,9 @@ async fn forward(mut request: Request) -> Result<Response, Failure> {
     let mut connection = server.connect(CONNECT, LIMITS).await?;
     match connection.send(request).await {
         Ok(answer) => headers::pass_on(answer, &server),
-        Err(unanswered) => Err(Failure::Exchange { server: server.to_string(), source: unanswered.error }),
+        Err(unanswered) => {
+            Err(Failure::Exchange { server: server.to_string(), source: unanswered.into_error() })
+        }
     }
 }
 
