@@ -3,7 +3,7 @@
 //! Waking a task from another thread costs a system call, and a change of threads more than a small request itself. So
 //! each runtime thread has a hub: other threads leave answers there and wake one task, the dispatcher, unless it is awake
 //! already; the dispatcher hands the answers out on the runtime's own thread, where waking a task is cheap. While more
-//! requests wait for the same thread, an answer is held back for a moment ([`HOLD`]).
+//! requests wait for the same thread, an answer may be held back for a moment ([`Reply::is_followed`]).
 //!
 //! The other way round, a thread that is woken takes the processor at once, and would serve one request and sleep again.
 //! So the dispatcher wakes it, too: after the tasks that were ready, when all their requests are in the queue. As long as
@@ -22,9 +22,6 @@ use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 use crate::queue::{PATIENCE, Pushed, Queue, Refused};
-
-/// How long an answer is held back at most while others follow; while the next one takes longer, until the next look.
-const HOLD: Duration = Duration::from_micros(200);
 
 /// A queue, as a hub looks after it.
 pub(crate) trait Watched: Send + Sync {
@@ -65,8 +62,8 @@ struct Work<T> {
 pub struct Reply<T> {
     hub: Arc<Hub<T>>,
     sender: oneshot::Sender<T>,
-    /// When the thread began with this request, if others follow.
-    followed: Option<Instant>,
+    /// If others follow: when the thread began with this request, and how long the first of them may be held back.
+    followed: Option<(Instant, Duration)>,
 }
 
 impl<T> Reply<T> {
@@ -75,9 +72,11 @@ impl<T> Reply<T> {
         self.hub.deliver(self.sender, answer, self.followed);
     }
 
-    /// Allows the hub to hold the answer back, as more requests wait for the thread that has taken this one at the time `taken`.
-    pub fn is_followed(&mut self, taken: Instant) {
-        self.followed = Some(taken);
+    /// Allows the hub to hold the answer back, as more requests wait for the thread that has taken this one at the time
+    /// `taken`: for as long as `hold`, counted from the first one that is held back; while the next one takes longer,
+    /// until the next look (after 1 ms at most).
+    pub fn is_followed(&mut self, taken: Instant, hold: Duration) {
+        self.followed = Some((taken, hold));
     }
 
     /// Forbids it again.
@@ -142,15 +141,15 @@ impl<T: Send + 'static> Hub<T> {
 }
 
 impl<T> Hub<T> {
-    fn deliver(&self, sender: oneshot::Sender<T>, answer: T, followed: Option<Instant>) {
+    fn deliver(&self, sender: oneshot::Sender<T>, answer: T, followed: Option<(Instant, Duration)>) {
         let mut state = self.lock();
         if state.is_closed {
             return;
         }
         state.work.ready.push((sender, answer));
-        let may_wait = followed.filter(|_| state.is_looking).is_some_and(|taken| {
+        let may_wait = followed.filter(|_| state.is_looking).is_some_and(|(taken, hold)| {
             let since = *state.held.get_or_insert(taken);
-            taken.saturating_duration_since(since) < HOLD
+            taken.saturating_duration_since(since) < hold
         });
         if !may_wait {
             Self::wake_dispatcher(state);

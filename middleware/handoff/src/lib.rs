@@ -8,6 +8,7 @@
 //! ```
 //! use std::cell::RefCell;
 //! use std::sync::Arc;
+//! use std::time::Duration;
 //!
 //! use handoff::{Hub, Kept, Queue, Reply};
 //!
@@ -28,7 +29,7 @@
 //!     while served.wait() {
 //!         while let Some(mut taken) = served.next() {
 //!             if taken.is_followed {
-//!                 taken.job.reply.is_followed(taken.at);
+//!                 taken.job.reply.is_followed(taken.at, Duration::from_micros(200));
 //!             }
 //!             taken.job.reply.send(taken.job.number * 2);
 //!         }

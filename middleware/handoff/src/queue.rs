@@ -156,6 +156,29 @@ impl<T> Queue<T> {
         Blocked(self)
     }
 
+    /// How many jobs wait.
+    pub fn len(&self) -> usize {
+        self.lock().jobs.len()
+    }
+
+    /// Whether no job waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where it is full, drops the jobs that nobody wants any longer.
+    pub fn make_room(&self, mut is_wanted: impl FnMut(&T) -> bool) {
+        let mut state = self.lock();
+        if state.jobs.len() >= self.capacity {
+            let (wanted, unwanted) =
+                std::mem::take(&mut state.jobs).into_iter().partition(|job| is_wanted(job));
+            state.jobs = wanted;
+            drop(state);
+            // Not under the lock: what a job is made of may have a `Drop` of its own.
+            drop::<VecDeque<T>>(unwanted);
+        }
+    }
+
     /// Takes no more jobs; what waits is still served.
     pub fn close(&self) {
         let mut state = self.lock();
@@ -310,6 +333,17 @@ mod tests {
             assert!(look_until(&queue, &jobs).is_some());
         }
         assert_eq!([push(&queue, 3), push(&queue, 4)], [Ok(()), Err(Refused::Full)]);
+    }
+
+    #[test]
+    fn what_nobody_wants_makes_room_where_it_is_needed() {
+        let queue = Queue::new(2);
+        push(&queue, 1).unwrap();
+        queue.make_room(|_| false);
+        push(&queue, 2).unwrap();
+        queue.make_room(|job| *job == 2);
+        assert_eq!([push(&queue, 3), push(&queue, 4)], [Ok(()), Err(Refused::Full)]);
+        assert_eq!([queue.next().unwrap().job, queue.next().unwrap().job], [2, 3]);
     }
 
     #[test]

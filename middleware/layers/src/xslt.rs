@@ -71,8 +71,8 @@ struct Settings {
     folders: Vec<PathBuf>,
     /// URIs that `document()` may read though the sheet puts them together: `route:/PATH`, or `http://HOST/PATH`.
     documents: Vec<Listed>,
-    /// `max_input` (16 MiB), `max_output` (64 MiB), `max_time` (10s), `max_depth` of templates (3000), `max_operations`
-    /// (100000000): what one transform may take.
+    /// `max_input` (16 MiB), `max_output` (64 MiB), `max_memory` (512 MiB), `max_time` (10s), `max_depth` of templates
+    /// (3000), `max_operations` (100000000): what one transform may take.
     limits: Limits,
 }
 
@@ -107,6 +107,7 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
     let bytes = |size: Size| usize::try_from(size.0).unwrap_or(usize::MAX);
     limits.input_bytes = reader.optional("max_input").map_or(limits.input_bytes, bytes);
     limits.output_bytes = reader.optional("max_output").map_or(limits.output_bytes, bytes);
+    limits.memory = reader.optional("max_memory").map_or(limits.memory, bytes);
     limits.time = reader.or::<Duration>("max_time", limits.time);
     limits.template_depth = reader.or("max_depth", limits.template_depth);
     limits.operations = reader.or("max_operations", limits.operations);
@@ -209,6 +210,7 @@ fn setting_of(limit: Limit) -> Option<&'static str> {
     match limit {
         Limit::InputBytes => Some("max_input"),
         Limit::OutputBytes => Some("max_output"),
+        Limit::Memory => Some("max_memory"),
         Limit::Time => Some("max_time"),
         Limit::TemplateDepth => Some("max_depth"),
         Limit::Operations => Some("max_operations"),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use handoff::{Queue, Taken};
 use http_environ::View;
@@ -19,6 +20,8 @@ use crate::request::{GatherError, Job};
 use crate::service::WsgiError;
 use crate::wsgi_input::WsgiInput;
 
+/// How long an answer may be held back while others follow: as long as some ten requests of a small application take.
+const HOLD: Duration = Duration::from_micros(200);
 thread_local! {
     /// Where this thread takes requests from; a thread of the application's own takes none.
     static QUEUE: RefCell<Option<Arc<Queue<Job>>>> = const { RefCell::new(None) };
@@ -79,7 +82,7 @@ pub(crate) fn run(host: &Host, queue: &Arc<Queue<Job>>, mut thread: PythonThread
         thread.attach(|py| {
             while let Some(Taken { mut job, at, is_followed }) = queue.next() {
                 if is_followed {
-                    job.reply.is_followed(at);
+                    job.reply.is_followed(at, HOLD);
                 }
                 py.give_back();
                 // A panic ends its request, not the thread: nobody would take its place.

@@ -1,15 +1,14 @@
 //! Setting libxml2 and libxslt up, once for the process.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::c_int;
 use std::sync::OnceLock;
 
-use libmimalloc_sys::{mi_free, mi_malloc, mi_realloc};
 use libxslt_sys::{
     EntityLoader, LoadError, REPORT, SECPREF_CREATE_DIRECTORY, SECPREF_READ_NETWORK, SECPREF_WRITE_FILE,
     SECPREF_WRITE_NETWORK, SecurityPrefs, Table,
 };
 
-use crate::current;
+use crate::{current, memory};
 
 /// The libraries, set up.
 pub(crate) struct Engine {
@@ -52,7 +51,7 @@ fn set_up(table: &'static Table) -> Engine {
     unsafe {
         if table.first {
             // Nothing of libxml2's own is allocated yet, so all of it will come from one allocator.
-            (table.xmlMemSetup)(mi_free, mi_malloc, mi_realloc, duplicate);
+            memory::set_up(table);
         }
         (table.xmlInitParser)();
         let other_loader = (table.xmlGetExternalEntityLoader)();
@@ -99,20 +98,5 @@ unsafe fn forbid(table: &Table) -> *mut SecurityPrefs {
         // What was fetched before the run has a URI like that of something on the network.
         (table.xsltSetSecurityPrefs)(prefs, SECPREF_READ_NETWORK, current::permit_fetched);
         prefs
-    }
-}
-
-/// The `strdup` that belongs to libxml2's allocator, which is mimalloc, called without a detour. A tree is thousands of
-/// small pieces, and glibc's `malloc` and `free` are a good part of building and dropping it: with mimalloc a transform
-/// takes 0.66 of the time (0.7 kB of XML), 0.8 (10 kB), 0.8 to 0.87 (1 MB), measured by `benches/transform.rs`.
-unsafe extern "C" fn duplicate(text: *const c_char) -> *mut c_char {
-    // SAFETY: libxml2 gives a string that ends with NUL; the copy has room for all of it.
-    unsafe {
-        let bytes = CStr::from_ptr(text).to_bytes_with_nul();
-        let copy: *mut c_char = mi_malloc(bytes.len()).cast();
-        if !copy.is_null() {
-            std::ptr::copy_nonoverlapping(text, copy, bytes.len());
-        }
-        copy
     }
 }

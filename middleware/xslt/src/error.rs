@@ -110,6 +110,9 @@ pub enum Limit {
     /// [`Limits::operations`](crate::Limits::operations)
     #[error("the transform takes more operations than operations")]
     Operations,
+    /// [`Limits::memory`](crate::Limits::memory)
+    #[error("the transform takes more memory than memory")]
+    Memory,
     /// [`Limits::output_bytes`](crate::Limits::output_bytes)
     #[error("the result is larger than output_bytes")]
     OutputBytes,

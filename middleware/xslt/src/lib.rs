@@ -70,6 +70,7 @@ mod error;
 mod input;
 mod layer;
 mod limits;
+mod memory;
 mod output;
 mod place;
 mod pool;

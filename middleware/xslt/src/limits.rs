@@ -17,6 +17,9 @@ pub struct Limits {
     pub template_variables: u32,
     /// How many instructions may be run, and how many steps of XPath taken (default 100,000,000)
     pub operations: u64,
+    /// Memory for the document's tree, the result's and everything between, in bytes (default 512 MiB). It is counted where
+    /// this crate was the first in its process to use libxml2.
+    pub memory: usize,
     /// Wall time, waiting for a thread included (default 10 s). [`Pool::transform`](crate::Pool::transform) keeps it;
     /// [`Stylesheet::transform`](crate::Stylesheet::transform), which blocks, has nobody who could.
     pub time: Duration,
@@ -30,6 +33,7 @@ impl Default for Limits {
             template_depth: 3_000,
             template_variables: 15_000,
             operations: 100_000_000,
+            memory: 512 << 20,
             time: Duration::from_secs(10),
         }
     }

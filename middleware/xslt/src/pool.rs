@@ -1,12 +1,17 @@
 //! The threads that transforms run on: never the caller's, which has sockets to serve.
+//!
+//! [`handoff`] brings documents there and results back. A run that nobody waits for any more, and that does not end all
+//! the same (libxslt looks whether it should only between instructions, and one expression may take long), leaves its
+//! thread lost: another one takes its place, up to a limit.
 
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use handoff::{Hub, Kept, Queue, Refused, Reply, Taken};
 use tokio::time::timeout;
 
 use crate::documents::Fetched;
@@ -16,6 +21,18 @@ use crate::limits::Limits;
 use crate::output::Output;
 use crate::sheet::{STACK, Stylesheet};
 use crate::stop::Stop;
+
+/// How long a result may be held back while others follow: as long as some ten transforms of small documents take.
+const HOLD: Duration = Duration::from_millis(1);
+
+/// For each thread of a pool, how many more may be started while some are lost.
+const SPARE: usize = 3;
+
+thread_local! {
+    static HUB: Kept<Outcome> = const { RefCell::new(None) };
+}
+
+type Outcome = Result<Output, XsltError>;
 
 /// A bounded queue of transforms and the threads that serve it. Cheap to clone; clones share queue and threads, and
 /// the threads end with the last clone.
@@ -42,13 +59,12 @@ pub struct Task {
 }
 
 impl Pool {
-    /// At most this many threads (each starts when it is first needed), and this many transforms waiting for one.
+    /// This many threads (they start with the first transform), and at most this many transforms waiting for one.
     pub fn new(threads: usize, queue: usize) -> Self {
         let shared = Shared {
-            state: Mutex::default(),
-            work: Condvar::new(),
+            queue: Queue::new(queue.max(1)).into(),
             threads: threads.max(1),
-            queue: queue.max(1),
+            count: Mutex::default(),
         };
         Self(Arc::new(Handle(Arc::new(shared))))
     }
@@ -63,16 +79,27 @@ impl Pool {
     }
 
     /// Transforms, and answers within [`Limits::time`] whatever the sheet does: a run that is late is told to end, as
-    /// is one whose future is dropped; one that still waits for a thread is skipped. Needs tokio's timer.
-    pub async fn transform(&self, task: Task) -> Result<Output, XsltError> {
+    /// is one whose future is dropped; one that still waits for a thread is skipped.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime that has its timers enabled.
+    pub async fn transform(&self, task: Task) -> Outcome {
+        let shared = &self.0.0;
+        shared.start_threads()?;
         let time = task.limits.time;
-        let stop = StopOnDrop(Arc::default());
-        let (reply, result) = oneshot::channel();
-        self.0.0.submit(Job { task, stop: Arc::clone(&stop.0), reply })?;
+        let waiting = Waiting { stop: Arc::default(), shared };
+        let hub = HUB.with(Hub::of_this_thread);
+        let (reply, result) = hub.reply();
+        // Those that nobody waits for take no room from those that somebody does.
+        shared.queue.make_room(|job| !job.stop.is_stopped());
+        match hub.push(&shared.queue, Job { task, stop: Arc::clone(&waiting.stop), reply }) {
+            Ok(()) => {}
+            Err(Refused::Full | Refused::Closed) => return Err(XsltError::Busy),
+        }
         match timeout(time, result).await {
             Ok(Ok(result)) => result,
-            // The thread that should have run it did not start.
-            Ok(Err(_)) => Err(XsltError::Busy),
+            // The thread is gone, and the job with it.
+            Ok(Err(_)) => Err(XsltError::Panicked),
             Err(_) => Err(XsltError::Limit(Limit::Time)),
         }
     }
@@ -85,11 +112,16 @@ impl std::fmt::Debug for Pool {
 }
 
 /// Ends the run of whoever does not wait for it any more.
-struct StopOnDrop(Arc<Stop>);
+struct Waiting<'a> {
+    stop: Arc<Stop>,
+    shared: &'a Shared,
+}
 
-impl Drop for StopOnDrop {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.stop();
+        if self.stop.stop() {
+            self.shared.lock().lost += 1;
+        }
     }
 }
 
@@ -98,179 +130,111 @@ struct Handle(Arc<Shared>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.lock().closed = true;
-        self.0.work.notify_all();
+        self.0.queue.close();
     }
 }
 
 struct Shared {
-    state: Mutex<State>,
-    work: Condvar,
+    queue: Arc<Queue<Job>>,
     threads: usize,
-    queue: usize,
+    count: Mutex<Count>,
 }
 
-#[derive(Default)]
-struct State {
-    jobs: VecDeque<Job>,
-    /// Threads that wait for a job
-    idle: usize,
+#[derive(Debug, Default)]
+struct Count {
     /// Threads that there are
     live: usize,
-    closed: bool,
+    /// Those of them that are at a run which nobody waits for
+    lost: usize,
 }
 
 struct Job {
     task: Task,
     stop: Arc<Stop>,
-    reply: oneshot::Sender<Result<Output, XsltError>>,
+    reply: Reply<Outcome>,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // No code of a job runs under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit(self: &Arc<Self>, job: Job) -> Result<(), XsltError> {
-        let mut state = self.lock();
-        if state.jobs.len() >= self.queue {
-            // Those that nobody waits for take no room from those that somebody does.
-            state.jobs.retain(|job| !job.stop.is_stopped());
-        }
-        if state.jobs.len() >= self.queue {
-            return Err(XsltError::Busy);
-        }
-        state.jobs.push_back(job);
-        if state.jobs.len() > state.idle && state.live < self.threads {
-            self.start_thread(&mut state);
-        }
-        let waiting = state.idle > 0;
-        drop(state);
-        // A busy thread looks for the next job by itself: it need not be told, which takes a system call.
-        if waiting {
-            self.work.notify_one();
+    /// Starts the threads that are missing; fails where there is none at all.
+    fn start_threads(self: &Arc<Self>) -> Result<(), XsltError> {
+        let mut count = self.lock();
+        while count.live - count.lost < self.threads && count.live < self.threads * (1 + SPARE) {
+            if count.lost > 0 {
+                tracing::warn!(
+                    lost = count.lost,
+                    "XSLT runs that nobody waits for do not end: another thread"
+                );
+            }
+            let shared = Arc::clone(self);
+            let thread = thread::Builder::new().name("xslt".to_owned()).stack_size(STACK);
+            match thread.spawn(move || shared.serve()) {
+                Ok(_) => count.live += 1,
+                Err(error) if count.live == 0 => {
+                    tracing::error!(%error, "failed to start a thread for XSLT");
+                    return Err(XsltError::Busy);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "failed to start another thread for XSLT");
+                    break;
+                }
+            }
         }
         Ok(())
     }
 
-    fn start_thread(self: &Arc<Self>, state: &mut State) {
-        let shared = Arc::clone(self);
-        match thread::Builder::new().name("xslt".to_owned()).stack_size(STACK).spawn(move || shared.serve()) {
-            Ok(_) => state.live += 1,
-            Err(error) if state.live == 0 => {
-                tracing::error!(%error, "failed to start a thread for XSLT");
-                // Nobody would come for them; whoever waits learns it by the closed channel.
-                state.jobs.clear();
-            }
-            Err(error) => tracing::warn!(%error, "failed to start another thread for XSLT"),
-        }
-    }
-
     /// The life of a thread.
     fn serve(&self) {
-        while let Some(job) = self.next() {
-            if job.stop.is_stopped() {
-                continue;
+        while self.queue.wait() {
+            let mut is_surplus = false;
+            while let Some(taken) = self.queue.next() {
+                is_surplus = self.run(taken);
+                if is_surplus {
+                    break;
+                }
             }
-            let Job { task, stop, reply } = job;
-            let result =
-                catch_unwind(AssertUnwindSafe(|| task.run(&stop))).unwrap_or(Err(XsltError::Panicked));
-            // Nobody may wait any more.
-            let _ = reply.send(result);
+            self.queue.rest();
+            if is_surplus {
+                return;
+            }
         }
+        self.lock().live -= 1;
     }
 
-    fn next(&self) -> Option<Job> {
-        let mut state = self.lock();
-        loop {
-            if let Some(job) = state.jobs.pop_front() {
-                return Some(job);
-            }
-            if state.closed {
-                return None;
-            }
-            state.idle += 1;
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
+    /// True where the thread was replaced meanwhile, and is to end.
+    fn run(&self, Taken { job, at, is_followed }: Taken<Job>) -> bool {
+        let Job { task, stop, mut reply } = job;
+        if !stop.begin() {
+            return false;
         }
+        let outcome = catch_unwind(AssertUnwindSafe(|| task.run(&stop))).unwrap_or(Err(XsltError::Panicked));
+        let was_given_up = stop.end();
+        if is_followed {
+            reply.is_followed(at, HOLD);
+        }
+        reply.send(outcome);
+        if !was_given_up {
+            return false;
+        }
+        let mut count = self.lock();
+        count.lost -= 1;
+        let is_surplus = count.live - count.lost > self.threads;
+        if is_surplus {
+            count.live -= 1;
+        }
+        is_surplus
     }
 }
 
 impl Task {
-    fn run(&self, stop: &Stop) -> Result<Output, XsltError> {
+    fn run(&self, stop: &Stop) -> Outcome {
         let input = Input { bytes: &self.document, kind: self.kind, charset: self.charset.as_deref() };
         self.stylesheet.0.run(input, &self.params, &self.fetched, &self.limits, stop)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::sheet::Policy;
-
-    /// A transform of a thousand elements: by the first sheet a matter of months, by the other one of microseconds.
-    fn task(slow: bool) -> Task {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sheet.xsl");
-        let loops = if slow { 4 } else { 0 };
-        let (open, close) = (r#"<xsl:for-each select="//*">"#.repeat(loops), "</xsl:for-each>".repeat(loops));
-        let sheet = format!(
-            r#"<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"><xsl:template match="/">{open}<x/>{close}</xsl:template></xsl:stylesheet>"#
-        );
-        std::fs::write(&path, sheet).unwrap();
-        let limits = Limits { operations: u64::MAX, time: Duration::from_secs(60), ..Limits::default() };
-        Task {
-            stylesheet: Stylesheet::compile([path], &Policy::default()).unwrap(),
-            document: Bytes::from(format!("<a>{}</a>", "<e/>".repeat(1_000))),
-            kind: InputKind::Xml,
-            charset: None,
-            params: Vec::new(),
-            fetched: Fetched::default(),
-            limits: Arc::new(limits),
-        }
-    }
-
-    /// Polls a future until the pool has come to a state.
-    async fn until(
-        pool: &Pool,
-        future: &mut (impl Future<Output = impl Sized> + Unpin),
-        holds: impl Fn(&State) -> bool,
-    ) {
-        while !holds(&pool.0.0.lock()) {
-            tokio::select! {
-                biased;
-                _ = &mut *future => panic!("the transform has ended"),
-                () = tokio::task::yield_now() => {}
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn what_nobody_waits_for_ends_or_never_begins() {
-        let pool = Pool::new(1, 1);
-        let mut running = Box::pin(pool.transform(task(true)));
-        until(&pool, &mut running, |state| state.live == 1 && state.jobs.is_empty()).await;
-        let mut queued = Box::pin(pool.transform(task(true)));
-        until(&pool, &mut queued, |state| state.jobs.len() == 1).await;
-        assert!(matches!(pool.transform(task(false)).await, Err(XsltError::Busy)));
-        drop(queued);
-        let mut next = Box::pin(pool.transform(task(false)));
-        until(&pool, &mut next, |state| state.jobs.len() == 1).await;
-        drop(running);
-        next.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn threads_end_with_the_pool() {
-        let pool = Pool::new(2, 4);
-        pool.transform(task(false)).await.unwrap();
-        let shared = Arc::downgrade(&pool.0.0);
-        drop(pool);
-        while shared.strong_count() > 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ use crate::documents::Fetched;
 use crate::error::{Faults, Limit, XsltError};
 use crate::input::{Input, parse_document};
 use crate::limits::Limits;
+use crate::memory::Metered;
 use crate::output::{Output, serialise};
 use crate::place;
 use crate::sheet::{Sheet, Sheets, Stylesheet};
@@ -46,7 +47,11 @@ impl Sheets {
     ) -> Result<Output, XsltError> {
         let params = Params::new(params)?;
         let scope = Scope::enter(self.engine.table, Access::Nothing);
-        let result = self.run_within(&scope, input, &params, fetched, limits, stop);
+        let metered = Metered::start(limits.memory);
+        let mut result = self.run_within(&scope, input, &params, fetched, limits, stop);
+        if metered.is_over() {
+            result = Err(XsltError::Limit(Limit::Memory));
+        }
         for message in scope.with(|current| std::mem::take(&mut current.messages)) {
             tracing::info!(target: "tower_xslt::message", "{message}");
         }

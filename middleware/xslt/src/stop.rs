@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libxslt_sys::{STATE_STOPPED, TransformContext};
 
@@ -15,6 +15,9 @@ pub(crate) struct Stop(Mutex<State>);
 #[derive(Default)]
 struct State {
     stopped: bool,
+    /// A thread is at it.
+    begun: bool,
+    /// What libxslt is doing for it at the moment.
     running: Option<Running>,
 }
 
@@ -25,9 +28,9 @@ struct Running(NonNull<TransformContext>);
 unsafe impl Send for Running {}
 
 impl Stop {
-    /// Ends the run at its next instruction; one that has not begun never begins.
-    pub(crate) fn stop(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Ends the run at its next instruction; one that has not begun never begins. True where a thread is at it.
+    pub(crate) fn stop(&self) -> bool {
+        let mut state = self.lock();
         state.stopped = true;
         if let Some(Running(context)) = &state.running {
             // SAFETY: the context is alive while it stands here. libxslt looks at the field between instructions, and
@@ -35,23 +38,42 @@ impl Stop {
             unsafe { AtomicI32::from_ptr(&raw mut (*context.as_ptr()).state) }
                 .store(STATE_STOPPED, Ordering::Relaxed);
         }
+        state.begun
+    }
+
+    /// A thread takes the run on; false where it is stopped already.
+    pub(crate) fn begin(&self) -> bool {
+        let mut state = self.lock();
+        state.begun = !state.stopped;
+        state.begun
+    }
+
+    /// The thread is done with it. True where it was stopped in the meantime.
+    pub(crate) fn end(&self) -> bool {
+        let mut state = self.lock();
+        state.begun = false;
+        state.stopped
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).stopped
+        self.lock().stopped
     }
 
     /// Lets `stop` end what `run` does with the context. `None` if it was stopped before.
     pub(crate) fn during<T>(&self, context: &Context, run: impl FnOnce() -> T) -> Option<T> {
         {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.lock();
             if state.stopped {
                 return None;
             }
             state.running = Some(Running(context.pointer));
         }
         let done = run();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).running = None;
+        self.lock().running = None;
         Some(done)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

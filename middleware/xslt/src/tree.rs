@@ -8,6 +8,7 @@ use libxslt_sys::{Document, HTML_DOCUMENT_NODE, ParserContext, Table, TransformC
 use crate::current::text;
 use crate::engine::Engine;
 use crate::limits::Limits;
+use crate::memory;
 
 /// A document's tree.
 pub(crate) struct Tree {
@@ -104,6 +105,7 @@ impl Context {
             (table.xsltSetTransformErrorFunc)(pointer.as_ptr(), mark, libxslt_sys::REPORT);
             let operations = usize::try_from(limits.operations).unwrap_or(usize::MAX);
             let raw = pointer.as_ptr();
+            memory::end_when_over(&raw mut (*raw).state);
             (*raw).max_template_depth = clamped(limits.template_depth);
             (*raw).max_template_variables = clamped(limits.template_variables);
             (*raw).operation_limit = operations;
@@ -132,6 +134,7 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
+        memory::end_when_over(std::ptr::null_mut());
         // SAFETY: the context is ours.
         unsafe { (self.table.xsltFreeTransformContext)(self.pointer.as_ptr()) }
     }

@@ -134,6 +134,20 @@ fn nothing_is_written() {
 }
 
 #[test]
+fn an_entity_of_a_sheet_reads_nothing_outside_of_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sheet.xsl");
+    for uri in ["file:///etc/passwd", "http://localhost:1/x"] {
+        let sheet = format!(
+            r#"<!DOCTYPE x [<!ENTITY x SYSTEM "{uri}">]>{}"#,
+            wrap("<!-- --><xsl:template match='/'>&x;</xsl:template>")
+        );
+        std::fs::write(&file, sheet).unwrap();
+        assert_eq!(denied(Stylesheet::compile([&file], &Policy::default())), uri);
+    }
+}
+
+#[test]
 fn external_entities_are_refused_and_named() {
     for uri in ["file:///etc/passwd", "http://localhost:1/x"] {
         let document = format!(r#"<!DOCTYPE a [<!ENTITY x SYSTEM "{uri}">]><a>&x;</a>"#);
@@ -161,6 +175,12 @@ fn entities_do_not_blow_up() {
     }
     laughs += "]><a>&l11;</a>";
     assert_eq!(limit(run(IDENTITY, &laughs, &Limits::default())), Limit::Entities);
+
+    let parameters = laughs
+        .replace("<!ENTITY l", "<!ENTITY % l")
+        .replace("&l", "%l")
+        .replace("]><a>%l11;</a>", "%l11;]><a/>");
+    run(IDENTITY, &parameters, &Limits::default()).unwrap_err();
 
     let quadratic = format!(
         r#"<!DOCTYPE a [<!ENTITY x "{}">]><a>{}</a>"#,
@@ -219,6 +239,43 @@ fn an_exponential_expression_is_refused() {
         "[count(//*".repeat(8) + &") > 0]".repeat(8)
     );
     assert_eq!(limit(run(&body, &elements(100), &few)), Limit::Operations);
+}
+
+#[test]
+fn output_without_end_is_refused_before_memory_is() {
+    // It ends neither by depth nor, within the time of a test, by operations.
+    let few = limits(|limits| {
+        limits.memory = 32 << 20;
+        limits.operations = u64::MAX;
+    });
+    assert_eq!(limit(run(LONG, &elements(1_000), &few)), Limit::Memory);
+    // The thread serves on, with all of its memory.
+    run(IDENTITY, "<a>text</a>", &few).unwrap();
+}
+
+#[test]
+fn a_string_that_doubles_is_refused() {
+    let body = r#"<xsl:template name="t"><xsl:param name="s"/><xsl:call-template name="t"><xsl:with-param name="s" select="concat($s, $s)"/></xsl:call-template></xsl:template>
+        <xsl:template match="/"><xsl:call-template name="t"><xsl:with-param name="s" select="'0123456789'"/></xsl:call-template></xsl:template>"#;
+    assert_eq!(limit(run(body, "<a/>", &limits(|limits| limits.memory = 32 << 20))), Limit::Memory);
+}
+
+#[test]
+fn one_instruction_that_takes_all_memory_is_refused() {
+    let small = limits(|limits| limits.memory = 32 << 20);
+    let text = format!("<a>{}</a>", "x ".repeat(1_000_000));
+    for expression in ["str:tokenize(/)", "str:split(/, '')"] {
+        let body = format!(
+            r#"<xsl:template match="/"><xsl:value-of xmlns:str="http://exslt.org/strings" select="count({expression})"/></xsl:template>"#
+        );
+        assert_eq!(limit(run(&body, &text, &small)), Limit::Memory, "{expression}");
+    }
+}
+
+#[test]
+fn a_document_whose_tree_is_too_large_is_refused() {
+    let small = limits(|limits| limits.memory = 1 << 20);
+    assert_eq!(limit(run(IDENTITY, &elements(100_000), &small)), Limit::Memory);
 }
 
 #[test]

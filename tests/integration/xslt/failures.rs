@@ -61,6 +61,7 @@ fn every_limit_has_its_status_and_is_named_in_the_log() {
         (COPY, "max_input: 20", "", 502, "V-UPSTREAM", "max_input"),
         (wide, "max_output: 100", &*document, 500, "V-TRANSFORM", "max_output"),
         (deep, "max_depth: 50", "", 500, "V-TRANSFORM", "max_depth"),
+        (wide, "max_memory: 10KiB", &*document, 500, "V-TRANSFORM", "max_memory"),
         (wide, "max_operations: 50", &*document, 500, "V-TRANSFORM", "max_operations"),
     ] {
         let gateway = through(sheet, &format!(", {settings}"));
@@ -79,6 +80,39 @@ fn a_transform_that_takes_too_long_is_504() {
     assert!(status == 504 && line.contains("max_time"), "{line}");
     // The thread has come back, and others go on.
     assert_eq!(get(&gateway.address(), "/").status, 200);
+}
+
+#[test]
+fn transforms_that_do_not_even_end_when_told_to_delay_no_other() {
+    // One expression: libxslt looks whether it is to end before it and after it.
+    let deaf = r#"<xsl:template match="/"><xsl:value-of select="count(//b[count(//b[count(//b) > 0]) > 0])"/></xsl:template>"#;
+    let sheet = |body| {
+        format!(
+            r#"<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">{body}</xsl:stylesheet>"#
+        )
+    };
+    let yaml = "apps: { documents: { wsgi: { app: \"feed:application\", path: \"${APPS}\" } } }
+routes:
+  - mount: /deaf
+    layers: [ { xslt: { stylesheet: deaf.xsl, max_time: 100ms } } ]
+    app: documents
+  - mount: /fine
+    layers: [ { xslt: { stylesheet: copy.xsl } } ]
+    app: documents";
+    let gateway = start(yaml, &[("deaf.xsl", &sheet(deaf)), ("copy.xsl", &sheet(COPY))]);
+    let document = "%3Cb/%3E".repeat(1000);
+    let path = format!("/deaf?%3Ca%3E{document}%3C/a%3E");
+    std::thread::scope(|scope| {
+        // More than the pool has threads for.
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let late: Vec<_> =
+            (0..threads + 1).map(|_| scope.spawn(|| get(&gateway.address(), &path).status)).collect();
+        let statuses: Vec<_> = late.into_iter().map(|late| late.join().unwrap()).collect();
+        assert_eq!(statuses, vec![504; threads + 1]);
+    });
+    let answer = get(&gateway.address(), "/fine?%3Ca/%3E");
+    assert!(answer.status == 200 && answer.text().contains("<a/>"), "{}", answer.text());
+    gateway.log().wait_for_text("XSLT runs that nobody waits for do not end");
 }
 
 #[test]
