@@ -59,9 +59,13 @@ def run(server, chosen, retry):
             outcome, seen = judge(sites, check)
             if outcome == "fail" and retry:
                 outcome, seen = judge(sites, check)
-            print(server.name, check.row, check.name, outcome, one_line(seen), sep="\t", flush=True)
+            tell(server, check.row, check.name, outcome, seen)
     finally:
         sites.stop()
+
+
+def tell(server, row, check, outcome, seen):
+    print(server.name, row, check, outcome, one_line(seen), sep="\t", flush=True)
 
 
 def judge(sites, check):
@@ -102,13 +106,9 @@ class Sites:
     def get(self, kind):
         site = self.running.get(kind)
         if site and not self.is_well(kind, site):
-            self.running.pop(kind).process.stop()
+            self.end(kind)
             site = None
-        if site is None:
-            site = self.start(kind)
-            if site:
-                self.running[kind] = site
-        return site
+        return site or self.start(kind)
 
     @staticmethod
     def is_well(kind, site):
@@ -126,19 +126,25 @@ class Sites:
                 return None
             process = Process(place, command, self.server.environment(kind))
             address = place.socket if kind == "unix" else place.address
-            site = Site(self.server, process, address, PREFIXES.get(kind, ""))
+            site = self.running[kind] = Site(self.server, process, address, PREFIXES.get(kind, ""))
             eventually(lambda site=site: process.code() is not None or self.is_well(kind, site), STARTING)
             if kind == "broken" or process.code() is None:
                 return site
-            log = process.log()[-2000:]
-            process.stop()
+            log = site.log()[-2000:]
+            self.end(kind)
             # Another program may have been faster at the port that was free.
             expect("in use" in log, f"it does not start: {log}")
         raise Wrong("no port stays free")
 
+    def end(self, kind):
+        site = self.running.pop(kind)
+        if self.server.never_logged and self.server.never_logged in site.log():
+            tell(self.server, "survival", kind, "fail", f"{self.server.never_logged} is in the log")
+        site.process.stop()
+
     def stop(self):
-        for site in self.running.values():
-            site.process.stop()
+        for kind in list(self.running):
+            self.end(kind)
 
 
 main()

@@ -23,6 +23,7 @@ class Server:
 
     title = name = ""
     prefix_header = None  # by which a trusted front server tells SCRIPT_NAME
+    never_logged = None  # a word that no application can bring it to say
 
     def command(self, kind, place):
         raise NotImplementedError
@@ -43,6 +44,7 @@ def peer(program):
 class Vestibule(Server):
     name, title = "vestibule", "Vestibule"
     prefix_header = "X-Forwarded-Prefix"
+    never_logged = "panicked"
 
     def command(self, kind, place):
         listen = f"unix:{place.socket}" if kind == "unix" else place.address
