@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the checks of tests/wsgi against servers, and tells what each has done.
 
-    run.py vestibule waitress           these servers; all of them without a name
+    run.py vestibule waitress           these servers; all of the tables without a name
     run.py --row close --row write      only these rows
     run.py --list                       the rows and their checks; runs nothing
 
@@ -20,7 +20,7 @@ import sys
 import checks
 from client import Absent, Wrong, eventually, expect
 from processes import Place, Process
-from servers import PREFIXES, SERVERS
+from servers import OTHERS, PREFIXES, SERVERS
 from sites import Site
 
 DEADLINE = 90  # seconds, for a check
@@ -29,7 +29,7 @@ STARTING = 30
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("servers", nargs="*", metavar="SERVER", help=", ".join(server.name for server in SERVERS))
+    options.add_argument("servers", nargs="*", metavar="SERVER", help=", ".join(server.name for server in SERVERS + OTHERS))
     options.add_argument("--row", action="append", help="only the checks of this row")
     options.add_argument("--check", action="append", help="only this check")
     options.add_argument("--retry", action="store_true", help="what fails is run once more: a machine may be busy")
@@ -47,9 +47,9 @@ def main():
         for check in chosen:
             print(check.row, check.name, sep="\t")
         return
-    for server in SERVERS:
-        if not options.servers or server.name in options.servers:
-            run(server, chosen, options.retry)
+    named = [server for server in SERVERS + OTHERS if server.name in options.servers]
+    for server in named if options.servers else SERVERS:
+        run(server, chosen, options.retry)
 
 
 def run(server, chosen, retry):
