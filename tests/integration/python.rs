@@ -4,7 +4,7 @@ mod django;
 mod failures;
 mod flask;
 mod interpreters;
-mod isolation;
+pub(crate) mod isolation;
 mod lxml;
 mod side_by_side;
 mod streaming;

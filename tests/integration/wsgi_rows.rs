@@ -9,13 +9,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use crate::python::isolation::with_sub_interpreters;
 use crate::python::venv;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const TABLE: &str = include_str!("../wsgi/README.md");
 
 /// What `run.py` has told: a line for each check.
-static OUTCOMES: LazyLock<String> = LazyLock::new(|| run(&["vestibule"]));
+static OUTCOMES: LazyLock<String> = LazyLock::new(|| run(&["vestibule"], Path::new(&venv())));
 
 macro_rules! rows {
     ($($row:ident)*) => {
@@ -33,6 +34,16 @@ rows! {
 }
 
 #[test]
+fn an_interpreter_of_its_own_passes_every_row() {
+    // What is said where Python has none is asked beside `with_sub_interpreters`.
+    let Some(python) = with_sub_interpreters() else { return };
+    let outcomes = run(&["vestibule-interpreter"], &python);
+    for row in ROWS {
+        assert_passed(&outcomes, &name_of(row));
+    }
+}
+
+#[test]
 fn every_row_has_its_tests_and_every_test_is_there() {
     let documented = documented();
     let rows: BTreeSet<_> = ROWS.iter().map(|row| name_of(row)).collect();
@@ -40,7 +51,7 @@ fn every_row_has_its_tests_and_every_test_is_there() {
 
     let sources = sources(Path::new(ROOT));
     let mut checks: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in run(&["--list"]).lines() {
+    for line in run(&["--list"], Path::new(&venv())).lines() {
         let (row, check) = line.split_once('\t').expect("a row and a check");
         checks.entry(row.into()).or_default().insert(check.into());
     }
@@ -68,14 +79,13 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 fn passes(row: &str) {
-    let name = name_of(row);
-    let outcomes: Vec<Vec<&str>> = OUTCOMES
-        .lines()
-        .map(|line| line.split('\t').collect::<Vec<_>>())
-        .filter(|fields| fields.get(1) == Some(&&*name))
-        .collect();
-    assert!(!outcomes.is_empty(), "no check of {name} was run:\n{}", *OUTCOMES);
-    let failed: Vec<_> = outcomes.iter().filter(|fields| fields.get(3) != Some(&"pass")).collect();
+    assert_passed(&OUTCOMES, &name_of(row));
+}
+
+fn assert_passed(outcomes: &str, row: &str) {
+    let of_row: Vec<_> = outcomes.lines().filter(|line| line.split('\t').nth(1) == Some(row)).collect();
+    assert!(!of_row.is_empty(), "no check of {row} was run:\n{outcomes}");
+    let failed: Vec<_> = of_row.iter().filter(|line| line.split('\t').nth(3) != Some("pass")).collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
@@ -84,14 +94,15 @@ fn name_of(row: &str) -> String {
 }
 
 /// Runs `run.py`; at its deadline it is asked to end its servers, and then killed.
-fn run(arguments: &[&str]) -> String {
+fn run(arguments: &[&str], python: &Path) -> String {
     let output = Command::new("timeout")
         .args(["--kill-after=10s", "300s"])
-        .arg(Path::new(&venv()).join("bin/python3"))
+        .arg(python.join("bin/python3"))
         .args(["-B", "tests/wsgi/run.py"])
         .args(arguments)
         .current_dir(ROOT)
         .env("VESTIBULE", env!("CARGO_BIN_EXE_vestibule"))
+        .env("VESTIBULE_TEST_VENV", python)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

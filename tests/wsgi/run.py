@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the checks of tests/wsgi against servers, and tells what each has done.
 
-    run.py vestibule waitress           these servers; all of them without a name
+    run.py vestibule waitress           these servers; all of the tables without a name
     run.py --row close --row write      only these rows
     run.py --list                       the rows and their checks; runs nothing
 
@@ -20,7 +20,7 @@ import sys
 import checks
 from client import Absent, Wrong, eventually, expect
 from processes import Place, Process
-from servers import PREFIXES, SERVERS
+from servers import OTHERS, PREFIXES, SERVERS
 from sites import Site
 
 DEADLINE = 90  # seconds, for a check
@@ -29,7 +29,7 @@ STARTING = 30
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("servers", nargs="*", metavar="SERVER", help=", ".join(server.name for server in SERVERS))
+    options.add_argument("servers", nargs="*", metavar="SERVER", help=", ".join(server.name for server in SERVERS + OTHERS))
     options.add_argument("--row", action="append", help="only the checks of this row")
     options.add_argument("--check", action="append", help="only this check")
     options.add_argument("--retry", action="store_true", help="what fails is run once more: a machine may be busy")
@@ -47,9 +47,9 @@ def main():
         for check in chosen:
             print(check.row, check.name, sep="\t")
         return
-    for server in SERVERS:
-        if not options.servers or server.name in options.servers:
-            run(server, chosen, options.retry)
+    named = [server for server in SERVERS + OTHERS if server.name in options.servers]
+    for server in named if options.servers else SERVERS:
+        run(server, chosen, options.retry)
 
 
 def run(server, chosen, retry):
@@ -59,9 +59,13 @@ def run(server, chosen, retry):
             outcome, seen = judge(sites, check)
             if outcome == "fail" and retry:
                 outcome, seen = judge(sites, check)
-            print(server.name, check.row, check.name, outcome, one_line(seen), sep="\t", flush=True)
+            tell(server, check.row, check.name, outcome, seen)
     finally:
         sites.stop()
+
+
+def tell(server, row, check, outcome, seen):
+    print(server.name, row, check, outcome, one_line(seen), sep="\t", flush=True)
 
 
 def judge(sites, check):
@@ -102,13 +106,9 @@ class Sites:
     def get(self, kind):
         site = self.running.get(kind)
         if site and not self.is_well(kind, site):
-            self.running.pop(kind).process.stop()
+            self.end(kind)
             site = None
-        if site is None:
-            site = self.start(kind)
-            if site:
-                self.running[kind] = site
-        return site
+        return site or self.start(kind)
 
     @staticmethod
     def is_well(kind, site):
@@ -126,19 +126,25 @@ class Sites:
                 return None
             process = Process(place, command, self.server.environment(kind))
             address = place.socket if kind == "unix" else place.address
-            site = Site(self.server, process, address, PREFIXES.get(kind, ""))
+            site = self.running[kind] = Site(self.server, process, address, PREFIXES.get(kind, ""))
             eventually(lambda site=site: process.code() is not None or self.is_well(kind, site), STARTING)
             if kind == "broken" or process.code() is None:
                 return site
-            log = process.log()[-2000:]
-            process.stop()
+            log = site.log()[-2000:]
+            self.end(kind)
             # Another program may have been faster at the port that was free.
             expect("in use" in log, f"it does not start: {log}")
         raise Wrong("no port stays free")
 
+    def end(self, kind):
+        site = self.running.pop(kind)
+        if self.server.never_logged and self.server.never_logged in site.log():
+            tell(self.server, "survival", kind, "fail", f"{self.server.never_logged} is in the log")
+        site.process.stop()
+
     def stop(self):
-        for site in self.running.values():
-            site.process.stop()
+        for kind in list(self.running):
+            self.end(kind)
 
 
 main()

@@ -23,6 +23,7 @@ class Server:
 
     title = name = ""
     prefix_header = None  # by which a trusted front server tells SCRIPT_NAME
+    never_logged = None  # a word that no application can bring it to say
 
     def command(self, kind, place):
         raise NotImplementedError
@@ -43,10 +44,12 @@ def peer(program):
 class Vestibule(Server):
     name, title = "vestibule", "Vestibule"
     prefix_header = "X-Forwarded-Prefix"
+    never_logged = "panicked"
+    isolation = "shared"
 
     def command(self, kind, place):
         listen = f"unix:{place.socket}" if kind == "unix" else place.address
-        app = f'wsgi: {{ app: "{target(kind)}", path: "{place.apps}" }}'
+        app = f'wsgi: {{ app: "{target(kind)}", path: "{place.apps}", isolation: {self.isolation} }}'
         routes = {
             "mounted": f"{{ mount: /app, {app} }}",
             "nested": f"{{ mount: /outer, routes: [ {{ mount: /inner, {app} }} ] }}",
@@ -60,6 +63,13 @@ class Vestibule(Server):
         python = os.environ.get("VESTIBULE_TEST_VENV") or sys.executable
         yaml = f'listen: ["{listen}"]\npython: "{python}"\n{more}\nroutes: [ {routes} ]\n'
         return [os.environ["VESTIBULE"], "run", place.write("vestibule.yaml", yaml)]
+
+
+class VestibuleInterpreter(Vestibule):
+    """Each application in an interpreter of its own: needs Python 3.13."""
+
+    name, title = "vestibule-interpreter", "Vestibule, interpreter"
+    isolation = "interpreter"
 
 
 class Gunicorn(Server):
@@ -184,4 +194,6 @@ def group(name):
     return f"process-group={name} application-group=%{{GLOBAL}}"
 
 
+# The columns of the tables; what comes after them runs where it is asked for by name.
 SERVERS = [Vestibule(), Gunicorn(), GunicornThreads(), Uwsgi(), UwsgiSocket(), Waitress(), Granian(), ModWsgi()]
+OTHERS = [VestibuleInterpreter()]

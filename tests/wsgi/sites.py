@@ -93,9 +93,6 @@ class Notes:
         except FileNotFoundError:
             return []
 
-    def count(self):
-        return len(self.lines())
-
     def wait(self, start, seconds=10):
         """Waits for a line that begins so."""
         found = eventually(lambda: next((line for line in self.lines() if line.startswith(start)), None), seconds)

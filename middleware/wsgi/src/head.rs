@@ -26,6 +26,8 @@ pub(crate) enum HeadError {
     Name(String),
     #[error("the value of {0} has a control character or one beyond latin-1")]
     Value(String),
+    #[error("no answer has so many headers")]
+    TooMany,
     #[error("the Content-Length is not one number: {0:?}")]
     ContentLength(String),
 }
@@ -72,7 +74,7 @@ impl Head {
             latin1(value).and_then(|value| HeaderValue::from_bytes(&value).ok())
         };
         let value = value.ok_or_else(|| HeadError::Value(name.to_owned()))?;
-        self.headers.append(key, value);
+        self.headers.try_append(key, value).map_err(|_| HeadError::TooMany)?;
         Ok(Added::Yes)
     }
 
@@ -192,6 +194,13 @@ mod tests {
         for name in ["Connection", "transfer-encoding", "Upgrade", "Keep-Alive", "Trailers"] {
             assert_eq!(head.add(name, "x"), Ok(Added::HopByHop));
         }
+    }
+
+    #[test]
+    fn more_headers_than_an_answer_can_have_are_refused() {
+        let mut head = Head::new("200 OK").unwrap();
+        let refused = (0..100_000).find_map(|number| head.add(&format!("X-{number}"), "1").err());
+        assert_eq!(refused, Some(HeadError::TooMany));
     }
 
     #[test]

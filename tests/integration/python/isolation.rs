@@ -79,7 +79,7 @@ fn refused(folder: &TempDir, yaml: &str) -> String {
 
 /// The virtualenv of Python 3.13 with `tests/requirements.txt`, which `tests/run` makes beside that of the others, where
 /// this machine has one.
-fn with_sub_interpreters() -> Option<PathBuf> {
+pub(crate) fn with_sub_interpreters() -> Option<PathBuf> {
     let venvs = fs::read_dir(Path::new(&venv()).parent()?).ok()?;
     let mut paths = venvs.map(|entry| entry.expect("it can be read").path());
     paths.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("3.13.")))

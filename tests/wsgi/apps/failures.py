@@ -97,7 +97,12 @@ def leave_in_stream():
 def forking(environ, start_response):
     """A child that leaves, one that comes back as if it were the parent, and one that raises."""
     how = query(environ, "how")
-    child = os.fork()
+    try:
+        child = os.fork()
+    except RuntimeError:  # as Python has it in an interpreter that is not the main one
+        note(environ, "refused")
+        start_response("200 OK", TEXT)
+        return [b"parent"]
     if child == 0:
         note(environ, "child")
         if how == "exit":

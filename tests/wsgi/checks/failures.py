@@ -88,7 +88,7 @@ def a_forked_child_is_no_second_server(site):
             answer = connection.answer()
             expect(answer.body == b"parent", f"{how}: {answer}, {answer.body[:20]}")
             expect(b"child" not in connection.buffer, f"{how}: a second answer, of the child")
-        expect(notes.lines() == ["child"], f"{how}: {notes.lines()[1:]}")
+        expect(notes.lines() in (["child"], ["refused"]), f"{how}: {notes.lines()[1:]}")
         site.survives()
 
 

@@ -6,6 +6,10 @@ use std::ptr;
 use super::library::{PyObject, table};
 use super::object::{Object, Python};
 
+/// How many frames of a traceback are told. Recursion may go a million frames deep, and to format them all takes half a
+/// minute, of the GIL's time.
+const INNERMOST: isize = 1_000;
+
 /// What a call into Python gives.
 pub(crate) type PyResult<'py, T> = Result<T, Exception<'py>>;
 
@@ -100,6 +104,7 @@ impl<'py> Exception<'py> {
             &self.kind,
             &or_none(&self.value),
             &or_none(&self.traceback),
+            &py.int(-INNERMOST)?,
         ])?;
         let text = py.str("")?.method("join")?.call([&lines])?;
         // A message may hold lone surrogates, which have no UTF-8 form.

@@ -73,6 +73,26 @@ def recurses(environ, start_response):
     return recurses(environ, start_response)
 
 
+def recurses_deeply(environ, start_response):
+    """5,000 frames of two functions in turn: no line of their traceback repeats the one before it."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(10_000)
+    try:
+        return deep_one(2_500)
+    finally:
+        sys.setrecursionlimit(usual)
+
+
+def deep_one(left):
+    return deep_other(left)
+
+
+def deep_other(left):
+    if left == 0:
+        raise LookupError("deep down")
+    return deep_one(left - 1)
+
+
 def never_starts(environ, start_response):
     return [b"no status"]
 

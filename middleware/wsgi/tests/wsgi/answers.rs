@@ -115,6 +115,14 @@ async fn endless_recursion_is_a_failure() {
 }
 
 #[tokio::test]
+async fn of_a_deep_traceback_only_the_innermost_frames_are_told() {
+    assert!(matches!(failure("answers:recurses_deeply").await, WsgiError::ApplicationFailed(_)));
+    let told = wait_for_log(&["answers:recurses_deeply", "LookupError: deep down"]);
+    let frames = told.matches("answers.py").count();
+    assert_eq!(frames, 1_000, "as many as Python's own limit allows by default");
+}
+
+#[tokio::test]
 async fn answers_that_are_none_are_failures() {
     for app in ["never_starts", "never_starts_empty", "returns_none", "yields_text"] {
         let app = format!("answers:{app}");
