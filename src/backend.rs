@@ -13,11 +13,11 @@ mod redirect;
 mod respond;
 mod static_files;
 mod upstream;
-mod wsgi;
+pub(crate) mod wsgi;
 
 use std::time::Duration;
 
-use vestibule_config::{Config, Diagnostic, Kind, Settings};
+use vestibule_config::{Component, Config, Diagnostic, Kind, Settings};
 use vestibule_layers::BoxService;
 
 pub use self::local_redirect::LocalRedirects;
@@ -49,6 +49,11 @@ pub static KINDS: &[&BackendKind] =
 /// Forwards requests that layers make to the hosts of their absolute URIs.
 pub(crate) fn outside() -> BoxService {
     http::outside()
+}
+
+/// The name of a backend that stands in a route and has none of its own: for logs.
+pub(crate) fn name_in_place(component: &Component) -> String {
+    format!("{} at {}", component.kind.name, component.place)
 }
 
 /// Ends what backends have started in this process (Python with its threads and `atexit` functions), once no request is left.

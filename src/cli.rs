@@ -1,6 +1,7 @@
 //! What a person types.
 
 mod check;
+mod doctor;
 mod flow;
 mod routes;
 
@@ -37,6 +38,7 @@ Examples:
   vestibule run                     serves what ./vestibule.yaml says, until Ctrl-C
   kill -HUP PID                     reloads the file without losing a request
   vestibule routes vestibule.yaml   shows which application answers what, through which layers
+  vestibule doctor vestibule.yaml   tries which WSGI applications can share a process, and how
 
 A small vestibule.yaml:
   listen: 127.0.0.1:8000
@@ -81,6 +83,20 @@ enum Command {
         /// The configuration
         file: PathBuf,
     },
+    /// Tries each WSGI application in each isolation, and says what to write
+    ///
+    /// Each is imported in processes of their own, which end when it is known: whether it works there, the module that
+    /// forbids it, how long the import takes, how much memory, and what it changes for the whole process. The exit code is
+    /// 1 where one of them works nowhere.
+    #[command(after_help = "Example:\n  vestibule doctor vestibule.yaml")]
+    Doctor {
+        /// The configuration
+        #[arg(default_value = "vestibule.yaml")]
+        file: PathBuf,
+    },
+    /// Imports applications on behalf of `doctor`, and writes down how they are
+    #[command(hide = true)]
+    Probe(doctor::Probe),
     /// Serves, on behalf of `run`, which speaks to it through stdin
     #[command(hide = true)]
     Worker {
@@ -96,12 +112,16 @@ pub fn main() -> ! {
     let flush = logs::start(match command {
         Command::Run { .. } => Process::Supervisor,
         Command::Worker { generation } => Process::Worker { generation },
-        Command::Check { .. } | Command::Routes { .. } => Process::Command,
+        Command::Check { .. } | Command::Routes { .. } | Command::Doctor { .. } | Command::Probe(_) => {
+            Process::Command
+        }
     });
     let status = match command {
         Command::Run { file } => run(&file),
         Command::Check { file } => check::run(&file),
         Command::Routes { file } => routes::run(&file),
+        Command::Doctor { file } => doctor::run(&file),
+        Command::Probe(probe) => probe.run(),
         Command::Worker { .. } => worker::run(),
     };
     drop(flush);

@@ -135,9 +135,7 @@ impl Builder<'_> {
             let target = match &route.target {
                 Target::App(number) => self.apps[*number].clone(),
                 Target::Routes(children) => self.routes(children, &stack.children),
-                Target::Backend(component) => {
-                    self.backend(component, &format!("{} at {}", component.kind.name, component.place))
-                }
+                Target::Backend(component) => self.backend(component, &backend::name_in_place(component)),
             };
             Route::new(route, stack.wrap(target))
         });

@@ -14,7 +14,9 @@
 use std::path::{Path, PathBuf};
 
 use tower_wsgi::{Application, GatherError, InputMode, Isolation, LoadError, WsgiError};
-use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
+use vestibule_config::{
+    Component, Config, Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing,
+};
 use vestibule_layers::{Answer, Body, BoxService, Cause, Request, rescue};
 
 use super::{BackendKind, Context};
@@ -67,6 +69,27 @@ impl Settings {
         let env = vestibule_config::read_env(reader, http_environ::is_standard);
         Self { app, path, python, threads, queue, input, isolation, env }
     }
+
+    fn as_loaded(&self, name: &str, config: &Config) -> tower_wsgi::Settings {
+        let python = self.python.as_ref().or(config.python.as_ref());
+        tower_wsgi::Settings {
+            path: self.path.iter().map(|folder| folder.value.clone()).collect(),
+            python: python.map(|python| python.value.clone()),
+            threads: self.threads,
+            queue: self.queue,
+            input: self.input,
+            multiprocess: config.workers > 1,
+            isolation: self.isolation,
+            variables: self.env.clone(),
+            ..tower_wsgi::Settings::new(name, target(&self.app))
+        }
+    }
+}
+
+/// How an application of this kind is loaded, where the component is one.
+pub(crate) fn as_loaded(component: &Component, name: &str, config: &Config) -> Option<tower_wsgi::Settings> {
+    let is_wsgi = std::ptr::eq(component.kind, &raw const KIND.kind);
+    is_wsgi.then(|| component.settings.get::<Settings>().as_loaded(name, config))
 }
 
 /// The folder of the file that names the application. That of a bare file name is the empty path, which nothing opens.
@@ -103,18 +126,8 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
     if let Some(missing) = settings.path.iter().find(|folder| !folder.is_dir()) {
         return Err(Diagnostic::error(format!("no folder `{}`", missing.display())).at(&missing.place));
     }
+    let application = Application::load(settings.as_loaded(context.name, context.config));
     let python = settings.python.as_ref().or(context.config.python.as_ref());
-    let application = Application::load(tower_wsgi::Settings {
-        path: settings.path.iter().map(|folder| folder.value.clone()).collect(),
-        python: python.map(|python| python.value.clone()),
-        threads: settings.threads,
-        queue: settings.queue,
-        input: settings.input,
-        multiprocess: context.config.workers > 1,
-        isolation: settings.isolation,
-        variables: settings.env.clone(),
-        ..tower_wsgi::Settings::new(context.name, target(&settings.app))
-    });
     let application = application.map_err(|error| diagnostic(&error, settings, python))?;
     Ok(BoxService::from_answering(move |request| answer(&application, request)))
 }

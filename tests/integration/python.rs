@@ -1,6 +1,7 @@
 //! WSGI applications through the gateway: the files in `tests/apps`, with what PyPI has for them.
 
 mod django;
+mod doctor;
 mod failures;
 mod flask;
 mod interpreters;

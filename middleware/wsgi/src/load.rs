@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use handoff::Queue;
 
 use self::error::StartError;
-use self::residence::Residence;
+use self::residence::{Changes, Residence};
 use crate::discover::{Discovered, discover};
 use crate::python::Interpreter;
 use crate::request::{InputMode, Job};
@@ -21,7 +21,6 @@ use crate::threads::Threads;
 use crate::worker::{self, Host};
 
 pub use self::error::LoadError;
-pub use self::residence::Import;
 
 /// The first version that has sub-interpreters with a GIL of their own which applications can rely on.
 const SUB_INTERPRETERS: [u32; 3] = [3, 13, 0];
@@ -37,6 +36,21 @@ pub enum Isolation {
     Shared,
     /// One of its own: its own GIL, modules, virtualenv and `os.environ`. Needs Python 3.13 or later.
     Interpreter,
+}
+
+/// What an import was like.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// How long it took, with the start of its interpreter where that is its own.
+    pub took: Duration,
+    /// By how many bytes the memory of this process has grown meanwhile; `None` where the system does not tell.
+    pub grown: Option<u64>,
+    /// How many it has then.
+    pub memory: Option<u64>,
+    /// What it changed for everybody in the process, each with file and line.
+    pub changes: Vec<String>,
+    /// The extension modules that it can do without, and that cannot be loaded into a second interpreter.
+    pub refused: Vec<String>,
 }
 
 /// What an application is and how it runs.
@@ -138,11 +152,15 @@ impl Application {
             return Err(LoadError::Over);
         }
         process.admit(&settings, &python)?;
+        let (begun, before) = (Instant::now(), resident());
         let residence = match settings.isolation {
             Isolation::Shared => process.share(&settings, &python)?,
             Isolation::Interpreter => process.add(&settings, &python)?,
         };
-        let (host, import) = residence.import(&settings)?;
+        let (host, Changes { changes, refused }) = residence.import(&settings)?;
+        let memory = resident();
+        let grown = memory.zip(before).map(|(after, before)| after.saturating_sub(before));
+        let import = Import { took: begun.elapsed(), grown, memory, changes, refused };
         let interpreter = residence.interpreter.clone();
         let application = process.start_threads(&settings, &interpreter, Arc::new(host))?;
         Ok((application, import))
@@ -253,6 +271,13 @@ impl Process {
         }
         Ok(Application::new(Arc::clone(&host.name), queue, settings.input))
     }
+}
+
+/// The bytes of memory that this process has, as Linux tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
 /// The names and values of the variables of this process.

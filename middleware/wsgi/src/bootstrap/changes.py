@@ -10,6 +10,9 @@ import time
 changes = []
 importing = None
 
+# After so many, no more are told: an application may change something at every request.
+MOST = 1000
+
 # Whether there are other interpreters in this process.
 is_fork_fatal = False
 
@@ -35,7 +38,8 @@ def forbid_fork():
 
 
 def changes_of(application):
-    return [f"{message} ({place})" for name, message, place in changes if name == application]
+    ending = ", for all applications of this process"
+    return [f"{message.removesuffix(ending)} ({place})" for name, message, place in changes if name == application]
 
 
 def _audit(event, arguments):
@@ -93,16 +97,15 @@ def _report(what, value):
     owner, known, its_place = _values.setdefault(what, (importing, value, place))
     _values[what] = (importing, value, place)
     # Values may be secrets, and are not told.
-    message = f"{what} was changed, for all applications of this process"
     if known != value and owner not in (None, importing):
-        _tell("warning", f"{message}; {owner} had set another value at {its_place}", place)
+        _tell("warning", f"{what} was changed, to another value than {owner} had set at {its_place}", place)
     else:
-        _tell("change", message, place)
+        _tell("change", f"{what} was changed, for all applications of this process", place)
 
 
 def _tell(stream, message, place):
     change = (importing or "", message, place or "?")
-    if change not in changes and len(changes) < 1000:
+    if change not in changes and len(changes) < MOST:
         changes.append(change)
         _log(stream, f"{message} ({change[2]})".encode("utf-8", "backslashreplace"))
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::error::StartError;
 use super::keeper::keep;
@@ -15,23 +15,20 @@ use crate::log;
 use crate::python::{Exception, Interpreter, Kept, Object, PyResult, Python};
 use crate::worker::{Classes, Host};
 
-/// What an import was like.
-#[derive(Debug, Clone)]
-pub struct Import {
-    /// How long it took.
-    pub took: Duration,
-    /// What it changed for everybody in the process, each with file and line.
-    pub changes: Vec<String>,
-    /// The extension modules that it tried to load and that cannot be loaded into a second interpreter.
-    pub refused: Vec<String>,
-}
-
 pub(super) struct Residence {
     pub(super) interpreter: Interpreter,
     bootstrap: Arc<Kept>,
     classes: Arc<Classes>,
     /// Virtualenvs and installations whose packages can be imported.
     prefixes: HashSet<PathBuf>,
+}
+
+/// What an import has left behind.
+pub(super) struct Changes {
+    /// For everybody in the process, each with file and line.
+    pub(super) changes: Vec<String>,
+    /// Extension modules that could not be loaded.
+    pub(super) refused: Vec<String>,
 }
 
 /// What an application and another one, which is named first, cannot agree about.
@@ -103,8 +100,7 @@ impl Residence {
     }
 
     /// Imports an application.
-    pub(super) fn import(&self, settings: &Settings) -> Result<(Host, Import), LoadError> {
-        let begun = Instant::now();
+    pub(super) fn import(&self, settings: &Settings) -> Result<(Host, Changes), LoadError> {
         let (classes, facts) = (Arc::clone(&self.classes), settings.clone());
         let (host, changes, refused) = self.call(settings, move |py, bootstrap| {
             let host = match import(py, bootstrap, &facts, classes)? {
@@ -115,7 +111,7 @@ impl Residence {
             let refused = bootstrap.method("refusals")?.call([])?;
             Ok(Ok((host, texts(&changes)?, texts(&refused)?)))
         })?;
-        Ok((host, Import { took: begun.elapsed(), changes, refused }))
+        Ok((host, Changes { changes, refused }))
     }
 
     /// Runs something with the host's functions on the interpreter's main thread, for an application.

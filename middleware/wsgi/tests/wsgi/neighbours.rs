@@ -162,7 +162,7 @@ fn a_variable_that_two_set_differently_is_a_warning() {
         "WARN",
         "n-sets-too",
         "os.environ['N_DEPLOY']",
-        "n-sets had set another value at",
+        "to another value than n-sets had set at",
         "n_sets.py:2",
     ]);
 }

@@ -1,0 +1,99 @@
+//! `vestibule doctor`: what it finds, in scratch processes.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Output;
+
+use tempfile::tempdir;
+
+use super::venv;
+use crate::harness::check;
+
+const APP: &str = "def application(environ, start_response): pass\n";
+
+/// What it prints of applications, each a folder with a file `place.py`.
+fn examined(sites: &[(&str, &str)]) -> Output {
+    let folder = tempdir().unwrap();
+    let (mut apps, mut routes) = (String::new(), String::new());
+    for (name, text) in sites {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        fs::write(folder.path().join(name).join("place.py"), text).unwrap();
+        writeln!(apps, "  {name}: {{ wsgi: {{ app: \"place:application\", path: {name} }} }}").unwrap();
+        writeln!(routes, "  - {{ mount: /{name}, app: {name} }}").unwrap();
+    }
+    let yaml = format!("python: {}\napps:\n{apps}routes:\n{routes}", venv());
+    fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+    check(folder.path(), &["doctor"])
+}
+
+/// The words of the rows of the table: application, isolation, and what is told of it.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    let table = text.split("\n\n").next().expect("it begins with a table");
+    table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect()
+}
+
+#[test]
+fn those_that_cannot_live_together_are_told_what_can_be_done() {
+    let changes = format!("import os\nos.environ['PLACE'] = 'blog'\nprint('noise')\n{APP}");
+    let output = examined(&[("shop", APP), ("blog", &changes)]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{text}");
+    let rows = rows(&text);
+    assert_eq!(rows[0][..3], ["shop", "shared", "yes"], "{text}");
+    assert!(rows[0][3].parse::<f64>().is_ok() && rows[0][4] == "s" && rows[0].ends_with(&["MiB"]), "{text}");
+    assert_eq!(rows[3], ["blog", "shared", "no", "shop"], "{text}");
+    // Below 3.13 there is no such interpreter; in all others, both are well.
+    let in_interpreter = &rows[4];
+    assert!(in_interpreter[1] == "yes" || in_interpreter[2] == "Python", "{text}");
+    assert_eq!((&rows[5][..2], rows[5].last()), (&["process", "yes"][..], Some(&"1")), "{text}");
+    assert!(text.contains("shop and blog cannot share an interpreter: the module place is"), "{text}");
+    assert!(
+        text.contains("os.environ['PLACE'] was changed (") && text.contains("blog/place.py:2)"),
+        "{text}"
+    );
+    let best = if in_interpreter[1] == "yes" { "interpreter" } else { "process" };
+    let advice = text.split_once("WHAT TO WRITE\n").expect("it ends with advice").1;
+    assert_eq!(
+        advice,
+        format!("shop:  isolation: shared         # the default\nblog:  isolation: {best}\n"),
+        "{text}"
+    );
+    assert!(!text.contains("noise"), "{text}");
+}
+
+#[test]
+fn one_that_ends_the_process_keeps_no_other_from_being_examined() {
+    let output = examined(&[("ends", "import os\nos._exit(3)\n"), ("well", APP)]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let rows = rows(&text);
+    assert_eq!(rows[2], ["process", "no", "its", "end"], "{text}");
+    assert_eq!(rows[3], ["well", "shared", "no", "an", "end"], "{text}");
+    assert_eq!(rows[5][..2], ["process", "yes"], "{text}");
+    assert!(text.contains("ends: the process ended while it was imported (exit status: 3)"), "{text}");
+    assert!(text.contains("ends:  # it does not work, wherever it is"), "{text}");
+}
+
+#[test]
+fn one_that_does_not_import_is_shown_with_its_traceback() {
+    let output = examined(&[("broken", "import no_such_module\n")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(rows(&text)[0], ["broken", "shared", "no", "its", "import"], "{text}");
+    assert!(text.contains("No module named 'no_such_module'"), "{text}");
+}
+
+#[test]
+fn a_file_without_applications_or_with_mistakes_is_told() {
+    let folder = tempdir().unwrap();
+    for (yaml, code, words) in [
+        ("routes: [ { respond: { status: 200 } } ]", 0, "no WSGI applications"),
+        ("routes: [ { app: shop } ]", 1, "shop"),
+    ] {
+        fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+        let output = check(folder.path(), &["doctor", "vestibule.yaml"]);
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains(words), "{told}");
+    }
+}
