@@ -14,6 +14,7 @@ use crate::front;
 use crate::identity::{Connection, Identity};
 use crate::route::{Route, Router, predicate};
 use crate::stack::Stack;
+use crate::supervisor::watched::Watched;
 
 /// `SERVER_SOFTWARE`
 const SOFTWARE: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
@@ -32,6 +33,7 @@ pub fn kinds() -> Kinds {
 pub struct Gateway {
     identity: Identity,
     root: BoxService,
+    watched: Watched,
     limits: Limits,
     config: Arc<Config>,
 }
@@ -61,7 +63,8 @@ impl Gateway {
             return Err(builder.diagnostics);
         }
         let identity = Identity::new(config.trust.clone(), RandomState::new().hash_one(std::process::id()));
-        Ok(Self { identity, root, limits: config.limits, config: Arc::clone(&config) })
+        let watched = Watched::new(stack.watched());
+        Ok(Self { identity, root, watched, limits: config.limits, config: Arc::clone(&config) })
     }
 
     /// What is the same for all requests of a listener; `address` is `None` for a unix socket.
@@ -84,6 +87,11 @@ impl Gateway {
     /// The limits of a connection.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The files that it was built from and whose change asks for a reload.
+    pub(crate) fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     /// The configuration that runs.

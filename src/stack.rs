@@ -1,8 +1,10 @@
 //! (5) The layers of a node, folded around what it contains.
 
+use std::path::PathBuf;
+
 use tower::Layer as _;
 use vestibule_config::{Component, Diagnostics, Route, Target};
-use vestibule_layers::{BoxLayer, BoxService, KINDS};
+use vestibule_layers::{BoxLayer, BoxService, KINDS, Stamp};
 
 /// The layers of one node, built, and those of its children.
 ///
@@ -23,6 +25,12 @@ impl Stack {
             Self::build(&route.layers, below, diagnostics)
         };
         Self { layers, children: children.iter().map(child).collect() }
+    }
+
+    /// The files that the layers of the tree were built from and that are to be watched, and what they were like.
+    pub(crate) fn watched(&self) -> Vec<(PathBuf, Stamp)> {
+        let own = self.layers.iter().flat_map(|layer| layer.watched().to_vec());
+        own.chain(self.children.iter().flat_map(Self::watched)).collect()
     }
 
     /// Wraps what the node contains; the first layer is the outermost.

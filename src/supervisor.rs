@@ -1,9 +1,9 @@
 //! `vestibule run`: owns the listening sockets and the workers, and serves nothing itself.
 //!
 //! A configuration makes a *generation* of workers. The first one must come up, or the program ends. SIGHUP, or a change of
-//! the `env_file`, starts the next: its workers build everything while the last ones serve on; when all are ready they
-//! accept, and the old ones drain. A generation that does not come up is dropped, with the reason in the log. Nothing is lost
-//! meanwhile: all share the listening sockets with their queues.
+//! the `env_file` or of a file that is [`watched`], starts the next: its workers build everything while the last ones serve
+//! on; when all are ready they accept, and the old ones drain. A generation that does not come up is dropped, with the
+//! reason in the log. Nothing is lost meanwhile: all share the listening sockets with their queues.
 //!
 //! At most `DRAINING` generations drain at a time: a further reload waits until one has ended, at the latest after
 //! `drain`. (Killing the oldest instead would cut off what it still serves.) SIGTERM or SIGINT drain and end; a
@@ -14,6 +14,7 @@ pub(crate) mod control;
 mod env_file;
 mod generation;
 mod slot;
+pub(crate) mod watched;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ use generation::{Generation, Outcome};
 /// How many generations may drain at a time.
 const DRAINING: usize = 3;
 
-/// How often the `env_file` is looked at.
+/// How often the `env_file` and watched files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Why the program could not start.
@@ -131,11 +132,21 @@ impl Supervisor {
                     Wanted::End => return Ok(()),
                     Wanted::Reload => self.ask_reload("SIGHUP"),
                 },
-                _ = look.tick() => if self.env_file.has_changed() { self.ask_reload("the env_file has changed") },
+                _ = look.tick() => self.look(),
                 outcome = outcome_of(&mut self.next) => self.follow(outcome)?,
                 () = one_ended(&mut self.retired) => {}
             }
             self.reload_if_asked();
+        }
+    }
+
+    /// Looks whether a file has changed that asks for a reload.
+    fn look(&mut self) {
+        if self.env_file.has_changed() {
+            self.ask_reload("the env_file has changed");
+        }
+        if let Some(changed) = self.current.as_mut().and_then(Generation::changed_file) {
+            self.ask_reload(&format!("{} has changed", changed.display()));
         }
     }
 

@@ -56,7 +56,7 @@ async fn serve() -> io::Result<()> {
         Ok(built) => built,
         Err(failed) => return control.report(&failed).await,
     };
-    control.report(&Report::Ready).await?;
+    control.report(&Report::Ready(gateway.watched().clone())).await?;
     let limit = gateway.config().drain;
     let mut acceptor = Acceptor::new(gateway, cores);
     let drain = serve_until_drain(&mut acceptor, &mut control, signals, sockets).await?;

@@ -21,8 +21,10 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use vestibule_config::{Source, SourceText};
 
+use super::watched::Watched;
+
 /// Raised whenever a message changes its meaning.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A frame's kind and length.
 const HEAD: usize = 5;
@@ -52,8 +54,8 @@ pub(crate) enum Order {
 /// From a worker to its supervisor.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// Everything is built.
-    Ready,
+    /// Everything is built, from these files among others.
+    Ready(Watched),
     /// It could not be built, and the worker leaves.
     Failed {
         /// Whether the configuration is at fault, and not the machine.
@@ -120,7 +122,7 @@ impl Control {
     /// Reports to the supervisor.
     pub(crate) async fn report(&self, report: &Report) -> io::Result<()> {
         match report {
-            Report::Ready => self.send(READY, &[], None).await,
+            Report::Ready(watched) => self.send(READY, &watched.to_body()?, None).await,
             Report::Failed { configuration, reason } => {
                 let kind = if *configuration { MISTAKEN } else { FAILED };
                 self.send(kind, reason.as_bytes(), None).await
@@ -151,7 +153,7 @@ impl Control {
             reason: String::from_utf8_lossy(&body).into_owned(),
         };
         match kind {
-            READY => Ok(Some(Report::Ready)),
+            READY => Ok(Some(Report::Ready(Watched::from_body(&body)?))),
             MISTAKEN => Ok(Some(failed(true))),
             FAILED => Ok(Some(failed(false))),
             _ => Err(malformed("it is of no known kind")),
@@ -234,7 +236,7 @@ fn receive_part(
     Ok(message.bytes)
 }
 
-fn push_field(to: &mut Vec<u8>, field: &[u8]) -> io::Result<()> {
+pub(super) fn push_field(to: &mut Vec<u8>, field: &[u8]) -> io::Result<()> {
     let length = u32::try_from(field.len()).map_err(|_| io::Error::other("a message is over 4 GiB"))?;
     to.extend_from_slice(&length.to_le_bytes());
     to.extend_from_slice(field);
@@ -256,7 +258,7 @@ fn read_text(rest: &mut &[u8]) -> io::Result<SourceText> {
     Ok(SourceText::new(path, text))
 }
 
-fn take_field<'a>(rest: &mut &'a [u8]) -> io::Result<&'a [u8]> {
+pub(super) fn take_field<'a>(rest: &mut &'a [u8]) -> io::Result<&'a [u8]> {
     let cut = || malformed("a field is cut short");
     let (length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
     let (field, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut)?;
@@ -264,7 +266,7 @@ fn take_field<'a>(rest: &mut &'a [u8]) -> io::Result<&'a [u8]> {
     Ok(field)
 }
 
-fn malformed(what: &str) -> io::Error {
+pub(super) fn malformed(what: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
         format!("a message between supervisor and worker is malformed: {what}"),

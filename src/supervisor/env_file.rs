@@ -5,26 +5,16 @@
 //! that is switched (a ConfigMap of Kubernetes), a network's file system. Only a change of these has the file read.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use vestibule_config::SourceText;
+use vestibule_layers::Stamp;
 
 /// The `env_file` of the configuration that was read last.
 #[derive(Debug, Default)]
 pub(super) struct EnvFile {
     text: Option<Arc<SourceText>>,
     seen: Option<Stamp>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 impl EnvFile {
@@ -39,7 +29,7 @@ impl EnvFile {
     /// replaces it may be between two steps.
     pub(super) fn has_changed(&mut self) -> bool {
         let Some(text) = &self.text else { return false };
-        let Some(stamp) = stamp(text.path()) else { return false };
+        let Some(stamp) = Stamp::now(text.path()) else { return false };
         if self.seen.as_ref() == Some(&stamp) {
             return false;
         }
@@ -51,17 +41,6 @@ impl EnvFile {
         self.text = Some(Arc::new(SourceText::new(text.path(), now)));
         true
     }
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let file = fs::metadata(path).ok()?;
-    Some(Stamp {
-        device: file.dev(),
-        inode: file.ino(),
-        size: file.size(),
-        modified: (file.mtime(), file.mtime_nsec()),
-        changed: (file.ctime(), file.ctime_nsec()),
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The workers of one configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -10,6 +10,7 @@ use vestibule_config::Config;
 
 use super::StartError;
 use super::slot::{Phase, Slot};
+use super::watched::Watched;
 use crate::listener::Socket;
 
 /// The workers of one configuration. Dropped, it kills those that are left.
@@ -19,9 +20,10 @@ pub(super) struct Generation {
     phase: watch::Sender<Phase>,
     /// One task for each worker, with its restarts.
     slots: JoinSet<()>,
-    started: mpsc::Receiver<Result<(), StartError>>,
+    started: mpsc::Receiver<Result<Watched, StartError>>,
     /// How many have not said yet what became of their start.
     building: usize,
+    watched: Watched,
     sockets: Vec<Arc<Socket>>,
 }
 
@@ -51,14 +53,17 @@ impl Generation {
         for _ in 0..config.workers {
             slots.spawn(Arc::clone(&slot).keep(phases.clone(), tell.clone()));
         }
-        Self { number, phase, slots, started, building: config.workers, sockets }
+        Self { number, phase, slots, started, building: config.workers, watched: Watched::default(), sockets }
     }
 
     /// Waits until all workers are ready, or one of them is known never to be.
     pub(super) async fn outcome(&mut self) -> Outcome {
         while self.building > 0 {
             match self.started.recv().await {
-                Some(Ok(())) => self.building -= 1,
+                Some(Ok(watched)) => {
+                    self.building -= 1;
+                    self.watched.join(watched);
+                }
                 Some(Err(error)) => return Outcome::Failed(error),
                 None => {
                     return Outcome::Failed(StartError::System(
@@ -91,6 +96,11 @@ impl Generation {
     pub(super) fn stop(&mut self) {
         self.sockets.clear();
         self.phase.send_replace(Phase::Stop);
+    }
+
+    /// A file that its workers have built something from, if that has changed since.
+    pub(super) fn changed_file(&mut self) -> Option<PathBuf> {
+        self.watched.changed()
     }
 
     /// The sockets that it accepts from.

@@ -16,6 +16,7 @@ use vestibule_config::Source;
 use super::StartError;
 use super::backoff::Backoff;
 use super::control::{Control, Drain, Report};
+use super::watched::Watched;
 use crate::listener::Socket;
 use crate::worker::APPLICATIONS_END;
 
@@ -69,6 +70,8 @@ struct Worker {
     control: Control,
     pid: Option<u32>,
     since: Instant,
+    /// What it has built something from
+    watched: Watched,
 }
 
 impl Slot {
@@ -76,11 +79,11 @@ impl Slot {
     pub(super) async fn keep(
         self: Arc<Self>,
         mut phase: watch::Receiver<Phase>,
-        tell: mpsc::Sender<Result<(), StartError>>,
+        tell: mpsc::Sender<Result<Watched, StartError>>,
     ) {
         let started = self.start().await;
         let (told, mut worker) = match started {
-            Ok(worker) => (Ok(()), Some(worker)),
+            Ok(mut worker) => (Ok(std::mem::take(&mut worker.watched)), Some(worker)),
             Err(error) => (Err(error), None),
         };
         // If nobody listens any more, the generation has failed already.
@@ -179,9 +182,9 @@ impl Slot {
         let (mut child, mut control) = self.spawn()?;
         let report = time::timeout(BUILD_LIMIT, self.build(&mut control)).await;
         let failed = match report {
-            Ok(Ok(Some(Report::Ready))) => {
+            Ok(Ok(Some(Report::Ready(watched)))) => {
                 let pid = child.id();
-                return Ok(Worker { child, control, pid, since: Instant::now() });
+                return Ok(Worker { child, control, pid, since: Instant::now(), watched });
             }
             Ok(Ok(Some(Report::Failed { configuration: true, reason }))) => StartError::Configuration(reason),
             Ok(Ok(Some(Report::Failed { configuration: false, reason }))) => StartError::System(reason),

@@ -5,6 +5,7 @@ mod failures;
 mod from_document;
 mod requests;
 mod responses;
+mod watch;
 
 use crate::harness::TestGateway;
 use crate::python;

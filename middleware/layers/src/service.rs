@@ -4,6 +4,7 @@
 //! `cors`, `response_headers`) see every answer.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +12,7 @@ use std::task::{Context, Poll};
 use tower::util::Oneshot;
 use tower::{Layer, Service};
 
-use crate::Body;
+use crate::{Body, Stamp};
 
 /// A request in the stack; its extensions hold an [`http_environ::Environ`].
 pub type Request = http::Request<Body>;
@@ -129,7 +130,10 @@ impl<F: Fn(Request) -> Answer + Send + Sync> Answering for FromAnswering<F> {
 
 /// A layer around a [`BoxService`], behind a pointer.
 #[derive(Clone)]
-pub struct BoxLayer(Arc<dyn Fn(BoxService) -> BoxService + Send + Sync>);
+pub struct BoxLayer {
+    wrap: Arc<dyn Fn(BoxService) -> BoxService + Send + Sync>,
+    watched: Vec<(PathBuf, Stamp)>,
+}
 
 impl BoxLayer {
     /// Boxes a tower layer.
@@ -142,7 +146,7 @@ impl BoxLayer {
             + Sync
             + 'static,
     {
-        Self(Arc::new(move |inner| BoxService::new(layer.layer(inner))))
+        Self { wrap: Arc::new(move |inner| BoxService::new(layer.layer(inner))), watched: Vec::new() }
     }
 
     /// Boxes an asynchronous function of a request and what is inside of the layer.
@@ -152,10 +156,23 @@ impl BoxLayer {
         Fut: Future<Output = Response> + Send + 'static,
     {
         let function = Arc::new(function);
-        Self(Arc::new(move |inner| {
+        let wrap = Arc::new(move |inner: BoxService| {
             let function = Arc::clone(&function);
             BoxService::from_fn(move |request| function(request, inner.clone()))
-        }))
+        });
+        Self { wrap, watched: Vec::new() }
+    }
+
+    /// Asks for a new generation of workers when one of these files, which it was built from, changes.
+    #[must_use]
+    pub fn watching(mut self, files: Vec<(PathBuf, Stamp)>) -> Self {
+        self.watched = files;
+        self
+    }
+
+    /// The files that it was built from and that are to be watched, and what they were like.
+    pub fn watched(&self) -> &[(PathBuf, Stamp)] {
+        &self.watched
     }
 }
 
@@ -163,6 +180,6 @@ impl Layer<BoxService> for BoxLayer {
     type Service = BoxService;
 
     fn layer(&self, inner: BoxService) -> BoxService {
-        (self.0)(inner)
+        (self.wrap)(inner)
     }
 }

@@ -23,6 +23,26 @@ impl Stamp {
     pub fn now(path: &Path) -> Option<Self> {
         path.metadata().ok().as_ref().map(Self::from)
     }
+
+    /// As bytes, for another process of this machine.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let unsigned = [self.inode.0, self.inode.1, self.size].into_iter().flat_map(u64::to_le_bytes);
+        let times = [self.modified.0, self.modified.1, self.changed.0, self.changed.1];
+        unsigned.chain(times.into_iter().flat_map(i64::to_le_bytes)).collect()
+    }
+
+    /// From bytes; `None` if they are none of a stamp.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (words, []) = bytes.as_chunks::<8>() else { return None };
+        let [device, inode, size, modified, modified_ns, changed, changed_ns] = *words else { return None };
+        let time = |seconds, nanoseconds| (i64::from_le_bytes(seconds), i64::from_le_bytes(nanoseconds));
+        Some(Self {
+            inode: (u64::from_le_bytes(device), u64::from_le_bytes(inode)),
+            size: u64::from_le_bytes(size),
+            modified: time(modified, modified_ns),
+            changed: time(changed, changed_ns),
+        })
+    }
 }
 
 impl From<&Metadata> for Stamp {

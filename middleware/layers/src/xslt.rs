@@ -8,6 +8,8 @@
 //!
 //! `stylesheet: from_document` applies the sheet that each document names itself: see [`source`].
 //!
+//! With `watch: true` a change of a sheet, or of what it imports, asks for a reload; while it has mistakes, the last good one stays.
+//!
 //! Bodies of other media types pass untouched, as do 204, 206 and 304. In a list, each sheet gets the tree that the one
 //! before it made. Type, length, tags and ranges of the result are made right by [`tower_xslt`], which also does the work,
 //! on threads of its own. Sheets are compiled at the start; a mistake in one stands at the setting that names it. They read
@@ -37,7 +39,7 @@ use bytes::Bytes;
 use http::header;
 use http_environ::{RequestId, Template, View};
 use tower::{Layer, ServiceExt as _};
-use tower_xslt::{InputKind, Limit, Limits, On, Policy, XsltError, XsltLayer};
+use tower_xslt::{InputKind, Limit, Limits, On, Policy, SourceFile, XsltError, XsltLayer};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, sets_nothing};
 
 use documents::{Documents, Listed};
@@ -71,6 +73,8 @@ struct Settings {
     folders: Vec<PathBuf>,
     /// URIs that `document()` may read though the sheet puts them together: `route:/PATH`, or `http://HOST/PATH`.
     documents: Vec<Listed>,
+    /// Whether a changed sheet or import reloads the gateway; no by default. Sheets of `from_document` are always followed.
+    watch: bool,
     /// `max_input` (16 MiB), `max_output` (64 MiB), `max_memory` (512 MiB), `max_time` (10s), `max_depth` of templates
     /// (3000), `max_operations` (100000000): what one transform may take.
     limits: Limits,
@@ -97,6 +101,7 @@ impl Settings {
             input,
             folders: reader.or("folders", Vec::new()),
             documents: documents::read(reader),
+            watch: reader.or("watch", false),
             limits: limits(reader),
         }
     }
@@ -138,7 +143,11 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
         })
         // The error travels beside this answer, and `rescue` makes the one that is sent.
         .on_error(|_, _| http::Response::new(Bytes::new()));
-    Ok(BoxLayer::new(Rescued { layer, on: settings.on }))
+    let watched = layer.stylesheet().filter(|_| settings.watch).map(|stylesheet| {
+        let stamp = |file: &SourceFile| Some((file.path.clone(), file.metadata.as_ref()?.into()));
+        stylesheet.files().iter().filter_map(stamp).collect()
+    });
+    Ok(BoxLayer::new(Rescued { layer, on: settings.on }).watching(watched.unwrap_or_default()))
 }
 
 /// [`XsltLayer`] with the bodies of this crate, its failures answered by [`rescue`].

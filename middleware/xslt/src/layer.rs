@@ -10,7 +10,7 @@ mod request;
 mod response;
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -59,14 +59,19 @@ pub struct XsltLayer {
 /// Where the stylesheet comes from.
 #[derive(Clone)]
 enum Source {
-    Given(Stylesheet),
+    /// The same for all clones of a layer and all its services
+    Given(Arc<RwLock<Stylesheet>>),
     FromDocument(Arc<dyn FindSheet>),
+}
+
+fn current(given: &RwLock<Stylesheet>) -> Stylesheet {
+    given.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 impl XsltLayer {
     /// Transforms answers with this stylesheet, without parameters, within the default limits, on the shared pool.
     pub fn new(stylesheet: Stylesheet) -> Self {
-        Self::with(Source::Given(stylesheet))
+        Self::with(Source::Given(Arc::new(RwLock::new(stylesheet))))
     }
 
     /// Transforms XML answers with the stylesheet that each names by its `xml-stylesheet` instruction, for clients that would
@@ -85,6 +90,26 @@ impl XsltLayer {
             limits: Arc::default(),
             params: Arc::new(|_| Vec::new()),
             on_error: Arc::new(answer),
+        }
+    }
+
+    /// Compiles the sheets again, from the same files. Requests that come afterwards are transformed by the new ones, also in
+    /// services that were made before; if that fails, by the last good ones. Sheets that documents name are not concerned.
+    ///
+    /// It blocks while files are read, as [`Stylesheet::compile`] does.
+    pub fn reload(&self) -> Result<(), XsltError> {
+        if let Source::Given(given) = &self.source {
+            let next = current(given).compile_again()?;
+            *given.write().unwrap_or_else(PoisonError::into_inner) = next;
+        }
+        Ok(())
+    }
+
+    /// The sheets that are applied now; `None` where documents name them.
+    pub fn stylesheet(&self) -> Option<Stylesheet> {
+        match &self.source {
+            Source::Given(given) => Some(current(given)),
+            Source::FromDocument(_) => None,
         }
     }
 
@@ -149,8 +174,8 @@ impl XsltLayer {
 impl std::fmt::Debug for XsltLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut debug = f.debug_struct("XsltLayer");
-        if let Source::Given(stylesheet) = &self.source {
-            debug.field("stylesheet", stylesheet);
+        if let Some(stylesheet) = self.stylesheet() {
+            debug.field("stylesheet", &stylesheet);
         }
         debug.field("on", &self.on).finish_non_exhaustive()
     }
@@ -191,14 +216,18 @@ where
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
         let transform = Arc::clone(&self.transform);
-        match (transform.settings.source.clone(), transform.settings.on) {
+        match (&transform.settings.source, transform.settings.on) {
             (Source::FromDocument(sheets), _) => {
+                let sheets = Arc::clone(sheets);
                 Box::pin(async move { from_document::pass(inner, &transform, &*sheets, request).await })
             }
-            (Source::Given(sheet), On::Response) => {
+            // The same sheet from request to answer, whatever is reloaded meanwhile.
+            (Source::Given(given), On::Response) => {
+                let sheet = current(given);
                 Box::pin(async move { response::pass(inner, &transform, &sheet, request).await })
             }
-            (Source::Given(sheet), On::Request) => {
+            (Source::Given(given), On::Request) => {
+                let sheet = current(given);
                 Box::pin(async move { request::pass(inner, &transform, &sheet, request).await })
             }
         }

@@ -40,9 +40,16 @@ pub(crate) struct Sheets {
     /// The canonical folders that it may read from
     pub(crate) folders: Arc<[PathBuf]>,
     sources: Sources,
+    origin: Option<Origin>,
     /// A run has read other documents: results depend on more than sheet, parameters and input.
     pub(crate) reads_documents: AtomicBool,
     fingerprint: u64,
+}
+
+/// What sheets of files can be compiled from again.
+struct Origin {
+    paths: Vec<PathBuf>,
+    policy: Policy,
 }
 
 /// What sheets were compiled from.
@@ -91,6 +98,15 @@ impl Stylesheet {
         let engine = engine()?;
         let named = PathBuf::from(uri);
         on_a_thread(Some(&named), || compile_fetched(engine, uri, fetched, policy))
+    }
+
+    /// Compiles the same files again, as they are now. What was fetched stays what it was. It blocks as
+    /// [`Stylesheet::compile`] does.
+    pub fn compile_again(&self) -> Result<Self, XsltError> {
+        match &self.0.origin {
+            Some(origin) => Self::compile(&origin.paths, &origin.policy),
+            None => Ok(self.clone()),
+        }
     }
 
     /// The files that it was compiled from: the sheets themselves and what they import.
@@ -182,7 +198,8 @@ fn compile(engine: &'static Engine, paths: &[PathBuf], policy: &Policy) -> Resul
     for path in paths {
         compiler.file(path)?;
     }
-    Ok(compiler.finish())
+    let origin = Origin { paths: paths.to_vec(), policy: policy.clone() };
+    Ok(compiler.finish(Some(origin)))
 }
 
 fn compile_fetched(
@@ -201,7 +218,7 @@ fn compile_fetched(
         XsltError::PolicyDenied { uri } => XsltError::NotFetched { uri },
         error => error,
     })?;
-    Ok(compiler.finish())
+    Ok(compiler.finish(None))
 }
 
 /// The canonical folders that sheets may read from.
@@ -290,13 +307,14 @@ impl Compiler {
         Ok(())
     }
 
-    fn finish(self) -> Stylesheet {
+    fn finish(self, origin: Option<Origin>) -> Stylesheet {
         let sheets = Sheets {
             engine: self.engine,
             list: self.list,
             folders: self.folders,
             reads_documents: AtomicBool::new(!self.sources.literals.is_empty()),
             sources: self.sources,
+            origin,
             fingerprint: self.hash.finish(),
         };
         Stylesheet(Arc::new(sheets))
