@@ -12,6 +12,7 @@
 //! not import stops the start, with its traceback; so does one that its neighbours could be mixed up with.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tower_wsgi::{Application, GatherError, InputMode, Isolation, LoadError, WsgiError};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
@@ -41,6 +42,16 @@ struct Settings {
     threads: usize,
     /// How many requests may wait for a thread; 128 by default. More are answered 503.
     queue: usize,
+    /// How long it may take until its answer begins; 60s by default, 0s for any time. Then the client gets 504, the log
+    /// tells where the thread stands, and another thread takes its place.
+    timeout: Option<Duration>,
+    /// Whether an exception (no `Exception`, but a `BaseException`) is raised in a request that is over its `timeout`.
+    interrupt: bool,
+    /// How many threads may take the place of those that do not come back; as many as `threads` by default. When they are
+    /// used up, the worker is replaced.
+    spare_threads: usize,
+    /// After how many requests of this application the worker is replaced; never by default.
+    max_requests: Option<u64>,
     /// How bodies over 64 KiB reach it: `auto` streams those that come quickly and spools the others to a temporary file,
     /// `stream` and `spool` do the one or the other always.
     input: InputMode,
@@ -60,12 +71,30 @@ impl Settings {
         let python = reader.optional("python");
         let threads = count(reader, "threads", 4, MOST_THREADS);
         let queue = count(reader, "queue", 128, MOST_WAITING);
+        let timeout = reader.or("timeout", Duration::from_secs(60));
+        let timeout = (!timeout.is_zero()).then_some(timeout);
+        let interrupt = reader.or("interrupt", false);
+        let spare_threads = spare_threads(reader, threads);
+        let max_requests = max_requests(reader);
         let modes = [("auto", InputMode::Auto), ("stream", InputMode::Stream), ("spool", InputMode::Spool)];
         let input = reader.one_of("input", &modes, InputMode::Auto);
         let isolations = [("shared", Isolation::Shared), ("interpreter", Isolation::Interpreter)];
         let isolation = reader.one_of("isolation", &isolations, Isolation::Shared);
         let env = vestibule_config::read_env(reader, http_environ::is_standard);
-        Self { app, path, python, threads, queue, input, isolation, env }
+        Self {
+            app,
+            path,
+            python,
+            threads,
+            queue,
+            timeout,
+            interrupt,
+            spare_threads,
+            max_requests,
+            input,
+            isolation,
+            env,
+        }
     }
 }
 
@@ -99,6 +128,22 @@ fn count(reader: &mut Reader<'_>, key: &'static str, default: usize, most: usize
     count.value
 }
 
+fn spare_threads(reader: &mut Reader<'_>, threads: usize) -> usize {
+    let Some(spare) = reader.optional::<Spanned<usize>>("spare_threads") else { return threads };
+    if spare.value > MOST_THREADS {
+        reader.mistake(&spare.place, format!("`spare_threads` is {MOST_THREADS} at most"));
+    }
+    spare.value
+}
+
+fn max_requests(reader: &mut Reader<'_>) -> Option<u64> {
+    let most = reader.optional::<Spanned<u64>>("max_requests")?;
+    if most.value == 0 {
+        reader.mistake(&most.place, "`max_requests` is 1 at least");
+    }
+    Some(most.value)
+}
+
 fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
     if let Some(missing) = settings.path.iter().find(|folder| !folder.is_dir()) {
         return Err(Diagnostic::error(format!("no folder `{}`", missing.display())).at(&missing.place));
@@ -109,6 +154,10 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         python: python.map(|python| python.value.clone()),
         threads: settings.threads,
         queue: settings.queue,
+        timeout: settings.timeout,
+        interrupt: settings.interrupt,
+        spare_threads: settings.spare_threads,
+        max_requests: settings.max_requests,
         input: settings.input,
         multiprocess: context.config.workers > 1,
         isolation: settings.isolation,
@@ -146,7 +195,8 @@ fn answer(application: &Application, request: Request) -> Answer {
 
 fn cause(error: &WsgiError) -> Cause {
     match error {
-        WsgiError::QueueFull(_) => Cause::Busy,
+        WsgiError::QueueFull(_) | WsgiError::NotBegun(..) => Cause::Busy,
+        WsgiError::TooSlow(..) => Cause::GatewayTimeout,
         WsgiError::Draining(_) => Cause::Draining,
         WsgiError::Body(GatherError::Body(source)) => rescue::cause_of_body(&**source),
         WsgiError::ApplicationFailed(_) | WsgiError::Body(_) => Cause::ApplicationError,

@@ -8,6 +8,7 @@ mod isolation;
 mod lxml;
 mod side_by_side;
 mod streaming;
+mod stuck;
 mod uploads;
 mod validate;
 

@@ -165,6 +165,17 @@ impl<T> Queue<T> {
         state.idle.drain(..).for_each(|thread| thread.unpark());
     }
 
+    /// Drops those that wait and are not wanted any longer.
+    pub fn drop_where(&self, is_unwanted: impl FnMut(&T) -> bool) {
+        let mut state = self.lock();
+        let jobs = std::mem::take(&mut state.jobs);
+        let (dropped, kept): (VecDeque<_>, VecDeque<_>) = jobs.into_iter().partition(is_unwanted);
+        state.jobs = kept;
+        drop(state);
+        // The end of a job may run any code: not under the lock.
+        drop(dropped);
+    }
+
     /// Drops what still waits.
     pub fn clear(&self) {
         let jobs = std::mem::take(&mut self.lock().jobs);
@@ -310,6 +321,15 @@ mod tests {
             assert!(look_until(&queue, &jobs).is_some());
         }
         assert_eq!([push(&queue, 3), push(&queue, 4)], [Ok(()), Err(Refused::Full)]);
+    }
+
+    #[test]
+    fn what_is_not_wanted_any_longer_makes_room() {
+        let queue = Queue::new(2);
+        assert_eq!([push(&queue, 1), push(&queue, 2)], [Ok(()), Ok(())]);
+        queue.drop_where(|job| *job == 1);
+        assert_eq!([push(&queue, 3), push(&queue, 4)], [Ok(()), Err(Refused::Full)]);
+        assert_eq!(queue.next().unwrap().job, 2);
     }
 
     #[test]

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 
 import _tower_wsgi_changes as changes
 import _tower_wsgi_neighbours as neighbours
@@ -174,6 +175,17 @@ def enter_thread(name):
     thread = threading.current_thread()
     thread.name = name
     thread._daemonic = False
+    return thread.ident
+
+
+class RequestTimeout(BaseException):
+    """Raised in a request that is given up, where the configuration says so. `except Exception` does not hold it back."""
+
+
+def stack_of(thread):
+    """Where a thread stands, the innermost call last."""
+    frame = sys._current_frames().get(thread)
+    return "".join(traceback.format_stack(frame)).rstrip() if frame else "no line of Python"
 
 
 def leave(milliseconds):

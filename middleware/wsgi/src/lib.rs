@@ -39,7 +39,9 @@
 //!
 //! Before and after: `discover` finds the interpreter, `load` starts it and imports applications (with `bootstrap.py` and
 //! what is beside it: `neighbours` refuses those that would be mixed up, `changes` reports what they change for others,
-//! `seclude` makes a sub-interpreter an application's own), `threads` ends them; `log` names application and request in what Python prints. `python` is the only part that calls
+//! `seclude` makes a sub-interpreter an application's own), `crew` holds the threads of one together and replaces those
+//! that are lost, `threads` ends them all, `worn` asks for another process; `log` names application and request in what
+//! Python prints. `python` is the only part that calls
 //! CPython, and the only one that is `unsafe`.
 //!
 //! # What it does not offer
@@ -49,6 +51,7 @@
 #![deny(unsafe_code)]
 
 mod body;
+mod crew;
 mod discover;
 mod environ;
 mod exchange;
@@ -64,6 +67,7 @@ mod service;
 mod spool;
 mod threads;
 mod worker;
+mod worn;
 mod wsgi_input;
 
 pub use body::{Body, BodyError};
@@ -73,3 +77,4 @@ pub use load::{Import, Isolation, LoadError, Settings, shutdown};
 pub use python::{InitError, exit};
 pub use request::{GatherError, InputMode};
 pub use service::{Application, ResponseFuture, WsgiError};
+pub use worn::worn_out;

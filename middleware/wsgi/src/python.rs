@@ -21,7 +21,7 @@ mod object;
 mod subinterpreter;
 
 pub(crate) use class::{Arguments, Class, Function, Instance, Method, Type};
-pub(crate) use exception::{Exception, Kind, PyResult};
+pub(crate) use exception::{Exception, Kind, PyResult, interrupt};
 pub use exit::exit;
 pub(crate) use fork::{is_forked, leave_if_forked, write_to_stderr};
 pub use interpreter::InitError;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use handoff::{Queue, Taken};
 use http_environ::View;
 
-use crate::environ::{Names, Template};
+use crate::crew::{Crew, Slot};
+use crate::environ::{Given, Names, Template};
 use crate::exchange::{Exchange, Functions};
 use crate::input::BoxError;
 use crate::log;
@@ -40,10 +41,8 @@ pub(crate) struct Host {
     pub(crate) callable: Kept,
     pub(crate) template: Template,
     pub(crate) classes: Arc<Classes>,
-    /// What each thread does first.
-    pub(crate) enter_thread: Kept,
-    /// What it does after a request that has left a line of the log unfinished.
-    pub(crate) finish_lines: Kept,
+    /// The module of what the host does in Python.
+    pub(crate) bootstrap: Kept,
 }
 
 /// What all applications of the interpreter share.
@@ -66,30 +65,39 @@ impl Classes {
 }
 
 /// The life of a thread: it sleeps without the GIL, and serves whatever waits in one hold of it.
-pub(crate) fn run(host: &Host, queue: &Arc<Queue<Job>>, mut thread: PythonThread) {
+pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
+    let (host, queue) = (&crew.host, &crew.queue);
     QUEUE.set(Some(Arc::clone(queue)));
     let mut names = Names::default();
-    thread.attach(|py| {
-        let entered = py.str(&host.name).and_then(|name| host.enter_thread.get(py).call([&name]));
-        if let Err(error) = entered {
+    thread.attach(|py| match host.enter_thread(py) {
+        Ok(number) => slot.enter(number),
+        Err(error) => {
             tracing::warn!(application = %host.name, "a thread keeps its odd name\n{}", error.traceback());
         }
     });
     while queue.wait() {
-        thread.attach(|py| {
+        let is_surplus = thread.attach(|py| {
             while let Some(Taken { mut job, at, is_followed }) = queue.next() {
                 if is_followed {
                     job.reply.is_followed(at);
                 }
                 py.give_back();
+                slot.begin(job.number);
                 // A panic ends its request, not the thread: nobody would take its place.
                 let served = catch_unwind(AssertUnwindSafe(|| host.serve(py, &mut names, job)));
                 if served.is_err() {
                     tracing::error!(application = %host.name, "a panic while a request was served");
                 }
+                if slot.end() && crew.comes_back(py, slot) {
+                    return true;
+                }
             }
+            false
         });
         queue.rest();
+        if is_surplus {
+            return;
+        }
     }
 }
 
@@ -112,11 +120,17 @@ impl From<Fault> for Failure<'_> {
 }
 
 impl Host {
+    /// What a thread does first; gives its number.
+    fn enter_thread<'py>(&self, py: Python<'py>) -> PyResult<'py, usize> {
+        let number = self.bootstrap.get(py).method("enter_thread")?.call([&py.str(&self.name)?])?;
+        number.to_isize().map(isize::cast_unsigned)
+    }
+
     fn serve(&self, py: Python<'_>, names: &mut Names, job: Job) {
         if job.reply.is_abandoned() {
             return;
         }
-        let Job { parts, input, length, reply } = job;
+        let Job { parts, input, length, reply, number: _ } = job;
         let view = View::of_parts(&parts);
         let _context = log::enter_request(&self.name, view.environ());
         let exchange =
@@ -128,10 +142,11 @@ impl Host {
             .and_then(|exchange| Ok((exchange, self.classes.input.instance(py, WsgiInput::new(input))?)));
         // Only for want of memory; the request is then answered as lost.
         let Ok((exchange, input)) = objects else { return };
+        let given = Given { input: input.as_object(), length, disconnected: exchange.as_object() };
         let exchange = exchange.as_instance();
         let result = self
             .template
-            .environ(py, names, &view, input.as_object(), length)
+            .environ(py, names, &view, given)
             .map_err(Failure::from)
             .and_then(|environ| self.answer(exchange, &environ));
         leave_if_forked();
@@ -142,7 +157,8 @@ impl Host {
         }
         exchange.with(Outgoing::close);
         if log::take_unfinished()
-            && let Err(error) = self.finish_lines.get(py).call([])
+            && let Err(error) =
+                self.bootstrap.get(py).method("finish_lines").and_then(|finish| finish.call([]))
         {
             tracing::warn!(application = %self.name, "the end of a line is lost\n{}", error.traceback());
         }

@@ -208,8 +208,7 @@ fn import<'py>(
     Ok(Ok(Host {
         name: settings.name.as_str().into(),
         template: template(py, bootstrap, settings)?,
-        enter_thread: bootstrap.method("enter_thread")?.keep(),
-        finish_lines: bootstrap.method("finish_lines")?.keep(),
+        bootstrap: bootstrap.clone().keep(),
         callable: application?.keep(),
         classes,
     }))

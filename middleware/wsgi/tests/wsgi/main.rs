@@ -8,3 +8,4 @@ mod input;
 mod neighbours;
 mod process;
 mod queue;
+mod stuck;
