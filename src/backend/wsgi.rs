@@ -11,7 +11,10 @@
 //! one does not delay the others; `isolation: interpreter` gives one an interpreter of its own. An application that does
 //! not import stops the start, with its traceback; so does one that its neighbours could be mixed up with.
 
+mod sendfile;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tower_wsgi::{Application, GatherError, InputMode, Isolation, LoadError, WsgiError};
@@ -19,6 +22,7 @@ use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, s
 use vestibule_layers::{Answer, Body, BoxService, Cause, Request, rescue};
 
 use super::{BackendKind, Context};
+use sendfile::{Handover, Sendfile};
 
 pub(super) static KIND: BackendKind = BackendKind {
     kind: Kind {
@@ -34,6 +38,10 @@ pub(super) static KIND: BackendKind = BackendKind {
 struct Settings {
     /// What is imported: `module:attribute`, `module:factory()`, or a file, `site.py:application`.
     app: Spanned<String>,
+    /// Python middleware around it, in the form of `app`; each is called with what it wraps. The first is the outermost.
+    middleware: Vec<Spanned<String>>,
+    /// Files that the application names by `X-Sendfile` are left to nginx.
+    sendfile: Option<Sendfile>,
     /// Folders that come first on `sys.path`; by default the folder of the configuration.
     path: Vec<Spanned<PathBuf>>,
     /// The virtualenv or interpreter; by default that of the whole gateway.
@@ -68,6 +76,8 @@ impl Settings {
         let app: Spanned<String> = reader.required("app");
         let own_folder = Spanned::new(folder_of(&app), app.place.clone());
         let path = reader.or("path", vec![own_folder]);
+        let middleware = reader.or("middleware", Vec::new());
+        let sendfile = reader.section("sendfile", Sendfile::read);
         let python = reader.optional("python");
         let threads = count(reader, "threads", 4, MOST_THREADS);
         let queue = count(reader, "queue", 128, MOST_WAITING);
@@ -83,6 +93,8 @@ impl Settings {
         let env = vestibule_config::read_env(reader, http_environ::is_standard);
         Self {
             app,
+            middleware,
+            sendfile,
             path,
             python,
             threads,
@@ -145,11 +157,13 @@ fn max_requests(reader: &mut Reader<'_>) -> Option<u64> {
 }
 
 fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
+    let sendfile = settings.sendfile.as_ref().map(Sendfile::build).transpose()?;
     if let Some(missing) = settings.path.iter().find(|folder| !folder.is_dir()) {
         return Err(Diagnostic::error(format!("no folder `{}`", missing.display())).at(&missing.place));
     }
     let python = settings.python.as_ref().or(context.config.python.as_ref());
     let application = Application::load(tower_wsgi::Settings {
+        middleware: settings.middleware.iter().map(target).collect(),
         path: settings.path.iter().map(|folder| folder.value.clone()).collect(),
         python: python.map(|python| python.value.clone()),
         threads: settings.threads,
@@ -165,7 +179,8 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         ..tower_wsgi::Settings::new(context.name, target(&settings.app))
     });
     let application = application.map_err(|error| diagnostic(&error, settings, python))?;
-    Ok(BoxService::from_answering(move |request| answer(&application, request)))
+    let sendfile = sendfile.map(Arc::new);
+    Ok(BoxService::from_answering(move |request| answer(&application, sendfile.clone(), request)))
 }
 
 fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<PathBuf>>) -> Diagnostic {
@@ -182,12 +197,20 @@ fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<Pa
     Diagnostic::error_in_lines(&rescue::chain(error)).at(place)
 }
 
-fn answer(application: &Application, request: Request) -> Answer {
+fn answer(application: &Application, sendfile: Option<Arc<Handover>>, request: Request) -> Answer {
     let id = http_environ::View::of(&request).environ().request_id.clone();
     let answer = application.answer(request);
     Box::pin(async move {
         match answer.await {
-            Ok(answer) => answer.map(|body| body.into_full().map_or_else(Body::boxed, Body::from)),
+            Ok(answer) => {
+                let answer = answer.map(|body| body.into_full().map_or_else(Body::boxed, Body::from));
+                match sendfile {
+                    Some(sendfile) => sendfile
+                        .apply(answer)
+                        .unwrap_or_else(|error| rescue(&id, Cause::ApplicationError, &error)),
+                    None => answer,
+                }
+            }
             Err(error) => rescue(&id, cause(&error), &error),
         }
     })

@@ -2,6 +2,7 @@
 
 mod django;
 mod failures;
+mod files;
 mod flask;
 mod interpreters;
 mod isolation;

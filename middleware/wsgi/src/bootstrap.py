@@ -7,6 +7,7 @@ import importlib.util
 import io
 import os
 import signal
+import stat
 import sys
 import threading
 import traceback
@@ -138,6 +139,34 @@ def _parts(target):
     module, _, attribute = target.partition(":")
     is_file = module.endswith(".py") or "/" in module
     return os.path.abspath(module) if is_file else None, attribute
+
+
+def wrap(name, application, middleware, folders):
+    """Wraps an application in what these factories make, the first outermost."""
+    for target in reversed(middleware):
+        # A file is a module of its own, whose name shall not be the application's.
+        application = load(f"{name} in {target}", target, folders)(application)
+        if not callable(application):
+            raise TypeError(f"{target} has made nothing that is callable, but {application!r}")
+    return application
+
+
+# What reads these is what stands in their files; a gzip.GzipFile, for one, has a descriptor, and other content.
+_PLAIN_FILES = (io.BufferedReader, io.BufferedRandom, io.FileIO)
+
+
+def plain_file(wrapper):
+    """Descriptor and position of a wrapped file that can be sent without Python; else None."""
+    file = wrapper.filelike
+    if type(file) not in _PLAIN_FILES:
+        return None
+    try:
+        if file.writable():
+            file.flush()
+        descriptor = file.fileno()
+        return (descriptor, file.tell()) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    except (OSError, ValueError):
+        return None
 
 
 def _import_module(name, folders):

@@ -34,7 +34,7 @@
 //!    will be read).
 //! 2. A queue of [`handoff`]: it waits for a thread of its application.
 //! 3. `worker`: the thread, under the GIL, makes the environ (`environ`), `start_response` (`exchange`, checked by `head`)
-//!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`) and closes it.
+//!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`, or `file_body`) and closes it.
 //! 4. The hub of [`handoff`]: the answer goes back to the task that waits for it.
 //!
 //! Before and after: `discover` finds the interpreter, `load` starts it and imports applications (with `bootstrap.py` and
@@ -55,6 +55,7 @@ mod crew;
 mod discover;
 mod environ;
 mod exchange;
+mod file_body;
 mod head;
 mod input;
 mod load;

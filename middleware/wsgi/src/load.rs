@@ -47,6 +47,8 @@ pub struct Settings {
     pub name: String,
     /// `module:attribute`, `module:factory()`, or a file: `path/to/site.py`, `path/to/site.py:attribute`.
     pub app: String,
+    /// Factories in the form of `app` that wrap the application in WSGI middleware, the first one outermost.
+    pub middleware: Vec<String>,
     /// Folders that are put on `sys.path`, the first one foremost.
     pub path: Vec<PathBuf>,
     /// A virtualenv's folder or an interpreter; default: the active virtualenv, else `python3` on PATH.
@@ -81,6 +83,7 @@ impl Settings {
         Self {
             name: name.into(),
             app: app.into(),
+            middleware: Vec::new(),
             path: Vec::new(),
             python: None,
             threads: 4,

@@ -1,6 +1,7 @@
 //! A thread of an application: it takes requests from the queue and runs each from the call to `close()`.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::input::BoxError;
 use crate::log;
 use crate::outgoing::{Fault, Outgoing};
 use crate::python::{
-    Exception, Instance, Kept, Object, PyResult, Python, PythonThread, Type, leave_if_forked,
+    Exception, Instance, Kept, Object, PyResult, Python, PythonThread, Type, duplicate, leave_if_forked,
 };
 use crate::request::{GatherError, Job};
 use crate::service::WsgiError;
@@ -41,6 +42,8 @@ pub(crate) struct Host {
     pub(crate) callable: Kept,
     pub(crate) template: Template,
     pub(crate) classes: Arc<Classes>,
+    /// The class that is `wsgi.file_wrapper`.
+    pub(crate) file_wrapper: Kept,
     /// The module of what the host does in Python.
     pub(crate) bootstrap: Kept,
 }
@@ -176,10 +179,40 @@ impl Host {
         if result.is_plain_sequence() {
             return send_sequence(exchange, &result);
         }
-        let sent = send_each(exchange, &result);
+        let sent = match self.wrapped_file(exchange, &result)? {
+            Some((file, at, size)) => {
+                exchange.with(|outgoing| outgoing.file(file, at, size)).map_err(Failure::from)
+            }
+            None => send_each(exchange, &result),
+        };
         let closed = self.close(&result);
         // What went wrong first is what is told; the other one would only follow from it.
         sent.and(closed.map_err(Failure::from))
+    }
+
+    /// The file that a `wsgi.file_wrapper` wraps, where it can be sent without Python; from where on, and how much there is.
+    fn wrapped_file<'py>(
+        &self,
+        exchange: Instance<'_, 'py, Exchange>,
+        result: &Object<'py>,
+    ) -> PyResult<'py, Option<(File, u64, u64)>> {
+        let py = result.py();
+        if !result.is_exactly(self.file_wrapper.get(py)) || !exchange.with(|outgoing| outgoing.takes_file()) {
+            return Ok(None);
+        }
+        let plain = self.bootstrap.get(py).method("plain_file")?.call([result])?;
+        if plain.is_none() {
+            return Ok(None);
+        }
+        let number = |at: usize| plain.tuple_item(at)?.to_isize();
+        let (descriptor, at) = (number(0)?, number(1)?);
+        let file = i32::try_from(descriptor).ok().and_then(|descriptor| duplicate(descriptor).ok());
+        // Without a descriptor of our own, Python reads it.
+        Ok(file.and_then(|file| {
+            let at = u64::try_from(at).ok()?;
+            let size = file.metadata().ok()?.len();
+            Some((file, at, size.saturating_sub(at)))
+        }))
     }
 
     /// PEP 3333: `close()` is called upon completion of the request, however it ends.

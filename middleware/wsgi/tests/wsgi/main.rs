@@ -3,6 +3,7 @@
 
 mod answers;
 mod environ;
+mod files;
 mod harness;
 mod input;
 mod neighbours;
