@@ -62,6 +62,11 @@ pub(crate) fn shutdown(deadline: Duration) -> bool {
     tower_wsgi::shutdown(deadline)
 }
 
+/// Waits until what backends have started in this process is worn out, and tells why: another worker should take over.
+pub(crate) async fn worn_out() -> String {
+    tower_wsgi::worn_out().await
+}
+
 /// Ends this process past what libraries of applications have left for its ordinary end: their threads may still run.
 pub(crate) fn exit(status: u8) -> ! {
     tower_wsgi::exit(status)

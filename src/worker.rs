@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ use crate::{backend, cli, logs};
 
 /// How long applications may take to end after the `drain` is over; the supervisor kills a worker somewhat later.
 pub(crate) const APPLICATIONS_END: Duration = Duration::from_secs(3);
+
+/// How long a worn-out worker waits for its successor before it asks again.
+const REMIND: Duration = Duration::from_secs(60);
 
 /// How much of the `drain` at most is left for closing connections that nobody has used.
 const LAST: Duration = Duration::from_secs(5);
@@ -113,10 +117,23 @@ async fn serve_until_drain(
     sockets: Vec<OwnedFd>,
 ) -> io::Result<Drain> {
     let mut sockets = Some(sockets);
+    let mut worn_out = pin!(backend::worn_out());
+    // A supervisor that has not been able to replace this worker is told again.
+    let mut remind = time::interval(REMIND);
+    let mut worn: Option<String> = None;
     loop {
         let order = tokio::select! {
             order = control.order() => order?,
             () = signals.end() => return Ok(Drain::Retire),
+            why = &mut worn_out, if worn.is_none() => {
+                worn = Some(why);
+                remind.reset_immediately();
+                continue;
+            }
+            _ = remind.tick(), if worn.is_some() => {
+                control.report(&Report::Worn { reason: worn.clone().unwrap_or_default() }).await?;
+                continue;
+            }
         };
         match order {
             Some(Order::Accept) => {

@@ -11,7 +11,11 @@
 //! one does not delay the others; `isolation: interpreter` gives one an interpreter of its own. An application that does
 //! not import stops the start, with its traceback; so does one that its neighbours could be mixed up with.
 
+mod sendfile;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tower_wsgi::{Application, GatherError, InputMode, Isolation, LoadError, WsgiError};
 use vestibule_config::{
@@ -20,6 +24,7 @@ use vestibule_config::{
 use vestibule_layers::{Answer, Body, BoxService, Cause, Request, rescue};
 
 use super::{BackendKind, Context};
+use sendfile::{Handover, Sendfile};
 
 pub(super) static KIND: BackendKind = BackendKind {
     kind: Kind {
@@ -35,6 +40,10 @@ pub(super) static KIND: BackendKind = BackendKind {
 struct Settings {
     /// What is imported: `module:attribute`, `module:factory()`, or a file, `site.py:application`.
     app: Spanned<String>,
+    /// Python middleware around it, in the form of `app`; each is called with what it wraps. The first is the outermost.
+    middleware: Vec<Spanned<String>>,
+    /// Files that the application names by `X-Sendfile` are left to nginx.
+    sendfile: Option<Sendfile>,
     /// Folders that come first on `sys.path`; by default the folder of the configuration.
     path: Vec<Spanned<PathBuf>>,
     /// The virtualenv or interpreter; by default that of the whole gateway.
@@ -43,6 +52,16 @@ struct Settings {
     threads: usize,
     /// How many requests may wait for a thread; 128 by default. More are answered 503.
     queue: usize,
+    /// How long it may take until its answer begins; 60s by default, 0s for any time. Then the client gets 504, the log
+    /// tells where the thread stands, and another thread takes its place.
+    timeout: Option<Duration>,
+    /// Whether an exception (no `Exception`, but a `BaseException`) is raised in a request that is over its `timeout`.
+    interrupt: bool,
+    /// How many threads may take the place of those that do not come back; as many as `threads` by default. When they are
+    /// used up, the worker is replaced.
+    spare_threads: usize,
+    /// After how many requests of this application the worker is replaced; never by default.
+    max_requests: Option<u64>,
     /// How bodies over 64 KiB reach it: `auto` streams those that come quickly and spools the others to a temporary file,
     /// `stream` and `spool` do the one or the other always.
     input: InputMode,
@@ -59,24 +78,51 @@ impl Settings {
         let app: Spanned<String> = reader.required("app");
         let own_folder = Spanned::new(folder_of(&app), app.place.clone());
         let path = reader.or("path", vec![own_folder]);
+        let middleware = reader.or("middleware", Vec::new());
+        let sendfile = reader.section("sendfile", Sendfile::read);
         let python = reader.optional("python");
         let threads = count(reader, "threads", 4, MOST_THREADS);
         let queue = count(reader, "queue", 128, MOST_WAITING);
+        let timeout = reader.or("timeout", Duration::from_secs(60));
+        let timeout = (!timeout.is_zero()).then_some(timeout);
+        let interrupt = reader.or("interrupt", false);
+        let spare_threads = spare_threads(reader, threads);
+        let max_requests = max_requests(reader);
         let modes = [("auto", InputMode::Auto), ("stream", InputMode::Stream), ("spool", InputMode::Spool)];
         let input = reader.one_of("input", &modes, InputMode::Auto);
         let isolations = [("shared", Isolation::Shared), ("interpreter", Isolation::Interpreter)];
         let isolation = reader.one_of("isolation", &isolations, Isolation::Shared);
         let env = vestibule_config::read_env(reader, http_environ::is_standard);
-        Self { app, path, python, threads, queue, input, isolation, env }
+        Self {
+            app,
+            middleware,
+            sendfile,
+            path,
+            python,
+            threads,
+            queue,
+            timeout,
+            interrupt,
+            spare_threads,
+            max_requests,
+            input,
+            isolation,
+            env,
+        }
     }
 
     fn as_loaded(&self, name: &str, config: &Config) -> tower_wsgi::Settings {
         let python = self.python.as_ref().or(config.python.as_ref());
         tower_wsgi::Settings {
+            middleware: self.middleware.iter().map(target).collect(),
             path: self.path.iter().map(|folder| folder.value.clone()).collect(),
             python: python.map(|python| python.value.clone()),
             threads: self.threads,
             queue: self.queue,
+            timeout: self.timeout,
+            interrupt: self.interrupt,
+            spare_threads: self.spare_threads,
+            max_requests: self.max_requests,
             input: self.input,
             multiprocess: config.workers > 1,
             isolation: self.isolation,
@@ -122,14 +168,32 @@ fn count(reader: &mut Reader<'_>, key: &'static str, default: usize, most: usize
     count.value
 }
 
+fn spare_threads(reader: &mut Reader<'_>, threads: usize) -> usize {
+    let Some(spare) = reader.optional::<Spanned<usize>>("spare_threads") else { return threads };
+    if spare.value > MOST_THREADS {
+        reader.mistake(&spare.place, format!("`spare_threads` is {MOST_THREADS} at most"));
+    }
+    spare.value
+}
+
+fn max_requests(reader: &mut Reader<'_>) -> Option<u64> {
+    let most = reader.optional::<Spanned<u64>>("max_requests")?;
+    if most.value == 0 {
+        reader.mistake(&most.place, "`max_requests` is 1 at least");
+    }
+    Some(most.value)
+}
+
 fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
+    let sendfile = settings.sendfile.as_ref().map(Sendfile::build).transpose()?;
     if let Some(missing) = settings.path.iter().find(|folder| !folder.is_dir()) {
         return Err(Diagnostic::error(format!("no folder `{}`", missing.display())).at(&missing.place));
     }
     let application = Application::load(settings.as_loaded(context.name, context.config));
     let python = settings.python.as_ref().or(context.config.python.as_ref());
     let application = application.map_err(|error| diagnostic(&error, settings, python))?;
-    Ok(BoxService::from_answering(move |request| answer(&application, request)))
+    let sendfile = sendfile.map(Arc::new);
+    Ok(BoxService::from_answering(move |request| answer(&application, sendfile.clone(), request)))
 }
 
 fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<PathBuf>>) -> Diagnostic {
@@ -146,12 +210,20 @@ fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<Pa
     Diagnostic::error_in_lines(&rescue::chain(error)).at(place)
 }
 
-fn answer(application: &Application, request: Request) -> Answer {
+fn answer(application: &Application, sendfile: Option<Arc<Handover>>, request: Request) -> Answer {
     let id = http_environ::View::of(&request).environ().request_id.clone();
     let answer = application.answer(request);
     Box::pin(async move {
         match answer.await {
-            Ok(answer) => answer.map(|body| body.into_full().map_or_else(Body::boxed, Body::from)),
+            Ok(answer) => {
+                let answer = answer.map(|body| body.into_full().map_or_else(Body::boxed, Body::from));
+                match sendfile {
+                    Some(sendfile) => sendfile
+                        .apply(answer)
+                        .unwrap_or_else(|error| rescue(&id, Cause::ApplicationError, &error)),
+                    None => answer,
+                }
+            }
             Err(error) => rescue(&id, cause(&error), &error),
         }
     })
@@ -159,7 +231,8 @@ fn answer(application: &Application, request: Request) -> Answer {
 
 fn cause(error: &WsgiError) -> Cause {
     match error {
-        WsgiError::QueueFull(_) => Cause::Busy,
+        WsgiError::QueueFull(_) | WsgiError::NotBegun(..) => Cause::Busy,
+        WsgiError::TooSlow(..) => Cause::GatewayTimeout,
         WsgiError::Draining(_) => Cause::Draining,
         WsgiError::Body(GatherError::Body(source)) => rescue::cause_of_body(&**source),
         WsgiError::ApplicationFailed(_) | WsgiError::Body(_) => Cause::ApplicationError,

@@ -16,7 +16,7 @@ mod table;
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -45,7 +45,7 @@ impl Patient {
 }
 
 /// Examines the applications of a file.
-pub(super) fn run(file: &Path) -> ExitCode {
+pub(super) fn run(file: &Path) -> u8 {
     let config = match load(file) {
         Ok(config) => config,
         Err(code) => return code,
@@ -61,11 +61,11 @@ pub(super) fn run(file: &Path) -> ExitCode {
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
             let shown = show(&table::render(&patients, color));
             let is_hopeless = |patient: &Patient| patient.advice().is_none();
-            if patients.iter().any(is_hopeless) { ExitCode::from(MISTAKEN) } else { shown }
+            if patients.iter().any(is_hopeless) { MISTAKEN } else { shown }
         }
         Err(error) => {
             tell(&format!("failed to start a scratch process: {error}"));
-            ExitCode::from(COULD_NOT_START)
+            COULD_NOT_START
         }
     }
 }

@@ -63,6 +63,11 @@ pub(crate) enum Report {
         /// The diagnostics, as a person wants to read them.
         reason: String,
     },
+    /// It serves, but should be replaced.
+    Worn {
+        /// Why.
+        reason: String,
+    },
 }
 
 const SOCKET: u8 = b's';
@@ -73,6 +78,7 @@ const STOP: u8 = b'e';
 const READY: u8 = b'R';
 const MISTAKEN: u8 = b'M';
 const FAILED: u8 = b'F';
+const WORN: u8 = b'W';
 
 /// One end of the socketpair.
 #[derive(Debug)]
@@ -127,6 +133,7 @@ impl Control {
                 let kind = if *configuration { MISTAKEN } else { FAILED };
                 self.send(kind, reason.as_bytes(), None).await
             }
+            Report::Worn { reason } => self.send(WORN, reason.as_bytes(), None).await,
         }
     }
 
@@ -148,14 +155,13 @@ impl Control {
     /// The worker's next report; `None` when it is gone. Nothing is lost when the future is dropped.
     pub(crate) async fn next_report(&mut self) -> io::Result<Option<Report>> {
         let Some((kind, body)) = self.receive().await? else { return Ok(None) };
-        let failed = |configuration| Report::Failed {
-            configuration,
-            reason: String::from_utf8_lossy(&body).into_owned(),
-        };
+        let reason = || String::from_utf8_lossy(&body).into_owned();
+        let failed = |configuration| Report::Failed { configuration, reason: reason() };
         match kind {
             READY => Ok(Some(Report::Ready(Watched::from_body(&body)?))),
             MISTAKEN => Ok(Some(failed(true))),
             FAILED => Ok(Some(failed(false))),
+            WORN => Ok(Some(Report::Worn { reason: reason() })),
             _ => Err(malformed("it is of no known kind")),
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{self, Instant};
 use vestibule_config::Source;
 
@@ -90,15 +91,23 @@ impl Slot {
         drop(tell.send(told).await);
         drop(tell);
         let mut backoff = Backoff::new();
+        // Workers that others have taken over from.
+        let mut replaced = JoinSet::new();
         while let Some(running) = worker
-            && let Some(life) = self.live(running, &mut phase).await
+            && let Some(life) = self.live(running, &mut phase, &mut replaced).await
         {
             worker = self.start_again(&mut backoff, life, &mut phase).await;
         }
+        while replaced.join_next().await.is_some() {}
     }
 
-    /// Has a worker do what the phase asks. Answers with its life if it has crashed.
-    async fn live(&self, mut worker: Worker, phase: &mut watch::Receiver<Phase>) -> Option<Duration> {
+    /// Has a worker, or the one that takes over from it, do what the phase asks. Answers with its life if it has crashed.
+    async fn live(
+        self: &Arc<Self>,
+        mut worker: Worker,
+        phase: &mut watch::Receiver<Phase>,
+        replaced: &mut JoinSet<()>,
+    ) -> Option<Duration> {
         loop {
             let now = *phase.borrow_and_update();
             if now.drain().is_some() {
@@ -119,16 +128,46 @@ impl Slot {
                     }
                     return Some(worker.since.elapsed());
                 }
+                reason = worn(&mut worker.control) => {
+                    if let Some(next) = self.start_successor(&worker, &reason, phase).await {
+                        let (slot, old) = (Arc::clone(self), std::mem::replace(&mut worker, next));
+                        let mut phase = phase.clone();
+                        replaced.spawn(async move { slot.leave(old, &mut phase).await });
+                    }
+                }
+                Some(_) = replaced.join_next() => {}
                 changed = phase.changed() => if changed.is_err() { return None },
             }
         }
+    }
+
+    /// Starts a worker that takes over from one that is worn out, which goes on meanwhile; `None` where there is none.
+    async fn start_successor(
+        &self,
+        worn: &Worker,
+        reason: &str,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> Option<Worker> {
+        let (pid, generation) = (worn.pid, self.generation);
+        tracing::warn!(worker = pid, generation, reason, "a worker is worn out: another one takes over");
+        let mut phase = phase.clone();
+        let started = tokio::select! {
+            started = self.start() => started,
+            _ = phase.wait_for(|phase| phase.drain().is_some()) => return None,
+        };
+        started
+            .inspect_err(|error| {
+                tracing::error!(generation, reason = %error, "no worker takes over; the worn-out one goes on");
+            })
+            .ok()
     }
 
     /// Has a worker drain, and kills it if that takes too long.
     async fn leave(&self, mut worker: Worker, phase: &mut watch::Receiver<Phase>) {
         let deadline = Instant::now() + self.drain + LEAVE;
         loop {
-            let Some(drain) = phase.borrow_and_update().drain() else { return };
+            // One that another has taken over from retires while its generation serves.
+            let drain = phase.borrow_and_update().drain().unwrap_or(Drain::Retire);
             drop(worker.control.send_drain(drain).await);
             tokio::select! {
                 status = worker.child.wait() => {
@@ -187,7 +226,9 @@ impl Slot {
                 return Ok(Worker { child, control, pid, since: Instant::now(), watched });
             }
             Ok(Ok(Some(Report::Failed { configuration: true, reason }))) => StartError::Configuration(reason),
-            Ok(Ok(Some(Report::Failed { configuration: false, reason }))) => StartError::System(reason),
+            Ok(Ok(Some(Report::Failed { configuration: false, reason } | Report::Worn { reason }))) => {
+                StartError::System(reason)
+            }
             // The worker has closed its end: it tells by its exit what a message no longer could.
             Ok(Ok(None) | Err(_)) => match time::timeout(LAST_STEPS, child.wait()).await {
                 Ok(status) => {
@@ -231,6 +272,18 @@ impl Slot {
         }
         control.send_build(&self.source).await?;
         control.next_report().await
+    }
+}
+
+/// Waits until a worker says that it should be replaced, and why.
+async fn worn(control: &mut Control) -> String {
+    loop {
+        match control.next_report().await {
+            Ok(Some(Report::Worn { reason })) => return reason,
+            Ok(Some(Report::Ready(_) | Report::Failed { .. })) => {}
+            // It has closed its end: its own end is what follows.
+            Ok(None) | Err(_) => return std::future::pending().await,
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 mod django;
 mod doctor;
 mod failures;
+mod files;
 mod flask;
 mod interpreters;
 pub(crate) mod isolation;
 mod lxml;
 mod side_by_side;
 mod streaming;
+mod stuck;
 mod uploads;
 mod validate;
 

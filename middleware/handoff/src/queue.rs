@@ -167,16 +167,20 @@ impl<T> Queue<T> {
     }
 
     /// Where it is full, drops the jobs that nobody wants any longer.
-    pub fn make_room(&self, mut is_wanted: impl FnMut(&T) -> bool) {
-        let mut state = self.lock();
-        if state.jobs.len() >= self.capacity {
-            let (wanted, unwanted) =
-                std::mem::take(&mut state.jobs).into_iter().partition(|job| is_wanted(job));
-            state.jobs = wanted;
-            drop(state);
-            // Not under the lock: what a job is made of may have a `Drop` of its own.
-            drop::<VecDeque<T>>(unwanted);
+    pub fn make_room(&self, is_unwanted: impl FnMut(&T) -> bool) {
+        if self.len() >= self.capacity {
+            self.drop_where(is_unwanted);
         }
+    }
+
+    /// Drops the jobs that nobody wants any longer.
+    pub fn drop_where(&self, is_unwanted: impl FnMut(&T) -> bool) {
+        let mut state = self.lock();
+        let (unwanted, wanted) = std::mem::take(&mut state.jobs).into_iter().partition(is_unwanted);
+        state.jobs = wanted;
+        drop(state);
+        // Not under the lock: what a job is made of may have a `Drop` of its own.
+        drop::<VecDeque<T>>(unwanted);
     }
 
     /// Takes no more jobs; what waits is still served.
@@ -339,9 +343,9 @@ mod tests {
     fn what_nobody_wants_makes_room_where_it_is_needed() {
         let queue = Queue::new(2);
         push(&queue, 1).unwrap();
-        queue.make_room(|_| false);
+        queue.make_room(|_| true);
         push(&queue, 2).unwrap();
-        queue.make_room(|job| *job == 2);
+        queue.make_room(|job| *job == 1);
         assert_eq!([push(&queue, 3), push(&queue, 4)], [Ok(()), Err(Refused::Full)]);
         assert_eq!([queue.next().unwrap().job, queue.next().unwrap().job], [2, 3]);
     }

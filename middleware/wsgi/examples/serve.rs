@@ -64,8 +64,11 @@ async fn answer(
     request.extensions_mut().insert(environ);
     Ok(application.call(request).await.unwrap_or_else(|error| {
         plain(match error {
-            WsgiError::QueueFull(_) | WsgiError::Draining(_) => StatusCode::SERVICE_UNAVAILABLE,
+            WsgiError::QueueFull(_) | WsgiError::NotBegun(..) | WsgiError::Draining(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             WsgiError::Body(_) => StatusCode::BAD_REQUEST,
+            WsgiError::TooSlow(..) => StatusCode::GATEWAY_TIMEOUT,
             WsgiError::ApplicationFailed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         })
     }))

@@ -1,12 +1,15 @@
-//! The body of an answer: nothing, all of it at once, or chunks as the application yields them.
+//! The body of an answer: nothing, all of it at once, chunks as the application yields them, or a file.
 
 use std::collections::VecDeque;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+
+use crate::file_body::FileBody;
 
 /// What may wait for a slow client before the application does.
 const LIMIT: usize = 64 << 10;
@@ -21,6 +24,8 @@ enum Inner {
     Empty,
     Full(Bytes),
     Channel(Arc<Channel>),
+    /// And how many bytes the file lacks of what the head has promised.
+    File(FileBody, u64),
 }
 
 /// The answer broke off after its head was sent: the connection must be aborted.
@@ -35,6 +40,9 @@ pub enum BodyError {
         /// How many bytes are missing.
         missing: u64,
     },
+    /// A file that was being sent cannot be read, or has become shorter.
+    #[error("a file cannot be read while it is sent: {0}")]
+    File(io::ErrorKind),
 }
 
 impl Body {
@@ -48,13 +56,18 @@ impl Body {
         (ChunkSender(Arc::clone(&channel)), Self(Inner::Channel(channel)))
     }
 
+    /// A body that is a file, and how many bytes it lacks of what the head has promised.
+    pub(crate) fn file(file: FileBody, missing: u64) -> Self {
+        Self(Inner::File(file, missing))
+    }
+
     /// The whole body, where it is known already.
     pub fn as_full(&self) -> Option<&Bytes> {
         static EMPTY: Bytes = Bytes::new();
         match &self.0 {
             Inner::Empty => Some(&EMPTY),
             Inner::Full(bytes) => Some(bytes),
-            Inner::Channel(_) => None,
+            Inner::Channel(_) | Inner::File(..) => None,
         }
     }
 
@@ -63,7 +76,7 @@ impl Body {
         match std::mem::take(&mut self.0) {
             Inner::Empty => Ok(Bytes::new()),
             Inner::Full(bytes) => Ok(bytes),
-            channel @ Inner::Channel(_) => Err(Self(channel)),
+            other @ (Inner::Channel(_) | Inner::File(..)) => Err(Self(other)),
         }
     }
 }
@@ -86,6 +99,17 @@ impl http_body::Body for Body {
             Inner::Channel(channel) => {
                 channel.poll(context).map(|next| next.map(|next| next.map(Frame::data)))
             }
+            Inner::File(file, missing) => match ready!(file.poll(context)) {
+                Some(Ok(piece)) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+                Some(Err(error)) => {
+                    *missing = 0;
+                    Poll::Ready(Some(Err(BodyError::File(error.kind()))))
+                }
+                None => match std::mem::take(missing) {
+                    0 => Poll::Ready(None),
+                    missing => Poll::Ready(Some(Err(BodyError::Short { missing }))),
+                },
+            },
         }
     }
 
@@ -94,6 +118,7 @@ impl http_body::Body for Body {
             Inner::Empty => true,
             Inner::Full(_) => false,
             Inner::Channel(channel) => channel.lock().is_finished(),
+            Inner::File(file, missing) => file.left() == 0 && *missing == 0,
         }
     }
 
@@ -102,6 +127,7 @@ impl http_body::Body for Body {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Inner::Channel(_) => SizeHint::default(),
+            Inner::File(file, missing) => SizeHint::with_exact(file.left() + missing),
         }
     }
 }

@@ -7,8 +7,10 @@ import importlib.util
 import io
 import os
 import signal
+import stat
 import sys
 import threading
+import traceback
 
 import _tower_wsgi_changes as changes
 import _tower_wsgi_neighbours as neighbours
@@ -139,6 +141,34 @@ def _parts(target):
     return os.path.abspath(module) if is_file else None, attribute
 
 
+def wrap(name, application, middleware, folders):
+    """Wraps an application in what these factories make, the first outermost."""
+    for target in reversed(middleware):
+        # A file is a module of its own, whose name shall not be the application's.
+        application = load(f"{name} in {target}", target, folders)(application)
+        if not callable(application):
+            raise TypeError(f"{target} has made nothing that is callable, but {application!r}")
+    return application
+
+
+# What reads these is what stands in their files; a gzip.GzipFile, for one, has a descriptor, and other content.
+_PLAIN_FILES = (io.BufferedReader, io.BufferedRandom, io.FileIO)
+
+
+def plain_file(wrapper):
+    """Descriptor and position of a wrapped file that can be sent without Python; else None."""
+    file = wrapper.filelike
+    if type(file) not in _PLAIN_FILES:
+        return None
+    try:
+        if file.writable():
+            file.flush()
+        descriptor = file.fileno()
+        return (descriptor, file.tell()) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    except (OSError, ValueError):
+        return None
+
+
 def _import_module(name, folders):
     module = importlib.import_module(name)
     top = sys.modules[name.partition(".")[0]]
@@ -174,6 +204,17 @@ def enter_thread(name):
     thread = threading.current_thread()
     thread.name = name
     thread._daemonic = False
+    return thread.ident
+
+
+class RequestTimeout(BaseException):
+    """Raised in a request that is given up, where the configuration says so. `except Exception` does not hold it back."""
+
+
+def stack_of(thread):
+    """Where a thread stands, the innermost call last."""
+    frame = sys._current_frames().get(thread)
+    return "".join(traceback.format_stack(frame)).rstrip() if frame else "no line of Python"
 
 
 def leave(milliseconds):

@@ -36,6 +36,7 @@ macro_rules! keys {
 keys! {
     content_length = "CONTENT_LENGTH",
     content_type = "CONTENT_TYPE",
+    disconnected = "vestibule.disconnected",
     https = "HTTPS",
     input = "wsgi.input",
     path_info = "PATH_INFO",
@@ -63,6 +64,15 @@ pub(crate) struct Facts<'a, 'py> {
     pub(crate) variables: &'a [(String, String)],
 }
 
+/// What a request brings beside its [`View`].
+pub(crate) struct Given<'a, 'py> {
+    pub(crate) input: &'a Object<'py>,
+    /// `CONTENT_LENGTH`
+    pub(crate) length: Option<u64>,
+    /// `vestibule.disconnected`, which tells whether the client has left
+    pub(crate) disconnected: &'a Object<'py>,
+}
+
 impl Template {
     pub(crate) fn new<'py>(py: Python<'py>, facts: Facts<'_, 'py>) -> PyResult<'py, Self> {
         let keys = Keys::new(py)?;
@@ -84,6 +94,7 @@ impl Template {
             &keys.request_scheme,
             &keys.url_scheme,
             &keys.input,
+            &keys.disconnected,
         ] {
             dict.set(key.get(py), &empty)?;
         }
@@ -116,14 +127,14 @@ impl Template {
         py: Python<'py>,
         names: &mut Names,
         view: &View<'_>,
-        input: &Object<'py>,
-        length: Option<u64>,
+        given: Given<'_, 'py>,
     ) -> PyResult<'py, Object<'py>> {
         let dict = self.dict.get(py).copied()?;
         let keys = &self.keys;
         let set = |key: &Kept, value: &Object<'py>| dict.set(key.get(py), value);
         let known = view.environ();
-        set(&keys.input, input)?;
+        set(&keys.input, given.input)?;
+        set(&keys.disconnected, given.disconnected)?;
         set(&keys.request_method, &names.method(py, view.method())?)?;
         set(&keys.script_name, &py.latin1(&known.script_name())?)?;
         set(&keys.path_info, &py.latin1(known.path().path_info())?)?;
@@ -149,7 +160,7 @@ impl Template {
         if let Some(port) = known.remote_port {
             set(&keys.remote_port, &py.latin1(port.to_string().as_bytes())?)?;
         }
-        if let Some(length) = length {
+        if let Some(length) = given.length {
             set(&keys.content_length, &py.latin1(length.to_string().as_bytes())?)?;
         }
         self.set_headers(py, names, view, &dict)?;

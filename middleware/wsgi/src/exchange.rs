@@ -28,6 +28,11 @@ pub(crate) struct Functions {
 
 impl Class for Exchange {
     const NAME: &'static CStr = c"tower_wsgi.Exchange";
+
+    /// `vestibule.disconnected`: whether the client has left.
+    fn call<'py>(&self, py: Python<'py>) -> PyResult<'py, Object<'py>> {
+        py.bool(self.with(|outgoing| outgoing.is_unread()))
+    }
 }
 
 impl Functions {

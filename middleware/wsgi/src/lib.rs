@@ -34,12 +34,14 @@
 //!    will be read).
 //! 2. A queue of [`handoff`]: it waits for a thread of its application.
 //! 3. `worker`: the thread, under the GIL, makes the environ (`environ`), `start_response` (`exchange`, checked by `head`)
-//!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`) and closes it.
+//!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`, or `file_body`) and closes it.
 //! 4. The hub of [`handoff`]: the answer goes back to the task that waits for it.
 //!
 //! Before and after: `discover` finds the interpreter, `load` starts it and imports applications (with `bootstrap.py` and
 //! what is beside it: `neighbours` refuses those that would be mixed up, `changes` reports what they change for others,
-//! `seclude` makes a sub-interpreter an application's own), `threads` ends them; `log` names application and request in what Python prints. `python` is the only part that calls
+//! `seclude` makes a sub-interpreter an application's own), `crew` holds the threads of one together and replaces those
+//! that are lost, `threads` ends them all, `worn` asks for another process; `log` names application and request in what
+//! Python prints. `python` is the only part that calls
 //! CPython, and the only one that is `unsafe`.
 //!
 //! # What it does not offer
@@ -49,9 +51,11 @@
 #![deny(unsafe_code)]
 
 mod body;
+mod crew;
 mod discover;
 mod environ;
 mod exchange;
+mod file_body;
 mod head;
 mod input;
 mod load;
@@ -64,6 +68,7 @@ mod service;
 mod spool;
 mod threads;
 mod worker;
+mod worn;
 mod wsgi_input;
 
 pub use body::{Body, BodyError};
@@ -73,3 +78,4 @@ pub use load::{Import, Isolation, LoadError, Settings, shutdown};
 pub use python::{InitError, exit};
 pub use request::{GatherError, InputMode};
 pub use service::{Application, ResponseFuture, WsgiError};
+pub use worn::worn_out;

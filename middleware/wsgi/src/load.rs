@@ -13,12 +13,13 @@ use handoff::Queue;
 
 use self::error::StartError;
 use self::residence::{Changes, Residence};
+use crate::crew::{Allowance, Crew};
 use crate::discover::{Discovered, discover};
 use crate::python::Interpreter;
 use crate::request::{InputMode, Job};
 use crate::service::Application;
 use crate::threads::Threads;
-use crate::worker::{self, Host};
+use crate::worker::Host;
 
 pub use self::error::LoadError;
 
@@ -60,6 +61,8 @@ pub struct Settings {
     pub name: String,
     /// `module:attribute`, `module:factory()`, or a file: `path/to/site.py`, `path/to/site.py:attribute`.
     pub app: String,
+    /// Factories in the form of `app` that wrap the application in WSGI middleware, the first one outermost.
+    pub middleware: Vec<String>,
     /// Folders that are put on `sys.path`, the first one foremost.
     pub path: Vec<PathBuf>,
     /// A virtualenv's folder or an interpreter; default: the active virtualenv, else `python3` on PATH.
@@ -68,6 +71,14 @@ pub struct Settings {
     pub threads: usize,
     /// How many more requests may wait.
     pub queue: usize,
+    /// How many more threads take the place of those that do not come back from a request that was given up.
+    pub spare_threads: usize,
+    /// After what time without an answer a request is given up; `None` for never.
+    pub timeout: Option<Duration>,
+    /// Whether an exception is raised in a request that is given up.
+    pub interrupt: bool,
+    /// After how many requests the process is [worn out](crate::worn_out); `None` for never.
+    pub max_requests: Option<u64>,
     /// How bodies of requests are brought to it.
     pub input: InputMode,
     /// Whether other processes run the same application: `wsgi.multiprocess`.
@@ -80,15 +91,21 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings of an application with the defaults: 4 threads, 128 waiting requests.
+    /// The settings of an application with the defaults: 4 threads, as many spare ones, 128 waiting requests, a timeout of
+    /// one minute.
     pub fn new(name: impl Into<String>, app: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             app: app.into(),
+            middleware: Vec::new(),
             path: Vec::new(),
             python: None,
             threads: 4,
             queue: 128,
+            spare_threads: 4,
+            timeout: Some(Duration::from_secs(60)),
+            interrupt: false,
+            max_requests: None,
             input: InputMode::default(),
             multiprocess: false,
             isolation: Isolation::default(),
@@ -162,7 +179,7 @@ impl Application {
         let grown = memory.zip(before).map(|(after, before)| after.saturating_sub(before));
         let import = Import { took: begun.elapsed(), grown, memory, changes, refused };
         let interpreter = residence.interpreter.clone();
-        let application = process.start_threads(&settings, &interpreter, Arc::new(host))?;
+        let application = process.start_threads(&settings, &interpreter, host)?;
         Ok((application, import))
     }
 }
@@ -253,23 +270,25 @@ impl Process {
         &mut self,
         settings: &Settings,
         interpreter: &Interpreter,
-        host: Arc<Host>,
+        host: Host,
     ) -> Result<Application, LoadError> {
         let queue = Arc::new(Queue::<Job>::new(settings.queue));
         // First of all: where a thread does not start, those before it must find their queue closed at the end.
         self.threads.add(Arc::clone(&queue));
-        let failed = |source| LoadError::Thread { application: settings.name.clone(), source };
-        for _ in 0..settings.threads.max(1) {
-            let (host, queue) = (Arc::clone(&host), Arc::clone(&queue));
-            let alive = self.threads.alive();
-            interpreter
-                .spawn(&settings.name, move |thread| {
-                    worker::run(&host, &queue, thread);
-                    drop(alive);
-                })
-                .map_err(failed)?;
+        let allowance = Allowance {
+            threads: settings.threads.max(1),
+            spare_threads: settings.spare_threads,
+            timeout: settings.timeout,
+            interrupt: settings.interrupt,
+            max_requests: settings.max_requests,
+        };
+        let living = self.threads.living().clone();
+        let crew = Arc::new(Crew::new(host, queue, allowance, interpreter.clone(), living));
+        for _ in 0..allowance.threads {
+            let failed = |source| LoadError::Thread { application: settings.name.clone(), source };
+            crew.start_thread().map_err(failed)?;
         }
-        Ok(Application::new(Arc::clone(&host.name), queue, settings.input))
+        Ok(Application::new(crew, settings.input))
     }
 }
 

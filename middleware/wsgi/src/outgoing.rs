@@ -1,10 +1,13 @@
 //! One answer on its way out: the rules of PEP 3333 about when its head is sent and what may follow it.
 
+use std::fs::File;
+
 use bytes::Bytes;
 use handoff::Reply;
 use http::{Method, Response};
 
 use crate::body::{Abandoned, Body, BodyError, ChunkSender, Room};
+use crate::file_body::FileBody;
 use crate::head::Head;
 use crate::service::WsgiError;
 
@@ -102,6 +105,25 @@ impl Outgoing {
         }
         self.chunk(chunk)?;
         self.finish()
+    }
+
+    /// Whether a file can be sent now: after `start_response`, before anything that was written.
+    pub(crate) fn takes_file(&self) -> bool {
+        matches!(self.phase, Phase::Started(..))
+    }
+
+    /// Sends a file from the byte at `at` on: as much as the Content-Length says, or `here`, which is all that there is.
+    pub(crate) fn file(&mut self, file: File, at: u64, here: u64) -> Result<(), Fault> {
+        let Phase::Started(_, head) = &mut self.phase else { return Err(Fault::NotStarted) };
+        head.default_content_length(here);
+        let length = head.content_length().unwrap_or(here);
+        if !self.has_body() {
+            self.send_head(Body::default());
+            return Ok(());
+        }
+        let missing = length.saturating_sub(here);
+        self.send_head(Body::file(FileBody::new(file, at, length - missing), missing));
+        if missing > 0 { Err(Fault::TooShort(missing)) } else { Ok(()) }
     }
 
     /// Sends a chunk, after the head if that has not been sent.

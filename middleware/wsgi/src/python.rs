@@ -5,6 +5,7 @@
 //! * [`exception`]: what calls into Python give when they raise
 //! * [`class`]: classes whose instances hold a value of Rust
 //! * [`exit`](mod@exit): the end of this process
+//! * [`file`]: descriptors of files that Python has opened
 //! * [`interpreter`]: an interpreter, its main thread, and threads that hold its GIL in turn
 //! * [`subinterpreter`]: how those beside the main one begin and end
 //! * [`home`]: what waits for an interpreter's GIL
@@ -13,6 +14,7 @@
 mod class;
 mod exception;
 mod exit;
+mod file;
 mod fork;
 mod home;
 mod interpreter;
@@ -21,8 +23,9 @@ mod object;
 mod subinterpreter;
 
 pub(crate) use class::{Arguments, Class, Function, Instance, Method, Type};
-pub(crate) use exception::{Exception, Kind, PyResult};
+pub(crate) use exception::{Exception, Kind, PyResult, interrupt};
 pub use exit::exit;
+pub(crate) use file::duplicate;
 pub(crate) use fork::{is_forked, leave_if_forked, write_to_stderr};
 pub use interpreter::InitError;
 pub(crate) use interpreter::{Interpreter, PythonThread};

@@ -38,6 +38,7 @@ pub enum InputMode {
 
 /// A request on its way to an application's thread.
 pub(crate) struct Job {
+    pub(crate) number: u64,
     pub(crate) parts: Parts,
     pub(crate) input: Input,
     /// `CONTENT_LENGTH`

@@ -6,15 +6,19 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
-use handoff::{Hub, Queue, Refused};
+use handoff::{Hub, Refused};
 use http::request::Parts;
 use http::{Request, Response};
+use http_environ::{Environ, RequestId};
 use tokio::sync::oneshot;
+use tokio::time::Sleep;
 use tower::Service;
 
 use crate::body::Body;
+use crate::crew::Crew;
 use crate::input::{BoxError, Input};
 use crate::outgoing::Outcome;
 use crate::request::{Gather, GatherError, InputMode, Job, Plan};
@@ -29,8 +33,7 @@ thread_local! {
 /// runtime of tokio that has its timers enabled.
 #[derive(Clone)]
 pub struct Application {
-    name: Arc<str>,
-    queue: Arc<Queue<Job>>,
+    crew: Arc<Crew>,
     input: InputMode,
 }
 
@@ -43,6 +46,12 @@ pub enum WsgiError {
     /// The application is being shut down.
     #[error("the application {0} is shutting down")]
     Draining(Arc<str>),
+    /// No thread was free for the request in all the time that it had; the application has not seen it.
+    #[error("no thread of the application {0} was free within {1:?} (timeout)")]
+    NotBegun(Arc<str>, Duration),
+    /// The answer had not begun when the time was over; the log tells where its thread stands.
+    #[error("the application {0} has not answered within {1:?} (timeout)")]
+    TooSlow(Arc<str>, Duration),
     /// The application failed before its answer began; the log has its traceback.
     #[error("the application {0} failed")]
     ApplicationFailed(Arc<str>),
@@ -52,13 +61,13 @@ pub enum WsgiError {
 }
 
 impl Application {
-    pub(crate) fn new(name: Arc<str>, queue: Arc<Queue<Job>>, input: InputMode) -> Self {
-        Self { name, queue, input }
+    pub(crate) fn new(crew: Arc<Crew>, input: InputMode) -> Self {
+        Self { crew, input }
     }
 
     /// The name that the settings gave it.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.crew.host.name
     }
 
     /// Answers a request; an application is always ready to take one, and refuses it if it must.
@@ -75,20 +84,39 @@ impl Application {
         ResponseFuture { application: self.clone(), state }
     }
 
+    fn failed(&self) -> WsgiError {
+        WsgiError::ApplicationFailed(Arc::clone(&self.crew.host.name))
+    }
+
+    /// Takes requests out of the queue that nobody waits for.
+    fn forget_abandoned(&self) {
+        self.crew.queue.drop_where(|job| job.reply.is_abandoned());
+    }
+
     fn submit(&self, parts: Parts, input: Input, length: Option<u64>) -> State {
         let hub = HUB.with(Hub::of_this_thread);
         let (reply, answer) = hub.reply();
-        match hub.push(&self.queue, Job { parts, input, length, reply }) {
-            Ok(()) => State::Answer(answer),
-            Err(Refused::Full) => State::Failed(Some(WsgiError::QueueFull(Arc::clone(&self.name)))),
-            Err(Refused::Closed) => State::Failed(Some(WsgiError::Draining(Arc::clone(&self.name)))),
+        let number = self.crew.number_request();
+        let deadline = self.crew.allowance.timeout.map(|timeout| Deadline {
+            timer: Box::pin(tokio::time::sleep(timeout)),
+            id: parts
+                .extensions
+                .get::<Environ>()
+                .map(|environ| environ.request_id.clone())
+                .unwrap_or_default(),
+        });
+        let name = || Arc::clone(&self.crew.host.name);
+        match hub.push(&self.crew.queue, Job { number, parts, input, length, reply }) {
+            Ok(()) => State::Answer(Waiting { answer, number, deadline }),
+            Err(Refused::Full) => State::Failed(Some(WsgiError::QueueFull(name()))),
+            Err(Refused::Closed) => State::Failed(Some(WsgiError::Draining(name()))),
         }
     }
 }
 
 impl fmt::Debug for Application {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Application").field("name", &self.name).finish_non_exhaustive()
+        formatter.debug_struct("Application").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 
@@ -119,8 +147,21 @@ pub struct ResponseFuture {
 
 enum State {
     Gather(Box<(Parts, Gather)>),
-    Answer(oneshot::Receiver<Outcome>),
+    Answer(Waiting),
     Failed(Option<WsgiError>),
+}
+
+/// A request that was handed over.
+struct Waiting {
+    answer: oneshot::Receiver<Outcome>,
+    number: u64,
+    deadline: Option<Deadline>,
+}
+
+struct Deadline {
+    timer: Pin<Box<Sleep>>,
+    /// For the log.
+    id: RequestId,
 }
 
 impl fmt::Debug for State {
@@ -137,27 +178,57 @@ impl Future for ResponseFuture {
     type Output = Result<Response<Body>, WsgiError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
         loop {
-            let next = match &mut self.state {
+            let next = match &mut this.state {
                 State::Gather(gather) => {
                     let (input, length) = ready!(gather.1.as_mut().poll(context))?;
-                    let State::Gather(gather) = std::mem::replace(&mut self.state, State::Failed(None))
+                    let State::Gather(gather) = std::mem::replace(&mut this.state, State::Failed(None))
                     else {
                         unreachable!("it was being gathered a moment ago")
                     };
-                    self.application.submit(gather.0, input, length)
+                    this.application.submit(gather.0, input, length)
                 }
-                State::Answer(answer) => {
-                    let outcome = ready!(Pin::new(answer).poll(context));
-                    // A thread that is lost answers nothing.
-                    let lost = |_| Err(WsgiError::ApplicationFailed(Arc::clone(&self.application.name)));
-                    return Poll::Ready(outcome.unwrap_or_else(lost));
+                State::Answer(waiting) => {
+                    let outcome = match Pin::new(&mut waiting.answer).poll(context) {
+                        // A thread that is lost answers nothing.
+                        Poll::Ready(outcome) => outcome.unwrap_or_else(|_| Err(this.application.failed())),
+                        Poll::Pending => Err(ready!(waiting.poll_deadline(&this.application, context))),
+                    };
+                    this.state = State::Failed(None);
+                    return Poll::Ready(outcome);
                 }
                 State::Failed(error) => {
                     return Poll::Ready(Err(error.take().expect("a future is not polled after its end")));
                 }
             };
-            self.state = next;
+            this.state = next;
+        }
+    }
+}
+
+impl Waiting {
+    fn poll_deadline(&mut self, application: &Application, context: &mut Context<'_>) -> Poll<WsgiError> {
+        let Some(Deadline { timer, id }) = &mut self.deadline else { return Poll::Pending };
+        ready!(timer.as_mut().poll(context));
+        // Whoever takes the request from now on finds that nobody waits.
+        self.answer.close();
+        let crew = &application.crew;
+        let (name, time) = (Arc::clone(&crew.host.name), crew.allowance.timeout.unwrap_or_default());
+        if crew.give_up(self.number, std::mem::take(id)) {
+            return Poll::Ready(WsgiError::TooSlow(name, time));
+        }
+        application.forget_abandoned();
+        Poll::Ready(WsgiError::NotBegun(name, time))
+    }
+}
+
+impl Drop for ResponseFuture {
+    fn drop(&mut self) {
+        // The client has left: its request shall not keep others out of the queue.
+        if let State::Answer(waiting) = &mut self.state {
+            waiting.answer.close();
+            self.application.forget_abandoned();
         }
     }
 }

@@ -11,8 +11,12 @@ use crate::request::Job;
 #[derive(Default)]
 pub(crate) struct Threads {
     queues: Vec<Arc<Queue<Job>>>,
-    alive: Arc<Count>,
+    living: Living,
 }
+
+/// Counts threads that have not ended.
+#[derive(Clone, Default)]
+pub(crate) struct Living(Arc<Count>);
 
 #[derive(Default)]
 struct Count {
@@ -28,22 +32,28 @@ impl Threads {
         self.queues.push(queue);
     }
 
-    pub(crate) fn alive(&self) -> Alive {
-        *self.alive.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Alive(Arc::clone(&self.alive))
+    pub(crate) fn living(&self) -> &Living {
+        &self.living
     }
 
     /// Closes all queues and waits until the threads have served what waits; false where time passes first. What still
     /// waits then is dropped.
     pub(crate) fn end(&self, until: Instant) -> bool {
         self.queues.iter().for_each(|queue| queue.close());
-        let number = self.alive.number.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.living.0.number.lock().unwrap_or_else(PoisonError::into_inner);
         let time = until.saturating_duration_since(Instant::now());
-        let waited = self.alive.changed.wait_timeout_while(number, time, |number| *number > 0);
+        let waited = self.living.0.changed.wait_timeout_while(number, time, |number| *number > 0);
         let is_done =
             waited.map_or_else(|poisoned| *poisoned.into_inner().0 == 0, |(number, _)| *number == 0);
         self.queues.iter().for_each(|queue| queue.clear());
         is_done
+    }
+}
+
+impl Living {
+    pub(crate) fn begin(&self) -> Alive {
+        *self.0.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Alive(Arc::clone(&self.0))
     }
 }
 

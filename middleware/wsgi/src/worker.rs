@@ -1,6 +1,7 @@
 //! A thread of an application: it takes requests from the queue and runs each from the call to `close()`.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,14 @@ use std::time::Duration;
 use handoff::{Queue, Taken};
 use http_environ::View;
 
-use crate::environ::{Names, Template};
+use crate::crew::{Crew, Slot};
+use crate::environ::{Given, Names, Template};
 use crate::exchange::{Exchange, Functions};
 use crate::input::BoxError;
 use crate::log;
 use crate::outgoing::{Fault, Outgoing};
 use crate::python::{
-    Exception, Instance, Kept, Object, PyResult, Python, PythonThread, Type, leave_if_forked,
+    Exception, Instance, Kept, Object, PyResult, Python, PythonThread, Type, duplicate, leave_if_forked,
 };
 use crate::request::{GatherError, Job};
 use crate::service::WsgiError;
@@ -43,10 +45,10 @@ pub(crate) struct Host {
     pub(crate) callable: Kept,
     pub(crate) template: Template,
     pub(crate) classes: Arc<Classes>,
-    /// What each thread does first.
-    pub(crate) enter_thread: Kept,
-    /// What it does after a request that has left a line of the log unfinished.
-    pub(crate) finish_lines: Kept,
+    /// The class that is `wsgi.file_wrapper`.
+    pub(crate) file_wrapper: Kept,
+    /// The module of what the host does in Python.
+    pub(crate) bootstrap: Kept,
 }
 
 /// What all applications of the interpreter share.
@@ -69,30 +71,39 @@ impl Classes {
 }
 
 /// The life of a thread: it sleeps without the GIL, and serves whatever waits in one hold of it.
-pub(crate) fn run(host: &Host, queue: &Arc<Queue<Job>>, mut thread: PythonThread) {
+pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
+    let (host, queue) = (&crew.host, &crew.queue);
     QUEUE.set(Some(Arc::clone(queue)));
     let mut names = Names::default();
-    thread.attach(|py| {
-        let entered = py.str(&host.name).and_then(|name| host.enter_thread.get(py).call([&name]));
-        if let Err(error) = entered {
+    thread.attach(|py| match host.enter_thread(py) {
+        Ok(number) => slot.enter(number),
+        Err(error) => {
             tracing::warn!(application = %host.name, "a thread keeps its odd name\n{}", error.traceback());
         }
     });
     while queue.wait() {
-        thread.attach(|py| {
+        let is_surplus = thread.attach(|py| {
             while let Some(Taken { mut job, at, is_followed }) = queue.next() {
                 if is_followed {
                     job.reply.is_followed(at, HOLD);
                 }
                 py.give_back();
+                slot.begin(job.number);
                 // A panic ends its request, not the thread: nobody would take its place.
                 let served = catch_unwind(AssertUnwindSafe(|| host.serve(py, &mut names, job)));
                 if served.is_err() {
                     tracing::error!(application = %host.name, "a panic while a request was served");
                 }
+                if slot.end() && crew.comes_back(py, slot) {
+                    return true;
+                }
             }
+            false
         });
         queue.rest();
+        if is_surplus {
+            return;
+        }
     }
 }
 
@@ -115,11 +126,17 @@ impl From<Fault> for Failure<'_> {
 }
 
 impl Host {
+    /// What a thread does first; gives its number.
+    fn enter_thread<'py>(&self, py: Python<'py>) -> PyResult<'py, usize> {
+        let number = self.bootstrap.get(py).method("enter_thread")?.call([&py.str(&self.name)?])?;
+        number.to_isize().map(isize::cast_unsigned)
+    }
+
     fn serve(&self, py: Python<'_>, names: &mut Names, job: Job) {
         if job.reply.is_abandoned() {
             return;
         }
-        let Job { parts, input, length, reply } = job;
+        let Job { parts, input, length, reply, number: _ } = job;
         let view = View::of_parts(&parts);
         let _context = log::enter_request(&self.name, view.environ());
         let exchange =
@@ -131,10 +148,11 @@ impl Host {
             .and_then(|exchange| Ok((exchange, self.classes.input.instance(py, WsgiInput::new(input))?)));
         // Only for want of memory; the request is then answered as lost.
         let Ok((exchange, input)) = objects else { return };
+        let given = Given { input: input.as_object(), length, disconnected: exchange.as_object() };
         let exchange = exchange.as_instance();
         let result = self
             .template
-            .environ(py, names, &view, input.as_object(), length)
+            .environ(py, names, &view, given)
             .map_err(Failure::from)
             .and_then(|environ| self.answer(exchange, &environ));
         leave_if_forked();
@@ -145,7 +163,8 @@ impl Host {
         }
         exchange.with(Outgoing::close);
         if log::take_unfinished()
-            && let Err(error) = self.finish_lines.get(py).call([])
+            && let Err(error) =
+                self.bootstrap.get(py).method("finish_lines").and_then(|finish| finish.call([]))
         {
             tracing::warn!(application = %self.name, "the end of a line is lost\n{}", error.traceback());
         }
@@ -163,10 +182,40 @@ impl Host {
         if result.is_plain_sequence() {
             return send_sequence(exchange, &result);
         }
-        let sent = send_each(exchange, &result);
+        let sent = match self.wrapped_file(exchange, &result)? {
+            Some((file, at, size)) => {
+                exchange.with(|outgoing| outgoing.file(file, at, size)).map_err(Failure::from)
+            }
+            None => send_each(exchange, &result),
+        };
         let closed = self.close(&result);
         // What went wrong first is what is told; the other one would only follow from it.
         sent.and(closed.map_err(Failure::from))
+    }
+
+    /// The file that a `wsgi.file_wrapper` wraps, where it can be sent without Python; from where on, and how much there is.
+    fn wrapped_file<'py>(
+        &self,
+        exchange: Instance<'_, 'py, Exchange>,
+        result: &Object<'py>,
+    ) -> PyResult<'py, Option<(File, u64, u64)>> {
+        let py = result.py();
+        if !result.is_exactly(self.file_wrapper.get(py)) || !exchange.with(|outgoing| outgoing.takes_file()) {
+            return Ok(None);
+        }
+        let plain = self.bootstrap.get(py).method("plain_file")?.call([result])?;
+        if plain.is_none() {
+            return Ok(None);
+        }
+        let number = |at: usize| plain.tuple_item(at)?.to_isize();
+        let (descriptor, at) = (number(0)?, number(1)?);
+        let file = i32::try_from(descriptor).ok().and_then(|descriptor| duplicate(descriptor).ok());
+        // Without a descriptor of our own, Python reads it.
+        Ok(file.and_then(|file| {
+            let at = u64::try_from(at).ok()?;
+            let size = file.metadata().ok()?.len();
+            Some((file, at, size.saturating_sub(at)))
+        }))
     }
 
     /// PEP 3333: `close()` is called upon completion of the request, however it ends.

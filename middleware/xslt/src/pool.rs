@@ -91,7 +91,7 @@ impl Pool {
         let hub = HUB.with(Hub::of_this_thread);
         let (reply, result) = hub.reply();
         // Those that nobody waits for take no room from those that somebody does.
-        shared.queue.make_room(|job| !job.stop.is_stopped());
+        shared.queue.make_room(|job| job.stop.is_stopped());
         match hub.push(&shared.queue, Job { task, stop: Arc::clone(&waiting.stop), reply }) {
             Ok(()) => {}
             Err(Refused::Full | Refused::Closed) => return Err(XsltError::Busy),

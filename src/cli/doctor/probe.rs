@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::ValueEnum;
 use tower_wsgi::{Application, Isolation, LoadError};
@@ -11,7 +10,7 @@ use vestibule_layers::rescue;
 use super::applications;
 use super::report::{Failure, Import, Outcome, Report};
 use crate::backend;
-use crate::cli::{COULD_NOT_START, load, tell};
+use crate::cli::{COULD_NOT_START, SUCCESS, load, tell};
 use crate::worker::APPLICATIONS_END;
 
 /// Where an application is tried.
@@ -54,7 +53,7 @@ pub(in crate::cli) struct Probe {
 
 impl Probe {
     /// Imports and reports.
-    pub(in crate::cli) fn run(self) -> ExitCode {
+    pub(in crate::cli) fn run(self) -> u8 {
         let config = match load(&self.file) {
             Ok(config) => config,
             Err(code) => return code,
@@ -69,11 +68,11 @@ impl Probe {
             written = written.and_then(|()| self.write(&report));
             if let Err(error) = written {
                 tell(&format!("failed to write the report: {error}"));
-                return ExitCode::from(COULD_NOT_START);
+                return COULD_NOT_START;
             }
         }
         backend::shutdown(APPLICATIONS_END);
-        ExitCode::SUCCESS
+        SUCCESS
     }
 
     fn try_out(&self, settings: tower_wsgi::Settings) -> Outcome {

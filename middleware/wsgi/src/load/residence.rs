@@ -194,7 +194,10 @@ fn import<'py>(
     if let Err(disagreement) = agreed(&bootstrap.method("enter")?.call(what)?)? {
         return Ok(Err(disagreement));
     }
-    let application = bootstrap.method("load")?.call(what);
+    let middleware = strings(py, &settings.middleware)?;
+    let application = bootstrap.method("load")?.call(what).and_then(|application| {
+        bootstrap.method("wrap")?.call([what[0], &application, &middleware, what[2]])
+    });
     let none = py.none();
     let settled = bootstrap.method("settle")?.call([application.as_ref().unwrap_or(&none)])?;
     // Where an import fails because of its neighbour, the traceback would not tell.
@@ -204,8 +207,8 @@ fn import<'py>(
     Ok(Ok(Host {
         name: settings.name.as_str().into(),
         template: template(py, bootstrap, settings)?,
-        enter_thread: bootstrap.method("enter_thread")?.keep(),
-        finish_lines: bootstrap.method("finish_lines")?.keep(),
+        bootstrap: bootstrap.clone().keep(),
+        file_wrapper: file_wrapper(py)?.keep(),
         callable: application?.keep(),
         classes,
     }))
@@ -213,7 +216,7 @@ fn import<'py>(
 
 fn template<'py>(py: Python<'py>, bootstrap: &Object<'py>, settings: &Settings) -> PyResult<'py, Template> {
     let errors = bootstrap.method("Lines")?.call([&log::sink(py)?, &py.str("wsgi.errors")?])?;
-    let file_wrapper = py.import(c"wsgiref.util")?.method("FileWrapper")?;
+    let file_wrapper = file_wrapper(py)?;
     let facts = Facts {
         errors: &errors,
         file_wrapper: &file_wrapper,
@@ -222,6 +225,10 @@ fn template<'py>(py: Python<'py>, bootstrap: &Object<'py>, settings: &Settings) 
         variables: &settings.variables,
     };
     Template::new(py, facts)
+}
+
+fn file_wrapper(py: Python<'_>) -> PyResult<'_, Object<'_>> {
+    py.import(c"wsgiref.util")?.method("FileWrapper")
 }
 
 /// The extension module that an import failed for, because it cannot be loaded into a second interpreter, and the place

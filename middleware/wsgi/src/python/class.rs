@@ -13,8 +13,8 @@ use std::sync::OnceLock;
 use super::exception::{Exception, Kind, PyResult};
 use super::fork::is_forked;
 use super::library::{
-    FastFunction, METH_FASTCALL_KEYWORDS, PyMethodDef, PyObject, PyType_Slot, PyType_Spec, TP_DEALLOC,
-    TP_ITER, TP_ITERNEXT, TP_METHODS, TPFLAGS, table,
+    FastFunction, METH_FASTCALL_KEYWORDS, PyMethodDef, PyObject, PyType_Slot, PyType_Spec, TP_CALL,
+    TP_DEALLOC, TP_ITER, TP_ITERNEXT, TP_METHODS, TPFLAGS, table,
 };
 use super::object::{Kept, Object, Python};
 
@@ -25,6 +25,11 @@ pub(crate) trait Class: Send + Sized + 'static {
 
     fn methods() -> Vec<Method<Self>> {
         Vec::new()
+    }
+
+    /// `__call__`, whatever the arguments are
+    fn call<'py>(&self, py: Python<'py>) -> PyResult<'py, Object<'py>> {
+        Err(Exception::new(py, Kind::Type, "not callable"))
     }
 
     /// `__next__`
@@ -136,6 +141,7 @@ impl<T: Class> Type<T> {
         let methods = Box::leak(methods.into_boxed_slice());
         let slot = |slot: c_int, pfunc: *mut c_void| PyType_Slot { slot, pfunc };
         let mut slots = [
+            slot(TP_CALL, call::<T> as *mut c_void),
             slot(TP_DEALLOC, deallocate::<T> as *mut c_void),
             slot(TP_METHODS, methods.as_mut_ptr().cast()),
             slot(TP_ITER, table().PyObject_SelfIter as *mut c_void),
@@ -263,6 +269,22 @@ where
             };
             let arguments = Arguments { all, positional, names: keywords };
             function(py, Instance { object: &this, holds: PhantomData }, arguments).map(Object::into_pointer)
+        })
+    }
+}
+
+unsafe extern "C" fn call<T: Class>(
+    this: *mut PyObject,
+    _arguments: *mut PyObject,
+    _named: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: Python calls with the GIL held, with an instance of the class.
+    unsafe {
+        let py = Python::assume();
+        guarded(py, ptr::null_mut(), || {
+            let this = Object::borrowed(this);
+            let instance = Instance::<T> { object: &this, holds: PhantomData };
+            instance.call(py).map(Object::into_pointer)
         })
     }
 }

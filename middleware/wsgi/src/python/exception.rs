@@ -1,6 +1,6 @@
 //! Exceptions: taken out of the thread's error indicator as soon as a function raises, put back where Rust returns to Python.
 
-use std::ffi::CString;
+use std::ffi::{CString, c_ulong};
 use std::ptr;
 
 use super::library::{PyObject, table};
@@ -111,6 +111,13 @@ impl<'py> Exception<'py> {
         let text = text.method("encode")?.call([&py.str("utf-8")?, &py.str("backslashreplace")?])?;
         Ok(String::from_utf8_lossy(text.content()?).trim_end().to_owned())
     }
+}
+
+/// Has a thread raise an exception of this class as soon as it runs a line of Python; or nothing, where it has not yet.
+pub(crate) fn interrupt(_py: Python<'_>, thread: usize, class: Option<&Object<'_>>) {
+    let class = class.map_or(ptr::null_mut(), Object::pointer);
+    // SAFETY: the GIL is held; the function takes its own reference, and knows no thread that has ended.
+    unsafe { (table().PyThreadState_SetAsyncExc)(thread as c_ulong, class) };
 }
 
 impl Kind {

@@ -110,6 +110,12 @@ impl Interpreter {
         self.commands.send(Command::End(ended)).is_ok() && wait.recv_timeout(within).unwrap_or(false)
     }
 
+    /// Has something run on the interpreter's main thread, under the GIL, as soon as that is free; waits for nothing.
+    pub(crate) fn post(&self, run: impl for<'py> FnOnce(Python<'py>) + Send + 'static) {
+        // Where Python has ended, there is nothing to be done.
+        drop(self.commands.send(Command::Run(Box::new(run))));
+    }
+
     /// Starts a thread that can take the GIL.
     pub(crate) fn spawn(
         &self,

@@ -4,7 +4,7 @@
 
 #![expect(non_snake_case, reason = "the fields are named as CPython names its functions")]
 
-use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
+use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -85,6 +85,7 @@ pub(super) const TPFLAGS: c_uint = TPFLAGS_DEFAULT | TPFLAGS_DISALLOW_INSTANTIAT
 const TPFLAGS_DEFAULT: c_uint = 1 << 18;
 const TPFLAGS_DISALLOW_INSTANTIATION: c_uint = 1 << 7;
 const TPFLAGS_IMMUTABLE: c_uint = 1 << 8;
+pub(super) const TP_CALL: c_int = 50;
 pub(super) const TP_DEALLOC: c_int = 52;
 pub(super) const TP_ITER: c_int = 62;
 pub(super) const TP_ITERNEXT: c_int = 63;
@@ -166,6 +167,7 @@ table! {
         PyThreadState_Clear(*mut PyThreadState);
         PyThreadState_DeleteCurrent();
         PyThreadState_GetInterpreter(*mut PyThreadState) -> *mut PyInterpreterState;
+        PyThreadState_SetAsyncExc(c_ulong, Object) -> c_int;
         PyThreadState_New(*mut PyInterpreterState) -> *mut PyThreadState;
         PyThreadState_Next(*mut PyThreadState) -> *mut PyThreadState;
         PyTuple_GetItem(Object, isize) -> Object;

@@ -248,6 +248,11 @@ impl<'py> Object<'py> {
         self.kind().is_ok_and(|kind| kinds.contains(&kind.pointer()))
     }
 
+    /// Whether it is of this class, and no subclass of it.
+    pub(crate) fn is_exactly(&self, class: &Object<'py>) -> bool {
+        self.kind().is_ok_and(|kind| kind.pointer() == class.pointer())
+    }
+
     pub(crate) fn attribute(&self, name: &Object<'py>) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held, both objects are alive.
         unsafe { Object::owned(self.py(), (table().PyObject_GetAttr)(self.pointer(), name.pointer())) }

@@ -3,8 +3,10 @@
 
 mod answers;
 mod environ;
+mod files;
 mod harness;
 mod input;
 mod neighbours;
 mod process;
 mod queue;
+mod stuck;

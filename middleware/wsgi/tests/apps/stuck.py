@@ -1,0 +1,51 @@
+"""Applications that do not answer in time."""
+
+import threading
+import time
+
+GATES = {}
+
+
+def gate(environ):
+    return GATES.setdefault(environ["QUERY_STRING"].partition("=")[2], threading.Event())
+
+
+def waits(environ, start_response):
+    """`?stand=NAME` waits until `?open=NAME` comes."""
+    if environ["QUERY_STRING"].startswith("stand="):
+        print("stands at", environ["QUERY_STRING"])
+        stands_here(environ)
+    elif environ["QUERY_STRING"].startswith("open="):
+        gate(environ).set()
+    start_response("200 OK", [])
+    return [b"answered"]
+
+
+def stands_here(environ):
+    assert gate(environ).wait(20)
+
+
+def turns(environ, start_response):
+    """Never ends by itself, in Python, and holds on to what is raised."""
+    start_response("200 OK", [])
+    if environ["QUERY_STRING"] == "next":
+        return [b"answered"]
+    try:
+        while True:
+            try:
+                time.sleep(0.01)
+            except Exception:
+                pass
+    finally:
+        print("the turning ends")
+
+
+def asks(environ, start_response):
+    """Yields nothing after the first chunk, and asks whether anybody is there."""
+    is_disconnected = environ["vestibule.disconnected"]
+    start_response("200 OK", [])
+    yield str(is_disconnected()).encode()
+    end = time.monotonic() + 20
+    while not is_disconnected() and time.monotonic() < end:
+        time.sleep(0.01)
+    print("noticed that the client has left" if is_disconnected() else "noticed nothing")

@@ -1,0 +1,104 @@
+//! Requests that do not end in time, and clients that do not wait for theirs.
+
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::BodyExt;
+use http_environ::{Environ, RequestId};
+use tower_wsgi::{Application, Settings, WsgiError};
+
+use crate::harness::{PATIENCE, TestBody, call, load, read, settings, wait_for_log};
+
+fn request(query: &str, id: &str) -> Request<TestBody> {
+    let mut request = Request::get(format!("/?{query}")).body(TestBody::default()).unwrap();
+    let mut environ = Environ::for_target(request.uri()).unwrap();
+    environ.request_id = RequestId::Given(id.into());
+    request.extensions_mut().insert(environ);
+    request
+}
+
+/// Loads an application of one thread whose requests are given up soon.
+fn load_impatient(app: &str, name: &str, spare_threads: usize, interrupt: bool) -> Application {
+    let timeout = Some(Duration::from_secs(1));
+    let wanted =
+        Settings { name: name.into(), threads: 1, spare_threads, timeout, interrupt, ..settings(app) };
+    Application::load(wanted).unwrap()
+}
+
+async fn answer(application: &Application, query: &str) -> String {
+    let answer = tokio::time::timeout(PATIENCE, call(application, request(query, "quick"))).await;
+    read(answer.expect("a thread is free").unwrap()).await.text().to_owned()
+}
+
+#[tokio::test]
+async fn a_request_that_is_stuck_tells_where_and_its_thread_is_replaced() {
+    let application = load_impatient("stuck:waits", "impatient", 1, false);
+    // There is one thread and one spare one, which is spare again when the first has come back.
+    for round in ["first", "second", "third"] {
+        let error = call(&application, request(&format!("stand={round}"), round)).await.unwrap_err();
+        assert!(matches!(&error, WsgiError::TooSlow(name, _) if &**name == "impatient"), "{error:?}");
+        let line = wait_for_log(&["the request is given up", "in stands_here", "stuck.py", round]);
+        assert!(line.contains("\"application\":\"impatient\""), "{line}");
+        assert_eq!(answer(&application, &format!("open={round}")).await, "answered");
+    }
+}
+
+#[tokio::test]
+async fn an_exception_is_raised_where_that_is_wanted() {
+    let application = load_impatient("stuck:turns", "interrupted", 0, true);
+    for id in ["turning-one", "turning-two"] {
+        let error = call(&application, request("", id)).await.unwrap_err();
+        assert!(matches!(error, WsgiError::TooSlow(..)), "{error:?}");
+        wait_for_log(&["the application raised", "RequestTimeout", id]);
+        // It has no other thread than the one that was interrupted.
+        assert_eq!(answer(&application, "next").await, "answered");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_gets_no_thread_in_time_was_never_begun() {
+    let application = load_impatient("stuck:waits", "without spare", 0, false);
+    let first = call(&application, request("stand=spare", "holds the thread")).await.unwrap_err();
+    assert!(matches!(first, WsgiError::TooSlow(..)), "{first:?}");
+    let second = call(&application, request("stand=spare", "never-begun")).await.unwrap_err();
+    assert!(matches!(second, WsgiError::NotBegun(..)), "{second:?}");
+    // The lost thread comes back, and serves on.
+    assert_eq!(answer(&load("stuck:waits"), "open=spare").await, "answered");
+    assert_eq!(answer(&application, "").await, "answered");
+}
+
+#[tokio::test]
+async fn who_leaves_the_queue_makes_room_in_it() {
+    let wanted = settings("stuck:waits");
+    let application = Application::load(Settings { threads: 1, queue: 1, ..wanted }).unwrap();
+    let send = |query: &'static str| {
+        let application = application.clone();
+        tokio::spawn(async move { call(&application, request(query, query)).await.map(drop) })
+    };
+    let held = send("stand=room");
+    tokio::task::spawn_blocking(|| wait_for_log(&["stands at stand=room"])).await.unwrap();
+    for _ in 0..3 {
+        let left = send("leaves");
+        tokio::task::yield_now().await;
+        left.abort();
+        assert!(left.await.unwrap_err().is_cancelled(), "it was waiting");
+    }
+    let waiting = send("waits");
+    tokio::task::yield_now().await;
+    let full = call(&application, request("", "full")).await.unwrap_err();
+    assert!(matches!(full, WsgiError::QueueFull(_)), "{full:?}");
+    assert_eq!(answer(&load("stuck:waits"), "open=room").await, "answered");
+    held.await.unwrap().unwrap();
+    waiting.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_application_can_ask_whether_its_client_has_left() {
+    let response = call(&load("stuck:asks"), request("", "asking")).await.unwrap();
+    let mut body = response.into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "False");
+    drop(body);
+    tokio::task::spawn_blocking(|| wait_for_log(&["noticed that the client has left", "asking"]))
+        .await
+        .unwrap();
+}

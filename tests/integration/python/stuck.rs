@@ -1,0 +1,91 @@
+//! Requests that hold their threads, and what becomes of them, of the others, and of the worker.
+
+use super::{start, told};
+use crate::harness::{Client, TestGateway, eventually, get, request};
+
+/// An application that holds its threads, beside one that does not.
+fn beside_who(settings: &str) -> TestGateway {
+    start(&format!(
+        r#"
+drain: 500ms
+layers: [ {{ request_id: {{ trust: true }} }} ]
+apps:
+  who: {{ wsgi: {{ app: "who:application", path: "${{APPS}}" }} }}
+  holding: {{ wsgi: {{ app: "holding:application", path: "${{APPS}}", {settings} }} }}
+routes: [ {{ mount: /holding, app: holding }}, {{ app: who }} ]"#
+    ))
+}
+
+fn hold(gateway: &TestGateway, way: &str) -> Client {
+    let mut client = gateway.connect();
+    client
+        .send(request("GET", &format!("/holding/{way}"), &["X-Request-Id: the-one-that-holds"], ""))
+        .unwrap();
+    client
+}
+
+fn pid(gateway: &TestGateway) -> String {
+    told(&get(&gateway.address(), "/").text(), "pid").to_owned()
+}
+
+#[test]
+fn one_that_holds_all_its_threads_in_any_way_holds_up_no_other() {
+    let gateway = beside_who("threads: 6, timeout: 0s");
+    let ways = ["sleep", "socket", "stream"];
+    let _held: Vec<Client> = ways.iter().flat_map(|way| [hold(&gateway, way), hold(&gateway, way)]).collect();
+    for way in ways {
+        let line = format!("\"held by /{way}\"");
+        eventually("all threads to be held", || (gateway.log().count(&line) == 2).then_some(()));
+    }
+    let mut client = gateway.connect();
+    for _ in 0..100 {
+        assert_eq!(client.request("GET", "/", &[], "").unwrap().status, 200);
+    }
+}
+
+#[test]
+fn one_that_computes_for_ever_starves_no_other() {
+    let gateway = beside_who("threads: 2, timeout: 0s");
+    let _held = [hold(&gateway, "spin"), hold(&gateway, "spin")];
+    eventually("all threads to be held", || (gateway.log().count("\"held by /spin\"") == 2).then_some(()));
+    let mut client = gateway.connect();
+    for _ in 0..20 {
+        assert_eq!(client.request("GET", "/", &[], "").unwrap().status, 200);
+    }
+}
+
+#[test]
+fn who_does_not_answer_in_time_is_504_and_the_log_tells_where_it_stands() {
+    let gateway = beside_who("threads: 1, timeout: 1s, spare_threads: 1");
+    let answer = hold(&gateway, "sleep").answer().unwrap();
+    assert_eq!(answer.status, 504);
+    assert!(answer.text().contains("V-TOO-SLOW"), "{}", answer.text());
+    gateway.log().wait_for_texts(&["has not answered within 1s (timeout)", "the-one-that-holds"]);
+    gateway.log().wait_for_texts(&["its thread stands at", "holding.py", "time.sleep", "the-one-that-holds"]);
+    assert_eq!(get(&gateway.address(), "/holding/").text(), "free");
+}
+
+#[test]
+fn a_worker_that_has_lost_too_many_threads_is_replaced() {
+    let gateway = beside_who("threads: 1, timeout: 1s, spare_threads: 0");
+    let worn = pid(&gateway);
+    assert_eq!(hold(&gateway, "sleep").answer().unwrap().status, 504);
+    gateway.log().wait_for_texts(&["worn out", "holding has lost threads to requests that do not end: 1"]);
+    // The others are answered all the time, at last by the new worker, and so is the one that was stuck.
+    eventually("the new worker", || (pid(&gateway) != worn).then_some(()));
+    assert_eq!(get(&gateway.address(), "/holding/").text(), "free");
+    eventually("the end of the old worker", || (gateway.workers().len() == 1).then_some(()));
+}
+
+#[test]
+fn a_worker_is_replaced_after_so_many_requests() {
+    let gateway = beside_who("max_requests: 3");
+    let worn = pid(&gateway);
+    let mut client = gateway.connect();
+    for _ in 0..3 {
+        assert_eq!(client.request("GET", "/holding/", &[], "").unwrap().text(), "free");
+    }
+    gateway.log().wait_for_texts(&["worn out", "has got its 3 requests (max_requests)"]);
+    eventually("the new worker", || (pid(&gateway) != worn).then_some(()));
+    eventually("the end of the old worker", || (gateway.workers().len() == 1).then_some(()));
+}
