@@ -106,7 +106,7 @@ routes:
         // More than the pool has threads for.
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let late: Vec<_> =
-            (0..threads + 1).map(|_| scope.spawn(|| get(&gateway.address(), &path).status)).collect();
+            (0..=threads).map(|_| scope.spawn(|| get(&gateway.address(), &path).status)).collect();
         let statuses: Vec<_> = late.into_iter().map(|late| late.join().unwrap()).collect();
         assert_eq!(statuses, vec![504; threads + 1]);
     });
