@@ -7,6 +7,7 @@ mod flask;
 mod interpreters;
 mod isolation;
 mod lxml;
+mod processes;
 mod side_by_side;
 mod streaming;
 mod stuck;
