@@ -15,12 +15,14 @@ mod static_files;
 mod upstream;
 pub(crate) mod wsgi;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use vestibule_config::{Component, Config, Diagnostic, Kind, Settings};
+use vestibule_config::{Config, Diagnostic, Kind, Settings};
 use vestibule_layers::BoxService;
 
 pub use self::local_redirect::LocalRedirects;
+use crate::listener::owner::Login;
 
 /// A kind of backend: what the configuration knows of it, and how its settings become a service.
 pub struct BackendKind {
@@ -28,6 +30,35 @@ pub struct BackendKind {
     pub kind: Kind,
     /// Builds the service. All that can fail fails here, before a request is there.
     pub build: fn(&Settings, &Context<'_>) -> Result<BoxService, Diagnostic>,
+    /// How it runs in processes of its own, if it can.
+    pub processes: Option<Processes>,
+}
+
+/// How a kind of backend runs in processes of its own (see [`crate::application`]).
+pub struct Processes {
+    /// What the settings ask for; `None` where it runs in the workers.
+    pub wanted: fn(&Settings) -> Option<Wanted>,
+    /// Builds what such a process serves; the workers' `build` leads there.
+    pub build: fn(&Settings, &Context<'_>) -> Result<BoxService, Diagnostic>,
+}
+
+/// The processes that an application asks for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// How many there are.
+    pub count: usize,
+    /// How many requests each of them takes at once.
+    pub at_once: usize,
+    /// How many more requests wait until one of them takes them.
+    pub waiting: usize,
+    /// The user and the group that they run as; those of the supervisor by default.
+    pub user: Option<Login>,
+    /// Their working directory; that of the supervisor by default.
+    pub folder: Option<PathBuf>,
+    /// What their environment has beside the supervisor's.
+    pub env: Vec<(String, String)>,
+    /// With more memory than this, in bytes, one is replaced.
+    pub max_memory: Option<u64>,
 }
 
 /// What a backend may know of the gateway that it is built for.
@@ -40,6 +71,8 @@ pub struct Context<'a> {
     pub cores: usize,
     /// Answers what an application wants to have answered in its place.
     pub redirects: &'a LocalRedirects,
+    /// Where the processes of this application listen, if it has any; `None` where none are started, as for `check`.
+    pub socket: Option<PathBuf>,
 }
 
 /// Every kind of backend.
@@ -49,11 +82,6 @@ pub static KINDS: &[&BackendKind] =
 /// Forwards requests that layers make to the hosts of their absolute URIs.
 pub(crate) fn outside() -> BoxService {
     http::outside()
-}
-
-/// The name of a backend that stands in a route and has none of its own: for logs.
-pub(crate) fn name_in_place(component: &Component) -> String {
-    format!("{} at {}", component.kind.name, component.place)
 }
 
 /// Ends what backends have started in this process (Python with its threads and `atexit` functions), once no request is left.

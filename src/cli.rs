@@ -13,7 +13,7 @@ use vestibule_config::{Config, Diagnostics};
 
 use crate::logs::Process;
 use crate::supervisor::{self, StartError};
-use crate::{backend, gateway, logs, worker};
+use crate::{application, backend, gateway, logs, worker};
 
 /// The exit code of what was done.
 pub(crate) const SUCCESS: u8 = 0;
@@ -103,6 +103,19 @@ enum Command {
         /// The number of the configuration it is started for
         #[arg(long)]
         generation: u64,
+        /// The folder of the sockets of applications that run in processes of their own
+        #[arg(long)]
+        sockets: Option<PathBuf>,
+    },
+    /// Runs an application in a process of its own, on behalf of `run`
+    #[command(hide = true)]
+    Application {
+        /// The number of the configuration it is started for
+        #[arg(long)]
+        generation: u64,
+        /// Which of its applications
+        #[arg(long)]
+        number: usize,
     },
 }
 
@@ -111,7 +124,8 @@ pub fn main() -> ! {
     let command = Cli::parse().command;
     let flush = logs::start(match command {
         Command::Run { .. } => Process::Supervisor,
-        Command::Worker { generation } => Process::Worker { generation },
+        Command::Worker { generation, .. } => Process::Worker { generation },
+        Command::Application { generation, .. } => Process::Application { generation },
         Command::Check { .. } | Command::Routes { .. } | Command::Doctor { .. } | Command::Probe(_) => {
             Process::Command
         }
@@ -122,7 +136,8 @@ pub fn main() -> ! {
         Command::Routes { file } => routes::run(&file),
         Command::Doctor { file } => doctor::run(&file),
         Command::Probe(probe) => probe.run(),
-        Command::Worker { .. } => worker::run(),
+        Command::Worker { sockets, .. } => worker::run(sockets.as_deref()),
+        Command::Application { number, .. } => application::run(number),
     };
     drop(flush);
     backend::exit(status)
@@ -131,12 +146,19 @@ pub fn main() -> ! {
 fn run(file: &Path) -> u8 {
     match supervisor::run(file) {
         Ok(()) => SUCCESS,
-        Err(StartError::Configuration(mistakes)) => {
-            tell(&mistakes);
+        Err(error) => refused(&error),
+    }
+}
+
+/// Tells why a start failed.
+fn refused(error: &StartError) -> u8 {
+    match error {
+        StartError::Configuration(mistakes) => {
+            tell(mistakes);
             MISTAKEN
         }
-        Err(StartError::System(reason)) => {
-            tell(&reason);
+        StartError::System(reason) => {
+            tell(reason);
             COULD_NOT_START
         }
     }

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use http::{Extensions, HeaderValue, Method};
@@ -11,13 +12,14 @@ use vestibule_layers::{Answer, Body, BoxService, Cause, Request, Response, Root,
 
 use crate::backend::{self, Context, LocalRedirects};
 use crate::front;
+use crate::hosted::{self, Hosted};
 use crate::identity::{Connection, Identity};
 use crate::route::{Route, Router, predicate};
 use crate::stack::Stack;
 use crate::supervisor::watched::Watched;
 
 /// `SERVER_SOFTWARE`
-const SOFTWARE: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
+pub(crate) const SOFTWARE: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
 
 /// Everything that a configuration may use.
 pub fn kinds() -> Kinds {
@@ -42,6 +44,15 @@ impl Gateway {
     /// Builds everything that a configuration names: opens, compiles, imports. Binds nothing. `cores` is the number of
     /// threads that will serve requests.
     pub fn build(config: Config, cores: usize) -> Result<Self, Diagnostics> {
+        Self::build_before(config, cores, None)
+    }
+
+    /// The same where applications run in processes of their own, which listen in the folder `sockets`.
+    pub(crate) fn build_before(
+        config: Config,
+        cores: usize,
+        sockets: Option<&Path>,
+    ) -> Result<Self, Diagnostics> {
         let config = Arc::new(config);
         let mut diagnostics = Diagnostics::new();
         let stack = Stack::build(&config.layers, &config.routes, &mut diagnostics);
@@ -49,6 +60,8 @@ impl Gateway {
             config: &config,
             cores,
             redirects: LocalRedirects::default(),
+            sockets,
+            hosted: hosted::all(&config),
             apps: Vec::new(),
             diagnostics,
         };
@@ -133,6 +146,8 @@ struct Builder<'a> {
     config: &'a Config,
     cores: usize,
     redirects: LocalRedirects,
+    sockets: Option<&'a Path>,
+    hosted: Vec<Hosted<'a>>,
     apps: Vec<BoxService>,
     diagnostics: Diagnostics,
 }
@@ -143,7 +158,7 @@ impl Builder<'_> {
             let target = match &route.target {
                 Target::App(number) => self.apps[*number].clone(),
                 Target::Routes(children) => self.routes(children, &stack.children),
-                Target::Backend(component) => self.backend(component, &backend::name_in_place(component)),
+                Target::Backend(component) => self.backend(component, &hosted::name_in_place(component)),
             };
             Route::new(route, stack.wrap(target))
         });
@@ -152,7 +167,10 @@ impl Builder<'_> {
 
     fn backend(&mut self, component: &Component, name: &str) -> BoxService {
         let row = backend::KINDS.iter().find(|row| std::ptr::eq(&raw const row.kind, component.kind));
-        let context = Context { name, config: self.config, cores: self.cores, redirects: &self.redirects };
+        let hosted = self.hosted.iter().find(|hosted| std::ptr::eq(hosted.component, component));
+        let socket = self.sockets.zip(hosted).map(|(folder, hosted)| hosted.socket(folder));
+        let context =
+            Context { name, config: self.config, cores: self.cores, redirects: &self.redirects, socket };
         let built =
             (row.expect("the configuration uses kinds of the list").build)(&component.settings, &context);
         built.unwrap_or_else(|diagnostic| {

@@ -15,10 +15,12 @@
 
 #![forbid(unsafe_code)]
 
+mod application;
 pub mod backend;
 pub mod cli;
 pub mod front;
 pub mod gateway;
+mod hosted;
 pub mod identity;
 pub mod listener;
 mod logs;

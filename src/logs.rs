@@ -35,6 +35,11 @@ pub(crate) enum Process {
     Supervisor,
     /// `vestibule check` and other commands that come and go
     Command,
+    /// A process of an application
+    Application {
+        /// The number of the configuration it was started for
+        generation: u64,
+    },
     /// A worker of a generation
     Worker {
         /// The number of the configuration it was started for

@@ -13,6 +13,7 @@ mod backoff;
 pub(crate) mod control;
 mod env_file;
 mod generation;
+pub(crate) mod hosts;
 mod slot;
 pub(crate) mod watched;
 
@@ -106,7 +107,7 @@ impl Supervisor {
         let sockets = listener::bind_all(&config.listen, bound)
             .map_err(|mistakes| StartError::System(mistakes.render(logs::colored())))?;
         self.started += 1;
-        self.next = Some(Generation::start(self.started, &self.program, &config, sockets));
+        self.next = Some(Generation::start(self.started, &self.program, &config, sockets)?);
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, set_parent_process_death_signal, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{self, Instant};
-use vestibule_config::Source;
+use vestibule_config::{Config, Diagnostics, Source};
 
 use crate::gateway::{self, Gateway};
 use crate::listener::Listener;
@@ -33,8 +34,8 @@ const REMIND: Duration = Duration::from_secs(60);
 const LAST: Duration = Duration::from_secs(5);
 
 /// Runs a worker until it is told to leave.
-pub(crate) fn run() -> u8 {
-    match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve())) {
+pub(crate) fn run(sockets: Option<&Path>) -> u8 {
+    match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve(sockets))) {
         Ok(()) => cli::SUCCESS,
         Err(error) => {
             tracing::error!("the worker ends: {error}");
@@ -43,7 +44,7 @@ pub(crate) fn run() -> u8 {
     }
 }
 
-async fn serve() -> io::Result<()> {
+async fn serve(applications: Option<&Path>) -> io::Result<()> {
     allow_many_files();
     let signals = Signals::register()?;
     let mut control = Control::new(take_stdin()?)?;
@@ -54,7 +55,7 @@ async fn serve() -> io::Result<()> {
         // The supervisor ended before the kernel was asked.
         return Ok(());
     }
-    let built = build(&source);
+    let built = build(&source, applications);
     set_parent_process_death_signal(None)?;
     let (gateway, cores) = match built {
         Ok(built) => built,
@@ -70,7 +71,7 @@ async fn serve() -> io::Result<()> {
 
 /// Raises the limit of open files as far as this process may: the default of 1,024 stems from `select`, and each connection
 /// is a file.
-fn allow_many_files() {
+pub(crate) fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::warn!("failed to raise the limit of open files: {error}");
@@ -78,7 +79,7 @@ fn allow_many_files() {
 }
 
 /// The listening sockets and then the configuration; `None` when the supervisor has gone.
-async fn orders_to_build(control: &mut Control) -> io::Result<Option<(Vec<OwnedFd>, Source)>> {
+pub(crate) async fn orders_to_build(control: &mut Control) -> io::Result<Option<(Vec<OwnedFd>, Source)>> {
     let mut sockets = Vec::new();
     loop {
         match control.order().await? {
@@ -93,20 +94,25 @@ async fn orders_to_build(control: &mut Control) -> io::Result<Option<(Vec<OwnedF
 }
 
 /// Reads the configuration and builds everything that it asks for. This takes its time on core 0, which serves nothing yet.
-fn build(source: &Source) -> Result<(Arc<Gateway>, Cores), Report> {
-    let mistaken = |mistakes: vestibule_config::Diagnostics| Report::Failed {
-        configuration: true,
-        reason: mistakes.render(logs::colored()),
-    };
-    let environment = |name: &str| std::env::var(name).ok();
-    let config = vestibule_config::load_source(source, &gateway::kinds(), &environment).map_err(mistaken)?;
+fn build(source: &Source, applications: Option<&Path>) -> Result<(Arc<Gateway>, Cores), Report> {
+    let config = load(source)?;
     let count = runtime::share(config.workers);
-    let gateway = Gateway::build(config, count).map_err(mistaken)?;
+    let gateway = Gateway::build_before(config, count, applications).map_err(mistaken)?;
     let cores = Cores::start(count).map_err(|error| Report::Failed {
         configuration: false,
         reason: format!("failed to start a thread for each core: {error}"),
     })?;
     Ok((Arc::new(gateway), cores))
+}
+
+/// Reads the configuration, as every process of a generation does.
+pub(crate) fn load(source: &Source) -> Result<Config, Report> {
+    let environment = |name: &str| std::env::var(name).ok();
+    vestibule_config::load_source(source, &gateway::kinds(), &environment).map_err(mistaken)
+}
+
+fn mistaken(mistakes: Diagnostics) -> Report {
+    Report::Failed { configuration: true, reason: mistakes.render(logs::colored()) }
 }
 
 /// Serves as ordered, until the order to end it.
@@ -190,7 +196,7 @@ async fn until_stopped(control: &mut Control) {
 }
 
 /// The signals of a worker. They are meant for its supervisor, but systemd, for one, sends them to all processes of a service.
-struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     /// Registered to be ignored: the supervisor acts on it.
@@ -198,7 +204,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn register() -> io::Result<Self> {
+    pub(crate) fn register() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -215,7 +221,7 @@ impl Signals {
 }
 
 /// Takes the control socket away from stdin, so that no application reads from it and no program inherits it.
-fn take_stdin() -> io::Result<OwnedFd> {
+pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
     let control = io::stdin().as_fd().try_clone_to_owned()?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     Ok(control)

@@ -40,6 +40,7 @@ pub(super) static KIND: BackendKind = BackendKind {
         sets: sets_nothing,
     },
     build: |settings, context| build(settings.get(), context),
+    processes: None,
 };
 
 struct Settings {

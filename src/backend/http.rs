@@ -48,6 +48,7 @@ pub(super) static KIND: BackendKind = BackendKind {
         sets: sets_nothing,
     },
     build: |settings, context| Ok(build(settings.get(), context.cores)),
+    processes: None,
 };
 
 struct Settings {

@@ -32,6 +32,7 @@ pub(super) static KIND: BackendKind = BackendKind {
         sets: sets_nothing,
     },
     build: |settings, _| build(settings.get()),
+    processes: None,
 };
 
 const STATUSES: [(&str, StatusCode); 5] = [

@@ -25,6 +25,7 @@ pub(super) static KIND: BackendKind = BackendKind {
         sets: sets_nothing,
     },
     build: |settings, _| build(settings.get()),
+    processes: None,
 };
 
 struct Settings {

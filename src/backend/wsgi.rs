@@ -8,9 +8,11 @@
 //! ```
 //!
 //! Several applications stand side by side in one interpreter, each with threads and a queue of its own, so that a slow
-//! one does not delay the others; `isolation: interpreter` gives one an interpreter of its own. An application that does
+//! one does not delay the others; `isolation: interpreter` gives one an interpreter of its own, `isolation: process`
+//! ([`process`]) processes. An application that does
 //! not import stops the start, with its traceback; so does one that its neighbours could be mixed up with.
 
+mod process;
 mod sendfile;
 
 use std::path::{Path, PathBuf};
@@ -23,8 +25,9 @@ use vestibule_config::{
 };
 use vestibule_layers::{Answer, Body, BoxService, Cause, Request, rescue};
 
-use super::{BackendKind, Context};
-use sendfile::{Handover, Sendfile};
+use self::process::Process;
+use self::sendfile::{Handover, Sendfile};
+use super::{BackendKind, Context, Processes};
 
 pub(super) static KIND: BackendKind = BackendKind {
     kind: Kind {
@@ -35,6 +38,13 @@ pub(super) static KIND: BackendKind = BackendKind {
         sets: sets_nothing,
     },
     build: |settings, context| build(settings.get(), context),
+    processes: Some(Processes {
+        wanted: |settings| {
+            let settings: &Settings = settings.get();
+            Some(settings.process.as_ref()?.wanted(settings.threads, settings.queue))
+        },
+        build: |settings, context| in_this_process(settings.get(), context),
+    }),
 };
 
 struct Settings {
@@ -68,9 +78,11 @@ struct Settings {
     /// What it shares with others: `shared` (the default) is one interpreter with all of this kind, `interpreter` one of its
     /// own (Python 3.13 or later).
     isolation: Isolation,
-    /// Variables that join the environ of its requests, before those of the whole gateway; with `isolation: interpreter`
-    /// they stand in `os.environ`, too.
+    /// Variables that join the environ of its requests, before those of the whole gateway; with an interpreter or processes
+    /// of its own they stand in `os.environ`, too.
     env: Vec<(String, String)>,
+    /// The processes that it runs in, with `isolation: process`.
+    process: Option<Process>,
 }
 
 impl Settings {
@@ -90,9 +102,14 @@ impl Settings {
         let max_requests = max_requests(reader);
         let modes = [("auto", InputMode::Auto), ("stream", InputMode::Stream), ("spool", InputMode::Spool)];
         let input = reader.one_of("input", &modes, InputMode::Auto);
-        let isolations = [("shared", Isolation::Shared), ("interpreter", Isolation::Interpreter)];
-        let isolation = reader.one_of("isolation", &isolations, Isolation::Shared);
+        let isolations = [
+            ("shared", (Isolation::Shared, false)),
+            ("interpreter", (Isolation::Interpreter, false)),
+            ("process", (Isolation::Shared, true)),
+        ];
+        let (isolation, is_process) = reader.one_of("isolation", &isolations, isolations[0].1);
         let env = vestibule_config::read_env(reader, http_environ::is_standard);
+        let process = Process::read(reader, is_process, &env);
         Self {
             app,
             middleware,
@@ -108,6 +125,7 @@ impl Settings {
             input,
             isolation,
             env,
+            process,
         }
     }
 
@@ -124,7 +142,7 @@ impl Settings {
             spare_threads: self.spare_threads,
             max_requests: self.max_requests,
             input: self.input,
-            multiprocess: config.workers > 1,
+            multiprocess: self.process.as_ref().map_or(config.workers > 1, Process::are_several),
             isolation: self.isolation,
             variables: self.env.clone(),
             ..tower_wsgi::Settings::new(name, target(&self.app))
@@ -185,6 +203,10 @@ fn max_requests(reader: &mut Reader<'_>) -> Option<u64> {
 }
 
 fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
+    if settings.process.is_some() { process::client(context) } else { in_this_process(settings, context) }
+}
+
+fn in_this_process(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
     let sendfile = settings.sendfile.as_ref().map(Sendfile::build).transpose()?;
     if let Some(missing) = settings.path.iter().find(|folder| !folder.is_dir()) {
         return Err(Diagnostic::error(format!("no folder `{}`", missing.display())).at(&missing.place));

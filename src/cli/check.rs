@@ -6,6 +6,7 @@ use vestibule_config::{Config, Route, Target};
 
 use super::{load, mistaken, show, tell};
 use crate::gateway::Gateway;
+use crate::supervisor::hosts;
 use crate::worker::APPLICATIONS_END;
 use crate::{backend, logs, runtime};
 
@@ -19,6 +20,9 @@ pub(super) fn run(file: &Path) -> u8 {
         tell(&config.warnings.render(logs::colored()));
     }
     let summary = summary(&config);
+    if let Err(error) = hosts::try_all(&config) {
+        return super::refused(&error);
+    }
     let built = runtime::of_one_core().map(|runtime| runtime.block_on(async { Gateway::build(config, 1) }));
     match built {
         Ok(Ok(gateway)) => {

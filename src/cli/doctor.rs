@@ -26,7 +26,7 @@ pub(super) use self::probe::Probe;
 use self::probe::Where;
 use self::report::{Outcome, Report};
 use super::{COULD_NOT_START, MISTAKEN, load, show, tell};
-use crate::{backend, runtime};
+use crate::{backend, hosted, runtime};
 
 /// How long a scratch process may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -87,7 +87,7 @@ fn add_of_routes(routes: &[Route], config: &Config, found: &mut Vec<tower_wsgi::
             Target::App(_) => {}
             Target::Routes(children) => add_of_routes(children, config, found),
             Target::Backend(component) => {
-                let name = backend::name_in_place(component);
+                let name = hosted::name_in_place(component);
                 found.extend(backend::wsgi::as_loaded(component, &name, config));
             }
         }

@@ -16,8 +16,15 @@ pub(super) struct Owner {
     pub(super) group: Option<u32>,
 }
 
+/// Whom a process runs as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Login {
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+}
+
 #[derive(Debug, Error)]
-pub(super) enum OwnerError {
+pub(crate) enum OwnerError {
     #[error("failed to read {path}: {error}", path = .path.display())]
     Unreadable { path: PathBuf, error: io::Error },
     #[error("no user has the name `{0}` in /etc/passwd; a number is taken as it is")]
@@ -26,6 +33,10 @@ pub(super) enum OwnerError {
     Group(String),
     #[error("a user, `user:group` or `:group` is expected")]
     Empty,
+    #[error("a user is expected, or `user:group`")]
+    NoUser,
+    #[error("the group of the user `{0}` is not known: write `user:group`")]
+    NoGroup(String),
 }
 
 /// Looks the names up.
@@ -37,6 +48,27 @@ pub(super) fn resolve(text: &str) -> Result<Owner, OwnerError> {
     let user = number(user, "/etc/passwd", OwnerError::User)?;
     let group = number(group, "/etc/group", OwnerError::Group)?;
     Ok(Owner { user, group })
+}
+
+/// Looks up whom a process is to run as: without a group, with the user's own.
+pub(crate) fn login(text: &str) -> Result<Login, OwnerError> {
+    let Owner { user: Some(user), group } = resolve(text)? else { return Err(OwnerError::NoUser) };
+    let group = match group {
+        Some(group) => group,
+        None => own_group(user)?.ok_or_else(|| OwnerError::NoGroup(text.to_owned()))?,
+    };
+    Ok(Login { user, group })
+}
+
+/// The fourth field of a user's line.
+fn own_group(user: u32) -> Result<Option<u32>, OwnerError> {
+    let file = "/etc/passwd";
+    let table = fs::read(file).map_err(|error| OwnerError::Unreadable { path: file.into(), error })?;
+    let table = String::from_utf8_lossy(&table);
+    Ok(table.lines().find_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        (fields.next()?.parse() == Ok(user)).then(|| fields.next()?.parse().ok()).flatten()
+    }))
 }
 
 /// The number of a name: the third field of the line that begins with it, in both files.

@@ -30,7 +30,9 @@ impl Human {
     pub(super) fn new(process: Process, colored: bool) -> Self {
         let process = match process {
             Process::Supervisor | Process::Command => String::new(),
-            Process::Worker { generation } => format!("[{}, generation {generation}] ", std::process::id()),
+            Process::Worker { generation } | Process::Application { generation } => {
+                format!("[{}, generation {generation}] ", std::process::id())
+            }
         };
         Self { process, colored }
     }

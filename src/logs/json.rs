@@ -20,6 +20,7 @@ impl Json {
         let process = match process {
             Process::Supervisor => r#""supervisor""#.to_owned(),
             Process::Command => r#""command""#.to_owned(),
+            Process::Application { generation } => format!(r#""application","generation":{generation}"#),
             Process::Worker { generation } => format!(r#""worker","generation":{generation}"#),
         };
         Self { start: format!(r#"{{"pid":{pid},"process":{process},"timestamp":""#) }

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use vestibule_config::Config;
 
 use super::StartError;
-use super::slot::{Phase, Slot};
+use super::hosts::Hosts;
+use super::slot::{Phase, Role, Slot};
 use super::watched::Watched;
 use crate::listener::Socket;
 
@@ -20,6 +21,8 @@ pub(super) struct Generation {
     phase: watch::Sender<Phase>,
     /// One task for each worker, with its restarts.
     slots: JoinSet<()>,
+    /// The processes of applications that have some of their own. They outlive the workers.
+    hosts: Hosts,
     started: mpsc::Receiver<Result<Watched, StartError>>,
     /// How many have not said yet what became of their start.
     building: usize,
@@ -38,10 +41,17 @@ pub(super) enum Outcome {
 
 impl Generation {
     /// Starts all workers.
-    pub(super) fn start(number: u64, program: &Path, config: &Config, sockets: Vec<Arc<Socket>>) -> Self {
+    pub(super) fn start(
+        number: u64,
+        program: &Path,
+        config: &Config,
+        sockets: Vec<Arc<Socket>>,
+    ) -> Result<Self, StartError> {
         let (phase, phases) = watch::channel(Phase::Build);
         let (tell, started) = mpsc::channel(config.workers);
+        let hosts = Hosts::start(number, program, config, &tell)?;
         let slot = Slot {
+            role: Role::Worker { applications: hosts.folder() },
             program: program.to_path_buf(),
             generation: number,
             source: config.source.clone(),
@@ -53,7 +63,8 @@ impl Generation {
         for _ in 0..config.workers {
             slots.spawn(Arc::clone(&slot).keep(phases.clone(), tell.clone()));
         }
-        Self { number, phase, slots, started, building: config.workers, watched: Watched::default(), sockets }
+        let building = config.workers + hosts.count();
+        Ok(Self { number, phase, slots, hosts, started, building, watched: Watched::default(), sockets })
     }
 
     /// Waits until all workers are ready, or one of them is known never to be.
@@ -77,6 +88,7 @@ impl Generation {
 
     /// Lets the workers accept. `known` are the sockets that the log has told of.
     pub(super) fn serve(&self, known: &[Arc<Socket>]) {
+        self.hosts.serve();
         self.phase.send_replace(Phase::Serve);
         for socket in &self.sockets {
             if !known.iter().any(|other| Arc::ptr_eq(other, socket)) {
@@ -108,9 +120,10 @@ impl Generation {
         &self.sockets
     }
 
-    /// Whether all workers have ended.
+    /// Whether all workers have ended, and then the processes of applications.
     pub(super) fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while ready!(self.slots.poll_join_next(context)).is_some() {}
+        ready!(self.hosts.poll_stopped(context));
         tracing::debug!(generation = self.number, "all workers have ended");
         Poll::Ready(())
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use super::StartError;
 use super::backoff::Backoff;
 use super::control::{Control, Drain, Report};
 use super::watched::Watched;
+use crate::backend::Wanted;
 use crate::listener::Socket;
 use crate::worker::APPLICATIONS_END;
 
@@ -54,9 +55,54 @@ impl Phase {
     }
 }
 
-/// What the workers of a generation have in common.
+/// What a process is started for.
+#[derive(Debug)]
+pub(super) enum Role {
+    /// It serves. Applications that run in processes of their own listen in the folder.
+    Worker { applications: Option<PathBuf> },
+    /// It runs an application.
+    Application { number: usize, name: String, wanted: Wanted },
+}
+
+impl Role {
+    /// The name of the application, for the log.
+    fn application(&self) -> Option<&str> {
+        match self {
+            Self::Worker { .. } => None,
+            Self::Application { name, .. } => Some(name),
+        }
+    }
+
+    /// The command line, the environment and the user.
+    fn command(&self, program: &Path, generation: u64) -> Command {
+        let mut command = Command::new(program);
+        let generation = generation.to_string();
+        match self {
+            Self::Worker { applications } => {
+                command.args(["worker", "--generation", &generation]);
+                if let Some(folder) = applications {
+                    command.arg("--sockets").arg(folder);
+                }
+            }
+            Self::Application { number, wanted, .. } => {
+                command.args(["application", "--generation", &generation, "--number", &number.to_string()]);
+                command.envs(wanted.env.iter().map(|(name, value)| (name, value)));
+                if let Some(folder) = &wanted.folder {
+                    command.current_dir(folder);
+                }
+                if let Some(login) = wanted.user {
+                    command.uid(login.user).gid(login.group);
+                }
+            }
+        }
+        command
+    }
+}
+
+/// What the workers of a generation, or the processes of an application, have in common.
 #[derive(Debug)]
 pub(super) struct Slot {
+    pub(super) role: Role,
     pub(super) program: PathBuf,
     pub(super) generation: u64,
     pub(super) source: Source,
@@ -120,11 +166,14 @@ impl Slot {
             }
             tokio::select! {
                 status = worker.child.wait() => {
-                    let (pid, generation) = (worker.pid, self.generation);
+                    let (pid, generation, application) = (worker.pid, self.generation, self.role.application());
                     if status.as_ref().is_ok_and(ExitStatus::success) {
-                        tracing::warn!(worker = pid, generation, "a worker has left unasked");
+                        tracing::warn!(worker = pid, generation, application, "a worker has left unasked");
                     } else {
-                        tracing::error!(worker = pid, generation, "a worker has crashed: {}", ended(&status));
+                        tracing::error!(
+                            worker = pid, generation, application,
+                            "a worker has crashed: {}", ended(&status)
+                        );
                     }
                     return Some(worker.since.elapsed());
                 }
@@ -216,6 +265,13 @@ impl Slot {
         }
     }
 
+    /// Sees whether a process can build everything, and ends it.
+    pub(super) async fn try_start(&self) -> Result<(), StartError> {
+        let mut worker = self.start().await?;
+        drop(worker.child.kill().await);
+        Ok(())
+    }
+
     /// Starts a worker and waits until it has built everything.
     async fn start(&self) -> Result<Worker, StartError> {
         let (mut child, mut control) = self.spawn()?;
@@ -249,8 +305,9 @@ impl Slot {
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)
             .map_err(io::Error::from)?;
-        let child = Command::new(&self.program)
-            .args(["worker", "--generation", &self.generation.to_string()])
+        let child = self
+            .role
+            .command(&self.program, self.generation)
             .stdin(Stdio::from(theirs))
             .kill_on_drop(true)
             // Ctrl-C on a terminal goes to the supervisor alone, which drains.
@@ -314,7 +371,8 @@ mod tests {
         writeln!(writer.stdin.take().unwrap(), "#!/bin/sh\n{script}").unwrap();
         assert!(writer.wait().unwrap().success());
         let source = Source { config: Arc::new(SourceText::new("vestibule.yaml", "")), env_file: None };
-        let slot = Slot { program, generation: 1, source, drain: Duration::ZERO, sockets: Vec::new() };
+        let role = Role::Worker { applications: None };
+        let slot = Slot { role, program, generation: 1, source, drain: Duration::ZERO, sockets: Vec::new() };
         let start = time::timeout(Duration::from_secs(60), slot.start()).await.expect("it ends");
         start.err().expect("a script is no worker").to_string()
     }

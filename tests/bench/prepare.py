@@ -22,6 +22,9 @@ def main():
     (WWW / "xml").mkdir(parents=True, exist_ok=True)
     for name, items in (("small", 5), ("medium", 70), ("large", 7000)):
         (WWW / "xml" / f"{name}.xml").write_text(catalog(items, dice))
+    (WWW / "php").mkdir(exist_ok=True)
+    (WWW / "php" / "index.php").write_text('<?php header("Content-Type: text/plain"); echo "Hello, ".$_SERVER["REQUEST_URI"];')
+    WWW.chmod(0o755)  # php-fpm is another user
     (WWW / "hello.txt").write_text("Hello, " + "world! " * 12 + "\n")
     (WWW / "big").write_text("x" * 102_400)
     shutil.copy(Path(__file__).parent / "apps" / "catalog.xsl", WWW)

@@ -8,6 +8,7 @@ mod flask;
 mod interpreters;
 pub(crate) mod isolation;
 mod lxml;
+mod processes;
 mod side_by_side;
 mod streaming;
 mod stuck;

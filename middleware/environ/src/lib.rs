@@ -24,6 +24,7 @@
 //! * [`environ`](mod@environ): what is known beside the request
 //! * [`view`]: both together, as variables
 //! * [`variable`]: the names
+//! * [`from_variables`]: the way back, from variables to a request
 //! * [`template`]: `{VARIABLE}` in a text
 //! * [`answer`]: the head of an answer, as CGI and its kin write it
 //! * [`encode`]: percent-encoding, for what goes back into a URI
@@ -33,6 +34,7 @@
 pub mod answer;
 pub mod encode;
 pub mod environ;
+pub mod from_variables;
 pub mod path;
 pub mod template;
 pub mod variable;

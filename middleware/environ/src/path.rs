@@ -12,6 +12,8 @@
 
 use std::borrow::Cow;
 
+use crate::encode::push_decoded;
+
 /// A request path that cannot be served; all of them deserve 400 (Bad Request).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
@@ -76,6 +78,14 @@ impl RequestPath {
         }
         let decoded = (decoded != raw).then(|| decoded.into());
         Ok(Self { raw: raw.into(), decoded, raw_mounted: 0, mounted: 0 })
+    }
+
+    /// A path that was decoded by somebody else, of which nothing is mounted: a PATH_INFO. It may be empty.
+    pub fn from_decoded(path: &[u8]) -> Self {
+        let mut raw = Vec::with_capacity(path.len());
+        push_decoded(&mut raw, path);
+        let decoded = (raw != path).then(|| path.into());
+        Self { raw: raw.into(), decoded, ..Self::default() }
     }
 
     /// The whole decoded path.

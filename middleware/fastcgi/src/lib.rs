@@ -34,3 +34,4 @@ pub mod answer;
 pub mod pairs;
 pub mod record;
 pub mod request;
+pub mod responder;

@@ -11,6 +11,7 @@ mod exchange;
 mod failure;
 mod pool;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, StatusCode};
 use http_body::Body as _;
 use http_environ::View;
+use http_environ::answer::Head;
+use tokio::time;
 use vestibule_layers::{Body, Request};
 
 pub(in crate::backend) use self::answer::Reply;
@@ -27,7 +30,7 @@ use self::complaints::Complaints;
 use self::connection::Connection;
 use self::exchange::{Exchange, Upload};
 pub(in crate::backend) use self::failure::Failure;
-use self::pool::Pool;
+use self::pool::{PATIENCE, Pool};
 use super::address::Address;
 use super::spool;
 
@@ -84,7 +87,7 @@ impl Client {
         loop {
             let (connection, is_kept) = self.connection().await?;
             let mut exchange = Exchange::new(connection, upload, complaints());
-            match answer::head(&mut exchange, self.limits.header_bytes).await {
+            match self.head(&mut exchange, is_kept).await {
                 Ok(head) => {
                     return answer::reply(head, exchange, request.method(), Arc::clone(&self.pool)).await;
                 }
@@ -98,6 +101,18 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Waits for the head of an answer; on a new connection, that of a process which others may hold without need.
+    async fn head(&self, exchange: &mut Exchange, is_kept: bool) -> Result<(Head, Bytes), Failure> {
+        let mut head = pin!(answer::head(exchange, self.limits.header_bytes));
+        if !is_kept {
+            if let Ok(head) = time::timeout(PATIENCE, head.as_mut()).await {
+                return head;
+            }
+            self.pool.give_up();
+        }
+        head.await
     }
 
     /// A kept connection, or else a new one.

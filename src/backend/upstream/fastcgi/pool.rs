@@ -1,10 +1,10 @@
 //! Kept connections, for each core.
 //!
 //! An application such as php-fpm serves a connection by a process, and has few: a connection that is kept without need
-//! holds one. So a connection of another core is taken over before a new one is opened; none is kept while a new one waits
-//! for its first answer, perhaps for a process to be free; and unused ones are closed soon.
+//! holds one. So a connection of another core is taken over before a new one is opened; none is kept while a new one has
+//! waited for a while for its first answer, perhaps for a process to be free; and unused ones are closed soon.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,14 +13,17 @@ use tokio::time::{self, Instant};
 use super::connection::Connection;
 use crate::runtime;
 
+/// So long a new connection may wait for its first answer before those that are free are given up for it. Most answers are
+/// there before.
+pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+
 /// The kept connections to one application.
 pub(super) struct Pool {
     /// Each is locked by its own core, and seldom by another: the lock is nearly always free.
     cores: Box<[Mutex<Core>]>,
     max_idle: usize,
     idle_timeout: Duration,
-    /// How many new connections wait for their first answer, on all cores.
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
 }
 
 #[derive(Default)]
@@ -36,12 +39,33 @@ struct Kept {
     since: Instant,
 }
 
+/// New connections that wait for their first answer, on all cores: since when, the oldest first.
+#[derive(Default)]
+struct Waiting(Mutex<VecDeque<Instant>>);
+
 /// A new connection that waits for its first answer.
-pub(super) struct Opening(Arc<AtomicUsize>);
+pub(super) struct Opening {
+    waiting: Arc<Waiting>,
+    since: Instant,
+}
+
+impl Waiting {
+    fn is_long(&self) -> bool {
+        self.all().front().is_some_and(|since| since.elapsed() > PATIENCE)
+    }
+
+    fn all(&self) -> MutexGuard<'_, VecDeque<Instant>> {
+        // Nothing in here is left half done by a panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut all = self.waiting.all();
+        if let Some(at) = all.iter().position(|since| *since == self.since) {
+            all.remove(at);
+        }
     }
 }
 
@@ -65,21 +89,31 @@ impl Pool {
 
     /// Counts a connection that is being opened.
     pub(super) fn opening(&self) -> Opening {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        Opening(Arc::clone(&self.waiting))
+        let mut all = self.waiting.all();
+        let since = Instant::now();
+        all.push_back(since);
+        Opening { waiting: Arc::clone(&self.waiting), since }
     }
 
     /// Takes a connection back, unless it is one too many.
     pub(super) fn put(self: &Arc<Self>, connection: Connection) {
         let number = connection.core % self.cores.len();
         let mut core = self.core(number);
-        if self.waiting.load(Ordering::Relaxed) > 0 || core.idle.len() >= self.max_idle {
+        if self.waiting.is_long() || core.idle.len() >= self.max_idle {
             return;
         }
         core.idle.push(Kept { connection, since: Instant::now() });
         if !std::mem::replace(&mut core.is_swept, true) {
             drop(core);
             tokio::spawn(sweep(Arc::downgrade(self), number, self.idle_timeout));
+        }
+    }
+
+    /// Closes what is free, on all cores: a new connection has waited for long.
+    pub(super) fn give_up(&self) {
+        for number in 0..self.cores.len() {
+            let idle = std::mem::take(&mut self.core(number).idle);
+            drop(idle);
         }
     }
 

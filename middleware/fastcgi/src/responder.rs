@@ -1,0 +1,147 @@
+//! An application's side: requests from a connection to an asynchronous function, its answers back.
+//!
+//! One request at a time (`FCGI_MPXS_CONNS` is 0). An answer whose body breaks off gets no `END_REQUEST`: the connection
+//! ends, and nobody takes the answer for whole. When the web server aborts a request, or leaves, the function's future is
+//! dropped.
+
+mod body;
+mod incoming;
+mod outgoing;
+
+use std::io;
+
+use bytes::BytesMut;
+use http::Response;
+use http_environ::Server;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+
+pub use self::body::{Body, BodyEnded};
+use self::incoming::{Begun, Incoming, Sending};
+use self::outgoing::Outgoing;
+use crate::pairs::{self, CutShort};
+use crate::record::{self, End, RecordError, Status};
+
+/// What a web server may use up.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The variables of a request, in bytes
+    pub variables: usize,
+}
+
+impl Default for Limits {
+    /// 1 MiB of variables
+    fn default() -> Self {
+        Self { variables: 1 << 20 }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There are no means for this request.
+    Overloaded,
+    /// The application has failed.
+    Failed,
+}
+
+/// Why a connection ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Reading or writing failed.
+    #[error("the connection to the web server broke")]
+    Io(#[from] io::Error),
+    /// What came is not FastCGI.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Variables that cannot be read.
+    #[error(transparent)]
+    Variables(#[from] CutShort),
+    /// Variables that make no request.
+    #[error(transparent)]
+    Request(#[from] http_environ::from_variables::VariablesError),
+    /// The variables are over the limit, or more was asked than is answered at once.
+    #[error("the web server sent more than {0} bytes where that is the limit")]
+    TooLarge(usize),
+    /// The web server left, or aborted its request.
+    #[error("the web server gave its request up")]
+    Aborted,
+    /// The answer's body broke off.
+    #[error("the answer broke off")]
+    Answer(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Serves a connection, until the web server or an error ends it. The extensions of a request hold its
+/// [`Environ`](http_environ::Environ); `server` is its `Server`.
+pub async fn serve<R, W, F, Fut, B>(
+    reader: R,
+    writer: W,
+    server: &std::sync::Arc<Server>,
+    limits: Limits,
+    mut answer: F,
+) -> Result<(), ServeError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+    F: FnMut(http::Request<Body>) -> Fut,
+    Fut: Future<Output = Result<Response<B>, Refused>>,
+    B: http_body::Body<Data = bytes::Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut incoming = Incoming::new(reader, limits);
+    let mut outgoing = Outgoing::new(writer);
+    while let Some(begun) = incoming.begin(&mut outgoing).await? {
+        let keep = begun.keep;
+        let (request, sending) = request(begun, server)?;
+        let id = sending.request;
+        let mut sending = Some(sending);
+        tokio::select! {
+            biased;
+            written = respond(answer(request), &mut outgoing, id) => written?,
+            ended = incoming.pump(&mut sending) => return Err(ended),
+        }
+        let may_follow = keep && incoming.skip_body(&mut sending).await?;
+        outgoing.write(incoming.replies()).await?;
+        if !may_follow {
+            break;
+        }
+    }
+    outgoing.close().await?;
+    Ok(())
+}
+
+/// The request, and where its body is to be sent.
+fn request(
+    begun: Begun,
+    server: &std::sync::Arc<Server>,
+) -> Result<(http::Request<Body>, Sending), ServeError> {
+    let variables = pairs::read(begun.variables.freeze())?;
+    let variables = variables.iter().map(|(name, value)| (&**name, &**value));
+    let parts = http_environ::from_variables::request(variables, server)?;
+    let length = parts.headers.get(http::header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let (sender, receiver) = mpsc::channel(1);
+    let body = if length == 0 { Body::empty() } else { Body::new(receiver, length) };
+    let sending = Sending { request: begun.request, to: sender };
+    Ok((http::Request::from_parts(parts, body), sending))
+}
+
+async fn respond<W, B>(
+    answer: impl Future<Output = Result<Response<B>, Refused>>,
+    outgoing: &mut Outgoing<W>,
+    request: u16,
+) -> Result<(), ServeError>
+where
+    W: AsyncWrite + Unpin,
+    B: http_body::Body<Data = bytes::Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (application, status) = match answer.await {
+        Ok(answer) => return outgoing.answer(answer, request).await,
+        Err(Refused::Overloaded) => (0, Status::Overloaded),
+        Err(Refused::Failed) => (1, Status::Complete),
+    };
+    let mut out = BytesMut::new();
+    record::put_end(&mut out, request, End { application, status });
+    Ok(outgoing.write(out).await?)
+}

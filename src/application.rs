@@ -1,0 +1,178 @@
+//! A process of an application that runs in processes of its own: a FastCGI responder in front of what the backend builds.
+//!
+//! Gateway and process speak over a unix socket that the supervisor has bound, one connection for each request: so a process
+//! takes what it has room for and the others the rest, what waits is not lost with a process that ends, and one that is
+//! replaced just takes no more. Its stdin is the control socket, as a worker's; signals are the supervisor's business.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastcgi::responder::{self, Limits, Refused, ServeError};
+use http_environ::Server;
+use rustix::process::set_parent_process_death_signal;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::{self, Instant};
+use vestibule_config::Source;
+use vestibule_layers::{Body, BoxService};
+
+use crate::backend::{self, Context, LocalRedirects, Wanted};
+use crate::gateway::SOFTWARE;
+use crate::supervisor::control::{Control, Order, Report};
+use crate::supervisor::watched::Watched;
+use crate::worker::{self, APPLICATIONS_END};
+use crate::{cli, hosted, logs, runtime};
+
+/// How often its memory is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a worn-out process waits for its successor before it asks again.
+const REMIND: Duration = Duration::from_secs(60);
+
+/// Runs one of the applications of the configuration that comes, until it is told to leave.
+pub(crate) fn run(number: usize) -> u8 {
+    match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve(number))) {
+        Ok(()) => cli::SUCCESS,
+        Err(error) => {
+            tracing::error!("the process of an application ends: {error}");
+            cli::COULD_NOT_START
+        }
+    }
+}
+
+/// What it runs.
+struct Application {
+    service: BoxService,
+    wanted: Wanted,
+    drain: Duration,
+}
+
+async fn serve(number: usize) -> io::Result<()> {
+    worker::allow_many_files();
+    let _ignored = worker::Signals::register()?;
+    let mut control = Control::new(worker::take_stdin()?)?;
+    let Some((sockets, source)) = worker::orders_to_build(&mut control).await? else { return Ok(()) };
+    // As in a worker: an import may never end.
+    set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    if control.is_closed() {
+        return Ok(());
+    }
+    let built = build(&source, number);
+    set_parent_process_death_signal(None)?;
+    let application = match built {
+        Ok(application) => application,
+        Err(failed) => return control.report(&failed).await,
+    };
+    control.report(&Report::Ready(Watched::default())).await?;
+    let mut connections = JoinSet::new();
+    serve_until_drain(&application, &mut control, sockets, &mut connections).await?;
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if time::timeout(application.drain, all_ended).await.is_err() {
+        tracing::warn!("requests did not end within `drain` and are cut off");
+    }
+    if !backend::shutdown(APPLICATIONS_END) {
+        tracing::warn!("the application did not end in time and is cut off");
+    }
+    Ok(())
+}
+
+fn build(source: &Source, number: usize) -> Result<Application, Report> {
+    let config = worker::load(source)?;
+    let all = hosted::all(&config);
+    let Some(hosted) = all.get(number) else {
+        let reason = format!("the configuration has no application {number} with processes of its own");
+        return Err(Report::Failed { configuration: false, reason });
+    };
+    let redirects = LocalRedirects::default();
+    let context =
+        Context { name: &hosted.name, config: &config, cores: 1, redirects: &redirects, socket: None };
+    let service = (hosted.processes.build)(&hosted.component.settings, &context).map_err(|mistake| {
+        let reason = vestibule_config::Diagnostics::from(mistake).render(logs::colored());
+        Report::Failed { configuration: true, reason }
+    })?;
+    Ok(Application { service, wanted: hosted.wanted.clone(), drain: config.drain })
+}
+
+/// Takes connections as ordered, and asks to be replaced when it is worn out, until the order to end.
+async fn serve_until_drain(
+    application: &Application,
+    control: &mut Control,
+    mut sockets: Vec<OwnedFd>,
+    connections: &mut JoinSet<()>,
+) -> io::Result<()> {
+    let mut listener = None;
+    let mut worn_out = pin!(backend::worn_out());
+    let mut look = time::interval(LOOK);
+    // Why it should be replaced, and when the supervisor was told.
+    let mut worn: Option<(String, Option<Instant>)> = None;
+    loop {
+        let has_room = connections.len() < application.wanted.at_once;
+        tokio::select! {
+            order = control.order() => match order? {
+                Some(Order::Accept) => listener = sockets.pop().map(listen).transpose()?.or(listener),
+                Some(Order::Drain(_)) | None => return Ok(()),
+                Some(Order::Socket(_) | Order::Build(_)) => {
+                    return Err(io::Error::other("an order came that only a new process can follow"));
+                }
+            },
+            accepted = accept(listener.as_ref()), if has_room => match accepted {
+                Ok(stream) => drop(connections.spawn(serve_connection(stream, application.service.clone()))),
+                Err(error) => tracing::warn!("failed to accept a connection: {error}"),
+            },
+            Some(_) = connections.join_next() => {}
+            reason = &mut worn_out, if worn.is_none() => worn = Some((reason, None)),
+            _ = look.tick() => {
+                worn = worn.or_else(|| Some((too_much_memory(application.wanted.max_memory)?, None)));
+            }
+        }
+        if let Some((reason, told)) = &mut worn
+            && told.is_none_or(|told| told.elapsed() > REMIND)
+        {
+            *told = Some(Instant::now());
+            control.report(&Report::Worn { reason: reason.clone() }).await?;
+        }
+    }
+}
+
+fn listen(socket: OwnedFd) -> io::Result<UnixListener> {
+    UnixListener::from_std(std::os::unix::net::UnixListener::from(socket))
+}
+
+/// The next connection; waits for ever before there is a socket.
+async fn accept(listener: Option<&UnixListener>) -> io::Result<UnixStream> {
+    match listener {
+        Some(listener) => Ok(listener.accept().await?.0),
+        None => std::future::pending().await,
+    }
+}
+
+/// Answers the request of a connection.
+async fn serve_connection(stream: UnixStream, service: BoxService) {
+    let server = Arc::new(Server { software: SOFTWARE, ..Server::default() });
+    let (reader, writer) = stream.into_split();
+    let answer = |request: http::Request<responder::Body>| {
+        let answer = service.answer(request.map(Body::boxed));
+        async move { Ok::<_, Refused>(answer.await) }
+    };
+    match responder::serve(reader, writer, &server, Limits::default(), answer).await {
+        Ok(()) => {}
+        // The client has left.
+        Err(ServeError::Aborted) => tracing::debug!("a request was given up"),
+        Err(error) => tracing::warn!(
+            "a request was not answered to its end: {}",
+            vestibule_layers::rescue::chain(&error)
+        ),
+    }
+}
+
+/// Why the process is to be replaced, if it is for its memory.
+fn too_much_memory(limit: Option<u64>) -> Option<String> {
+    let limit = limit?;
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let used = resident.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024;
+    (used > limit).then(|| format!("it uses {used} bytes of memory, and may use {limit}"))
+}

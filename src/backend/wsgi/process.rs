@@ -1,0 +1,126 @@
+//! `isolation: process`: an application in processes of its own, to which the workers speak FastCGI.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_environ::View;
+use vestibule_config::{Diagnostic, Reader, Size, Spanned};
+use vestibule_layers::{BoxService, Cause, Request, Response, rescue};
+
+use super::super::upstream::address::Address;
+use super::super::upstream::fastcgi::{Client, Limits, Reply};
+use super::super::{Context, Wanted};
+use crate::listener::owner::{self, Login};
+
+/// Each is a process with an interpreter of its own.
+const MOST_PROCESSES: usize = 1_000;
+
+/// What is longer than any request: how long an answer may take is the application's own limit.
+const LONG: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// What such processes are.
+#[derive(Clone)]
+pub(super) struct Process {
+    /// How many there are; 1 by default.
+    processes: usize,
+    /// The user they run as, `user` or `user:group`; by default that of the gateway, which must be root to switch.
+    user: Option<Login>,
+    /// Their working directory; by default that of the gateway.
+    cwd: Option<PathBuf>,
+    /// What their environment has beside the gateway's.
+    env: Vec<(String, String)>,
+    /// With more memory than this, one is replaced; never by default.
+    max_memory: Option<u64>,
+}
+
+impl Process {
+    /// Reads the keys of processes, which stand there only where some are wanted.
+    pub(super) fn read(reader: &mut Reader<'_>, is_wanted: bool, env: &[(String, String)]) -> Option<Self> {
+        let place = reader.place();
+        let (processes, user, cwd) = (reader.optional("processes"), login(reader), reader.optional("cwd"));
+        let max_memory = reader.optional::<Spanned<Size>>("max_memory");
+        if !is_wanted {
+            let is_given = processes.is_some() || user.is_some() || cwd.is_some() || max_memory.is_some();
+            if is_given {
+                let message = "`processes`, `user`, `cwd` and `max_memory` need `isolation: process`";
+                reader.mistake(&place, message);
+            }
+            return None;
+        }
+        let cwd = cwd.map(|folder: Spanned<PathBuf>| folder.value);
+        let max_memory = max_memory.map(|most| most.0);
+        Some(Self { processes: count(reader, processes), user, cwd, env: env.to_vec(), max_memory })
+    }
+
+    /// Whether there is more than one.
+    pub(super) fn are_several(&self) -> bool {
+        self.processes > 1
+    }
+
+    /// What the supervisor is asked for.
+    pub(super) fn wanted(&self, threads: usize, queue: usize) -> Wanted {
+        Wanted {
+            count: self.processes,
+            at_once: threads,
+            waiting: queue,
+            user: self.user,
+            folder: self.cwd.clone(),
+            env: self.env.clone(),
+            max_memory: self.max_memory,
+        }
+    }
+}
+
+fn count(reader: &mut Reader<'_>, given: Option<Spanned<usize>>) -> usize {
+    let Some(given) = given else { return 1 };
+    if !(1..=MOST_PROCESSES).contains(&given.value) {
+        reader.mistake(&given.place, format!("`processes` is from 1 to {MOST_PROCESSES}"));
+        return 1;
+    }
+    given.value
+}
+
+fn login(reader: &mut Reader<'_>) -> Option<Login> {
+    let given = reader.optional::<Spanned<String>>("user")?;
+    match owner::login(&given) {
+        Ok(login) => Some(login),
+        Err(error) => {
+            reader.mistake(&given.place, error.to_string());
+            None
+        }
+    }
+}
+
+/// What the workers do: they hand requests to the processes. Where none are started, nobody will ask.
+pub(super) fn client(context: &Context<'_>) -> Result<BoxService, Diagnostic> {
+    let socket = context.socket.clone().unwrap_or_default();
+    let limits = Limits {
+        connect_timeout: Duration::from_secs(60),
+        timeout: LONG,
+        // A connection for each request: a process takes what it has room for, and what waits is nobody's yet.
+        idle_timeout: Duration::ZERO,
+        idle_connections: 0,
+        header_bytes: 1 << 20,
+    };
+    let client = Arc::new(Client::new(context.name, Address::Unix(socket), limits, context.cores));
+    Ok(BoxService::from_fn(move |request| answer(Arc::clone(&client), request)))
+}
+
+async fn answer(client: Arc<Client>, mut request: Request) -> Response {
+    let id = View::of(&request).environ().request_id.clone();
+    let sent = client.send(&mut request, |view, add| {
+        view.for_each(|name, value| add(name.as_bytes(), value));
+        add(b"REQUEST_ID", view.environ().request_id.to_string().as_bytes());
+    });
+    match sent.await {
+        Ok(Reply::Answer(answer)) => answer,
+        // An application of WSGI has a status in every answer.
+        Ok(Reply::Local(target)) => rescue(&id, Cause::BadGateway, &Redirects(target)),
+        Err(failure) => rescue(&id, failure.cause(), &failure),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the process of the application answered without a status, and with the location {0}")]
+struct Redirects(String);

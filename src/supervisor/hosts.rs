@@ -1,0 +1,123 @@
+//! The processes of applications that have some of their own: one set for each generation, shared by its workers.
+//!
+//! They listen in a folder that only the supervisor's user may enter, on sockets that the supervisor has bound: what waits
+//! there outlives a process that crashes or is replaced. They end when the last worker of their generation has.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use vestibule_config::{Config, Source, SourceText};
+
+use super::StartError;
+use super::slot::{Phase, Role, Slot};
+use super::watched::Watched;
+use crate::hosted::{self, Hosted};
+use crate::listener::Socket;
+
+/// The processes of a generation's applications. Dropped, they are killed.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    phase: watch::Sender<Phase>,
+    slots: JoinSet<()>,
+    count: usize,
+    sockets: Vec<Arc<Socket>>,
+    folder: Option<TempDir>,
+}
+
+impl Hosts {
+    /// Starts all of them; each tells what became of its start.
+    pub(super) fn start(
+        generation: u64,
+        program: &Path,
+        config: &Config,
+        tell: &mpsc::Sender<Result<Watched, StartError>>,
+    ) -> Result<Self, StartError> {
+        let (phase, phases) = watch::channel(Phase::Build);
+        let mut hosts = Self { phase, slots: JoinSet::new(), count: 0, sockets: Vec::new(), folder: None };
+        let all = hosted::all(config);
+        if all.is_empty() {
+            return Ok(hosts);
+        }
+        let folder = tempfile::Builder::new().prefix("vestibule-").tempdir()?;
+        for hosted in all {
+            let waiting = hosted.wanted.waiting;
+            let socket = Arc::new(Socket::between(&hosted.socket(folder.path()), waiting)?);
+            let count = hosted.wanted.count;
+            let slot = Arc::new(slot(generation, program, config, hosted, &[Arc::clone(&socket)])?);
+            for _ in 0..count {
+                hosts.slots.spawn(Arc::clone(&slot).keep(phases.clone(), tell.clone()));
+            }
+            hosts.count += count;
+            hosts.sockets.push(socket);
+        }
+        hosts.folder = Some(folder);
+        Ok(hosts)
+    }
+
+    /// The folder of their sockets, if there are any.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.path().to_path_buf())
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Lets them take requests.
+    pub(super) fn serve(&self) {
+        self.phase.send_replace(Phase::Serve);
+    }
+
+    /// Has them end, and tells when they have.
+    pub(super) fn poll_stopped(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.sockets.is_empty() {
+            self.sockets.clear();
+            self.phase.send_replace(Phase::Stop);
+        }
+        while ready!(self.slots.poll_join_next(context)).is_some() {}
+        Poll::Ready(())
+    }
+}
+
+fn slot(
+    generation: u64,
+    program: &Path,
+    config: &Config,
+    hosted: Hosted<'_>,
+    sockets: &[Arc<Socket>],
+) -> io::Result<Slot> {
+    let Hosted { number, name, wanted, .. } = hosted;
+    let source = if wanted.folder.is_some() { absolute(&config.source)? } else { config.source.clone() };
+    Ok(Slot {
+        role: Role::Application { number, name, wanted },
+        program: program.to_path_buf(),
+        generation,
+        source,
+        drain: config.drain,
+        sockets: sockets.iter().map(Arc::downgrade).collect(),
+    })
+}
+
+/// The same text, whose relative paths start from where they did, whatever the working directory.
+fn absolute(source: &Source) -> io::Result<Source> {
+    let config = std::path::absolute(source.config.path())?;
+    let config = Arc::new(SourceText::new(config, source.config.text()));
+    Ok(Source { config, env_file: source.env_file.clone() })
+}
+
+/// Builds what each process of an application would, in one that then ends: for `check`.
+pub(crate) fn try_all(config: &Config) -> Result<(), StartError> {
+    let program = std::env::current_exe()?;
+    crate::runtime::of_one_core()?.block_on(async {
+        for hosted in hosted::all(config) {
+            slot(0, &program, config, hosted, &[])?.try_start().await?;
+        }
+        Ok(())
+    })
+}

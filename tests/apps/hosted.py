@@ -1,0 +1,59 @@
+"""Dies, grows, waits, or tells who it is, as its path says."""
+
+import hashlib
+import os
+import sys
+import threading
+
+HELD = []
+
+
+def dying():
+    yield b"x" * 200_000
+    os._exit(3)
+
+
+def who(environ):
+    lines = [
+        f"pid={os.getpid()}",
+        f"uid={os.getuid()}",
+        f"gid={os.getgid()}",
+        f"cwd={os.getcwd()}",
+        f"greeting={os.environ.get('GREETING')}",
+        f"version={sys.version.split()[0]}",
+        f"multiprocess={environ['wsgi.multiprocess']}",
+    ]
+    return "\n".join(lines)
+
+
+def variables(environ):
+    return "\n".join(f"{name}={value!r}" for name, value in sorted(environ.items()) if name.isupper())
+
+
+def application(environ, start_response):
+    text = [("Content-Type", "text/plain; charset=utf-8")]
+    match environ["PATH_INFO"]:
+        case "/exit":
+            os._exit(3)
+        case "/middle":
+            start_response("200 OK", text)
+            return dying()
+        case "/raise":
+            raise LookupError("no such thing")
+        case "/block":
+            print("blocks", file=environ["wsgi.errors"])
+            threading.Event().wait()
+        case "/grow":
+            HELD.append(b"x" * 400_000_000)
+        case "/upload":
+            body = environ["wsgi.input"].read()
+            start_response("200 OK", text)
+            return [f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode()]
+        case "/large":
+            start_response("200 OK", text)
+            return [bytes([97 + number % 26]) * 100_000 for number in range(50)]
+        case "/environ":
+            start_response("200 OK", text)
+            return [variables(environ).encode()]
+    start_response("200 OK", text)
+    return [who(environ).encode()]

@@ -1,0 +1,329 @@
+//! `isolation: process`: applications in processes of their own, and what a crash of one touches.
+
+use std::env;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use tempfile::tempdir;
+
+use super::{APPS, bytes, chunked, send, start, start_with, told, venv};
+use crate::harness::{Client, Nginx, TestGateway, check, eventually, get, kill, request};
+
+/// One application in processes of its own beside one in the workers.
+fn hosted(settings: &str) -> TestGateway {
+    start(&format!(
+        "drain: 5s
+apps:
+  apart: {{ wsgi: {{ app: \"hosted:application\", path: \"${{APPS}}\", isolation: process, {settings} }} }}
+  here: {{ wsgi: {{ app: \"who:application\", path: \"${{APPS}}\" }} }}
+layers: [ access_log, request_id ]
+routes: [ {{ mount: /apart, app: apart }}, {{ app: here }} ]"
+    ))
+}
+
+fn pid(gateway: &TestGateway) -> u32 {
+    told(&get(&gateway.address(), "/apart/").text(), "pid").parse().unwrap()
+}
+
+#[test]
+fn an_application_apart_has_a_process_that_is_no_worker() {
+    let gateway = hosted("");
+    let here: u32 = told(&get(&gateway.address(), "/").text(), "pid").parse().unwrap();
+    assert_ne!(pid(&gateway), here);
+    assert!(gateway.workers().contains(&pid(&gateway)), "the supervisor has started it");
+    let answer = get(&gateway.address(), "/apart/");
+    assert_eq!(told(&answer.text(), "multiprocess"), "False");
+}
+
+#[test]
+fn it_sees_the_same_environ_as_in_a_worker() {
+    let yaml = |isolation: &str| {
+        format!(
+            "env: {{ DEPLOY: test }}\nroutes:\n  - mount: /mount
+    layers: [ {{ set_env: {{ COLOUR: caf\u{e9} }} }} ]
+    wsgi: {{ app: \"hosted:application\", path: \"${{APPS}}\", isolation: {isolation} }}"
+        )
+    };
+    let (apart, here) = (start(&yaml("process")), start(&yaml("shared")));
+    for (target, headers) in [
+        ("/mount/environ", vec![]),
+        ("/mount/environ?a=%20b&c", vec!["Cookie: a=1", "Cookie: b=2", "X-Odd: caf\u{e9}"]),
+        ("http://other.example:81/mount/environ", vec!["X-A: 1", "X-A: 2"]),
+        ("//mount/./environ", vec!["Content-Type: text/plain"]),
+    ] {
+        let [apart, here] = [&apart, &here].map(|gateway| {
+            let text = gateway.connect().request("POST", target, &headers, "data").unwrap().text();
+            let differs = ["REMOTE_PORT", "SERVER_PORT"];
+            let lines = text.lines().filter(|line| !differs.iter().any(|name| line.starts_with(name)));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        });
+        assert!(apart.len() > 10, "{apart:?}");
+        assert_eq!(apart, here, "{target}");
+    }
+}
+
+#[test]
+fn bodies_arrive_whole_both_ways() {
+    let gateway = hosted("");
+    let mut client = gateway.connect();
+    for size in [0, 1, 70_000, 3_000_000] {
+        let body = bytes(size);
+        let sized = send(&mut client, "POST", "/apart/upload", &[], &body).text();
+        let coding = ["Transfer-Encoding: chunked"];
+        let in_chunks = send(&mut client, "POST", "/apart/upload", &coding, &chunked(&body, 50_000)).text();
+        assert!(sized.starts_with(&format!("{size} ")) && sized == in_chunks, "{sized} {in_chunks}");
+    }
+    let large = client.request("GET", "/apart/large", &[], "").unwrap();
+    let expected: Vec<u8> = (0..50u8).flat_map(|number| vec![97 + number % 26; 100_000]).collect();
+    assert!(large.body == expected, "{} bytes", large.body.len());
+    client.send(request("HEAD", "/apart/large", &[], "")).unwrap();
+    assert_eq!(client.head().unwrap().status, 200);
+}
+
+#[test]
+fn a_process_that_exits_is_502_and_started_again_and_touches_nothing_else() {
+    let gateway = hosted("");
+    let before = pid(&gateway);
+    let here = get(&gateway.address(), "/").text();
+    let crashed = get(&gateway.address(), "/apart/exit");
+    assert!(crashed.status == 502 && crashed.text().contains("V-UPSTREAM"), "{crashed:?}");
+    gateway.log().wait_for_texts(&["a worker has crashed", "\"application\":\"apart\"", "exit status: 3"]);
+    // It waits until there is a process again.
+    assert_ne!(pid(&gateway), before);
+    assert_eq!(get(&gateway.address(), "/").text(), here, "the worker is the same");
+}
+
+#[test]
+fn a_crash_in_mid_answer_aborts_the_connection() {
+    let gateway = hosted("");
+    let broken = gateway.connect().request("GET", "/apart/middle", &[], "");
+    assert!(broken.is_err(), "{broken:?}");
+    gateway.log().wait_for_text("an answer was broken off");
+    assert_eq!(get(&gateway.address(), "/apart/").status, 200);
+}
+
+#[test]
+fn an_exception_is_500_with_its_traceback_in_the_log_under_the_same_number() {
+    let gateway = hosted("");
+    let answer = get(&gateway.address(), "/apart/raise");
+    let number = answer.header("x-request-id").expect("its number").to_owned();
+    assert!(answer.status == 500 && answer.text().contains("V-APPLICATION"), "{answer:?}");
+    gateway.log().wait_for_texts(&["LookupError: no such thing", &number]);
+}
+
+#[test]
+fn several_processes_share_the_work() {
+    let gateway = hosted("processes: 2, threads: 1, queue: 64");
+    let mut clients = Vec::new();
+    let first = pid(&gateway);
+    let mut client = gateway.connect();
+    client.send(request("GET", "/apart/block", &[], "")).unwrap();
+    gateway.log().wait_for_text("\"blocks\"");
+    clients.push(client);
+    // Whichever of them is held, the other one answers.
+    let answering = pid(&gateway);
+    for _ in 0..10 {
+        assert_eq!(pid(&gateway), answering);
+    }
+    assert_eq!(told(&get(&gateway.address(), "/apart/").text(), "multiprocess"), "True");
+    // The one that is held dies, and is replaced.
+    let held = gateway.workers().into_iter().find(|worker| {
+        *worker != answering
+            && std::fs::read_to_string(format!("/proc/{worker}/cmdline"))
+                .is_ok_and(|line| line.contains("application"))
+    });
+    kill("KILL", held.expect("there are two"));
+    let lost = clients.pop().unwrap().answer().unwrap();
+    assert_eq!(lost.status, 502);
+    eventually("another process to answer", || (pid(&gateway) != first).then_some(()));
+}
+
+#[test]
+fn a_full_queue_is_503() {
+    let gateway = hosted("threads: 1, queue: 1");
+    let mut held = gateway.connect();
+    held.send(request("GET", "/apart/block", &[], "")).unwrap();
+    gateway.log().wait_for_text("\"blocks\"");
+    let mut waiting = Vec::new();
+    let refused = eventually("a request to be refused", || {
+        let mut client = gateway.connect();
+        client.send(request("GET", "/apart/", &[], "")).unwrap();
+        waiting.push(client);
+        gateway.log().find(|line| line.contains("V-BUSY"))
+    });
+    assert!(refused.contains("503") && waiting.len() < 20, "{refused}");
+    assert_eq!(get(&gateway.address(), "/").status, 200);
+}
+
+#[test]
+fn a_process_that_is_worn_out_is_replaced_and_no_request_lost() {
+    let gateway = hosted("max_requests: 5");
+    let mut client = gateway.connect();
+    let mut pids: Vec<String> = Vec::new();
+    eventually("several processes", || {
+        let answer = client.request("POST", "/apart/", &[], "data").unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let pid = told(&answer.text(), "pid").to_owned();
+        if !pids.contains(&pid) {
+            pids.push(pid);
+        }
+        (pids.len() >= 3).then_some(())
+    });
+}
+
+#[test]
+fn a_process_that_uses_too_much_memory_is_replaced() {
+    let gateway = hosted("max_memory: 300MB");
+    let before = pid(&gateway);
+    assert_eq!(get(&gateway.address(), "/apart/grow").status, 200);
+    gateway.log().wait_for_texts(&["worn out", "bytes of memory"]);
+    eventually("another process", || (pid(&gateway) != before).then_some(()));
+}
+
+#[test]
+fn processes_have_their_user_folder_and_environment() {
+    let own = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
+    // Only root may switch.
+    let user = if own.trim() == "0" { "65534:65534" } else { own.trim() };
+    let folder = tempdir().unwrap();
+    Command::new("chmod").arg("755").arg(folder.path()).status().unwrap();
+    let gateway = hosted(&format!(
+        "user: \"{user}\", cwd: \"{}\", env: {{ GREETING: hello }}",
+        folder.path().display()
+    ));
+    let who = get(&gateway.address(), "/apart/").text();
+    let expected = user.split(':').next().unwrap();
+    assert_eq!((told(&who, "uid"), told(&who, "greeting")), (expected, "hello"));
+    assert_eq!(told(&who, "cwd"), folder.path().display().to_string());
+}
+
+#[test]
+fn interpreters_of_different_versions_run_in_one_gateway() {
+    let pythons =
+        env::var("VESTIBULE_TEST_PYTHONS").expect("VESTIBULE_TEST_PYTHONS is not set: start tests/run");
+    let routes = pythons.split(':').enumerate().map(|(number, python)| {
+        let app = format!("app: \"who:application\", path: {APPS}, python: \"{python}\"");
+        format!("  - {{ mount: /{number}, wsgi: {{ {app}, isolation: process }} }}\n")
+    });
+    let gateway = TestGateway::from_yaml(&format!("routes:\n{}", routes.collect::<String>()));
+    for (number, python) in pythons.split(':').enumerate() {
+        let asked = Command::new(python).args(["-c", "import sys; print(sys.version.split()[0])"]).output();
+        let wanted = String::from_utf8(asked.unwrap().stdout).unwrap();
+        let who = get(&gateway.address(), &format!("/{number}")).text();
+        assert_eq!(told(&who, "version"), wanted.trim(), "{python}");
+    }
+}
+
+/// Two sites whose modules have the same names.
+#[test]
+fn two_django_projects_run_side_by_side() {
+    let site = |name: &str| {
+        [
+            (
+                format!("{name}/project/settings.py"),
+                "SECRET_KEY = 'x'\nALLOWED_HOSTS = ['*']\nROOT_URLCONF = 'project.urls'\n".to_owned(),
+            ),
+            (
+                format!("{name}/project/urls.py"),
+                format!(
+                    "from django.http import HttpResponse\nfrom django.urls import path\n\
+                     urlpatterns = [path('', lambda request: HttpResponse('the {name}'))]\n"
+                ),
+            ),
+            (
+                format!("{name}/project/wsgi.py"),
+                "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'project.settings')\n\
+                 from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n"
+                    .to_owned(),
+            ),
+        ]
+    };
+    let files = [site("shop"), site("blog")].concat();
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let gateway = start_with(
+        r#"
+apps:
+  shop: { wsgi: { app: "project.wsgi:application", path: shop, isolation: process } }
+  blog: { wsgi: { app: "project.wsgi:application", path: blog, isolation: process } }
+routes: [ { mount: /shop, app: shop }, { mount: /blog, app: blog } ]"#,
+        &files,
+        &[],
+    );
+    for _ in 0..3 {
+        let answers = ["/shop/", "/blog/"].map(|path| get(&gateway.address(), path).text());
+        assert_eq!(answers, ["the shop", "the blog"]);
+    }
+}
+
+#[test]
+fn an_application_that_does_not_import_stops_the_start_and_check_tells() {
+    let folder = tempdir().unwrap();
+    let yaml = format!(
+        "python: {}\nroutes: [ {{ wsgi: {{ app: \"nowhere:application\", isolation: process }} }} ]",
+        venv()
+    );
+    std::fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+    for command in ["check", "run"] {
+        let output = check(folder.path(), &[command, "vestibule.yaml"]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}: {told}");
+        assert!(told.contains("No module named 'nowhere'") && told.contains("vestibule.yaml:2:"), "{told}");
+    }
+}
+
+#[test]
+fn nothing_is_left_behind_when_the_gateway_ends() {
+    let mut gateway = hosted("processes: 2");
+    let processes = gateway.workers();
+    assert_eq!(processes.len(), 3);
+    gateway.signal("TERM");
+    assert!(gateway.wait().success());
+    assert!(processes.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()));
+}
+
+#[test]
+fn reloads_through_nginx_lose_nothing() {
+    let yaml = |generation: u64| {
+        format!(
+            "listen: unix:http.sock\npython: \"{}\"\nenv: {{ GENERATION: \"{generation}\" }}\nroutes: [ {{ wsgi: {{ \
+             app: \"hosted:application\", path: {APPS}, isolation: process, processes: 2 }} }} ]",
+            venv()
+        )
+    };
+    let mut gateway = TestGateway::from_yaml(&yaml(1));
+    let nginx = Nginx::in_front_of(&format!("unix:{}", gateway.path("http.sock").display()));
+    let (end, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (end, sent, address) = (Arc::clone(&end), Arc::clone(&sent), nginx.address());
+            thread::spawn(move || {
+                let mut lost = Vec::new();
+                let mut client = Client::connect(&address).unwrap();
+                while !end.load(Ordering::Relaxed) {
+                    sent.fetch_add(1, Ordering::Relaxed);
+                    match client.request("POST", "/environ", &[], "data") {
+                        Ok(answer) if answer.status == 200 && answer.text().contains("GENERATION") => {
+                            // nginx ends a connection after a thousand requests.
+                            if answer.header("connection") != Some("close") {
+                                continue;
+                            }
+                        }
+                        other => lost.push(format!("{other:?}")),
+                    }
+                    client = Client::connect(&address).unwrap();
+                }
+                lost
+            })
+        })
+        .collect();
+    for generation in 2..=8 {
+        gateway.reload(&yaml(generation));
+        gateway.wait_ready(generation);
+    }
+    end.store(true, Ordering::Relaxed);
+    let lost: Vec<String> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+    let sent = sent.load(Ordering::Relaxed);
+    assert!(lost.is_empty() && sent > 100, "{} of {sent} lost: {lost:#?}\n{}", lost.len(), nginx.errors());
+}
