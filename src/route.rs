@@ -72,7 +72,7 @@ impl Router {
 
     /// The first route that matches, and what it captured.
     fn find(&self, view: &View<'_>) -> Option<(&Route, Captures)> {
-        let host = if self.index.has_hosts() { lower_case(view.server_name()) } else { Cow::Borrowed("") };
+        let host = if self.index.has_hosts() { host(view) } else { Cow::Borrowed("") };
         let path = view.environ().path().matched();
         let mut captures = Captures::new();
         let candidates = self.index.candidates(&host, &path);
@@ -148,7 +148,10 @@ impl Condition {
     }
 }
 
-fn lower_case(host: &str) -> Cow<'_, str> {
+/// The host that was asked for, in lower case. A dot at its end, which says that the name is whole, makes it no other.
+fn host<'a>(view: &View<'a>) -> Cow<'a, str> {
+    let host = view.server_name();
+    let host = host.strip_suffix('.').unwrap_or(host);
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(host.to_ascii_lowercase())
     } else {

@@ -138,7 +138,12 @@ impl Mistake<'_> {
 
     /// Tells which of the names is nearest to what was `given`, if one is near.
     pub fn did_you_mean<'n>(&mut self, given: &str, names: impl IntoIterator<Item = &'n str>) -> &mut Self {
-        if let Some(name) = suggest::nearest(given, names) {
+        let names: Vec<&str> = names.into_iter().collect();
+        // `app:shop` is one word to YAML.
+        let (key, value) = given.split_once(':').unwrap_or((given, ""));
+        if !value.is_empty() && names.contains(&key) {
+            self.help(format!("a space follows the `:` of a key: `{key}: {value}`"));
+        } else if let Some(name) = suggest::nearest(given, names) {
             self.help(format!("did you mean `{name}`?"));
         }
         self

@@ -37,7 +37,12 @@ fn scalar<'n>(node: &'n Node, expected: &str, diagnostics: &mut Diagnostics) -> 
     if let Value::Scalar(text) = &node.value {
         return Some(text);
     }
-    diagnostics.error(&node.place, format!("{expected} is expected here, this is {}", node.sort()));
+    let mut mistake =
+        diagnostics.error(&node.place, format!("{expected} is expected here, this is {}", node.sort()));
+    // `to: {PATH_INFO}` is a mapping to YAML.
+    if !node.entries().is_empty() && node.entries().iter().all(|entry| entry.value.is_null()) {
+        mistake.help("a text that begins with `{` must be quoted");
+    }
     None
 }
 

@@ -8,6 +8,7 @@
 
 mod check;
 mod config;
+mod cure;
 mod diagnostic;
 pub mod document;
 mod env_file;

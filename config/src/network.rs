@@ -22,6 +22,9 @@ pub enum NetworkError {
     /// The part behind the slash.
     #[error("the prefix must be a number from 0 to {0}")]
     Prefix(u8),
+    /// The part behind the slash of `::ffff:10.0.0.0/8`.
+    #[error("of an IPv4 address written as `::ffff:A.B.C.D`, the prefix is from 96 to 128")]
+    Mapped,
     /// `10.0.0.1/8`: probably a slip in one of the two.
     #[error("bits are set behind the prefix; the network is {0}")]
     HostBits(Network),
@@ -71,6 +74,12 @@ impl FromStr for Network {
         let (address, prefix) =
             text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| NetworkError::Address)?;
+        // An IPv4 address mapped into IPv6 has 96 bits more, and only a prefix behind them means IPv4.
+        if let (IpAddr::V6(_), IpAddr::V4(mapped)) = (address, address.to_canonical()) {
+            let prefix = prefix.map_or(Some(128), |prefix| prefix.parse::<u8>().ok());
+            let prefix = prefix.filter(|prefix| (96..=128).contains(prefix)).ok_or(NetworkError::Mapped)?;
+            return format!("{mapped}/{}", prefix - 96).parse();
+        }
         let longest = bits(address);
         let prefix = match prefix {
             None => longest,
@@ -115,6 +124,9 @@ mod tests {
     #[test]
     fn a_mapped_address_is_the_address_it_maps() {
         assert!(within("10.0.0.0/8", "::ffff:10.1.2.3"));
+        assert!(within("::ffff:10.0.0.0/104", "10.1.2.3") && !within("::ffff:10.0.0.0/104", "11.0.0.0"));
+        assert!(within("::ffff:10.0.0.1", "10.0.0.1") && !within("::ffff:10.0.0.1", "10.0.0.2"));
+        assert_eq!("::ffff:10.0.0.0/8".parse::<Network>().unwrap_err(), NetworkError::Mapped);
     }
 
     #[test]

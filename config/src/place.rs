@@ -126,6 +126,23 @@ impl Place {
         rest.split(['\n', '\r']).next().unwrap_or(rest)
     }
 
+    /// The line that the stretch begins in, cut there.
+    pub(crate) fn around(&self) -> (&str, &str) {
+        let (_, start) = self.source.line_at(self.offset);
+        self.line_text().split_at_checked(self.offset - start).unwrap_or_default()
+    }
+
+    /// The tab in the indentation of this line or of one beside it: parsers tell of it where they expected another thing.
+    pub(crate) fn tab_of_indentation(&self) -> Option<Self> {
+        let (line, _) = self.source.line_at(self.offset);
+        [line, line.saturating_sub(1), line + 1].into_iter().find_map(|line| {
+            let start = *self.source.lines.get(line)?;
+            let text = &self.source.text[start..];
+            let tab = text.find(|c| c != ' ')?;
+            text[tab..].starts_with('\t').then(|| Self::new(&self.source, start + tab, 1))
+        })
+    }
+
     /// The first part of the stretch that reads `needle`, or the whole of it when quoting or folding hides it.
     #[must_use]
     pub(crate) fn narrowed_to(&self, needle: &str) -> Self {

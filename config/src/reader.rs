@@ -88,6 +88,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Compiles a regular expression that stands at a place; of its error, the line that says what is wrong.
+    pub fn regular_expression<T: FromStr<Err: Display>>(&mut self, place: &Place, text: &str) -> Option<T> {
+        let refuse = |error: T::Err| {
+            // The crate draws a picture of the expression; its last line is the reason.
+            let error = error.to_string();
+            let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            self.diagnostics.error(place, format!("not a regular expression: {reason}"));
+        };
+        text.parse().map_err(refuse).ok()
+    }
+
     /// Reads one of a few words.
     pub fn one_of<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)], default: T) -> T {
         let Some(word) = self.optional::<Spanned<String>>(key) else { return default };

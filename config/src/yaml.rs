@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_yaml::{Location, MessageFormatter};
 
+use crate::cure::cure;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::place::{Place, SourceText};
 
@@ -44,13 +45,9 @@ pub(crate) fn parse(source: &Arc<SourceText>) -> Result<Raw, Diagnostics> {
         let diagnostic = Diagnostic::error(format!("this is not YAML: {message}"));
         let Some(location) = error.location() else { return Diagnostics::from(diagnostic) };
         let place = place(source, location);
-        let diagnostic = diagnostic.at(&place);
-        if place.line_text().contains("${") {
-            return Diagnostics::from(
-                diagnostic.help("within `{ }` and `[ ]`, a value with `${…}` must be quoted"),
-            );
-        }
-        Diagnostics::from(diagnostic)
+        let (help, slip) = cure(&place, diagnostic.message()).unzip();
+        let diagnostic = diagnostic.at(&slip.flatten().unwrap_or(place));
+        Diagnostics::from(help.into_iter().fold(diagnostic, Diagnostic::help))
     })
 }
 

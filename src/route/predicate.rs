@@ -14,7 +14,7 @@ mod scheme;
 
 use std::sync::Arc;
 
-use http_environ::View;
+use http_environ::{Variable, View};
 use vestibule_config::{Kind, Reader, Settings};
 
 use super::Captures;
@@ -71,6 +71,19 @@ fn by_name<T>(
         name(reader, key).map(|name| (name, value))
     };
     table.0.iter().filter_map(read).collect()
+}
+
+/// Variables of the environ with their values; all of them must match.
+struct Variables(Vec<(Variable, super::Value)>);
+
+impl Predicate for Variables {
+    fn holds(&self, view: &View<'_>, captures: &mut Captures) -> bool {
+        self.0.iter().all(|(name, value)| value.matches(view.get(name).as_deref(), captures))
+    }
+
+    fn captures(&self) -> Vec<String> {
+        captures_of(&self.0)
+    }
 }
 
 fn captures_of<T>(values: &[(T, super::Value)]) -> Vec<String> {

@@ -86,20 +86,10 @@ impl Named {
 }
 
 fn compile(reader: &mut Reader<'_>, pattern: &Spanned<String>, regex: &str) -> Option<Named> {
-    match Regex::new(regex) {
-        Ok(regex) => {
-            let names = regex.capture_names().enumerate();
-            let groups = names.filter_map(|(index, name)| Some((index, name?.into()))).collect();
-            Some(Named { regex, groups })
-        }
-        Err(error) => {
-            // The crate draws a picture of the expression; its last line says what is wrong.
-            let error = error.to_string();
-            let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            reader.mistake(&pattern.place, format!("not a regular expression: {reason}"));
-            None
-        }
-    }
+    let regex: Regex = reader.regular_expression(&pattern.place, regex)?;
+    let names = regex.capture_names().enumerate();
+    let groups = names.filter_map(|(index, name)| Some((index, name?.into()))).collect();
+    Some(Named { regex, groups })
 }
 
 /// `*` stands for any text, the empty one too.

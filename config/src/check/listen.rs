@@ -57,10 +57,10 @@ fn address(text: &Spanned<String>, reader: &mut Reader<'_>) -> Option<Address> {
     if parsed.is_none() {
         let mut mistake =
             reader.mistake(&text.place, format!("`{}` is not an address to listen on", text.value));
-        mistake.help(FORMS);
         if let Some(port) = text.rsplit(':').next().filter(|port| port.parse::<u16>().is_ok()) {
-            mistake.help(format!("did you mean `:{port}` or `127.0.0.1:{port}`?"));
+            mistake.help(format!("did you mean `127.0.0.1:{port}`, or `:{port}` for all addresses?"));
         }
+        mistake.help(FORMS);
     }
     parsed
 }

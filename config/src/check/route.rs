@@ -6,6 +6,7 @@ use crate::config::{Route, Target};
 use crate::document::{Entry, Node, Value};
 use crate::pattern::Pattern;
 use crate::place::{Place, Spanned};
+use crate::suggest;
 
 /// The keys of a node beside the kinds of backends.
 const KEYS: [&str; 6] = ["app", "layers", "match", "mount", "path", "routes"];
@@ -13,8 +14,11 @@ const KEYS: [&str; 6] = ["app", "layers", "match", "mount", "path", "routes"];
 impl<'a> Check<'a> {
     /// Without routes there is no gateway.
     pub(super) fn report_no_routes(&mut self, root: &Node, start: &Place) -> Vec<Route> {
-        // Of a file that is no mapping, its reader has said so.
-        if matches!(root.value, Value::Null | Value::Map(_)) {
+        // Of a file that is no mapping, its reader has said so, and of a key that is misspelt, too.
+        let is_meant = |key: &str| suggest::nearest(key, ["routes"]).is_some();
+        if matches!(root.value, Value::Null | Value::Map(_))
+            && !root.entries().iter().any(|entry| is_meant(&entry.key))
+        {
             self.diagnostics
                 .error(start, "`routes` is missing: there is nothing to serve")
                 .help("the least is `routes: [ { respond: { status: 200 } } ]`");

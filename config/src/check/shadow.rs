@@ -9,7 +9,10 @@ use crate::diagnostic::Diagnostics;
 use crate::pattern::{Pattern, Segment};
 use crate::place::Place;
 
-/// Warns of each route that can never match.
+/// How many of the routes that one route shadows are listed, beside the first.
+const LISTED: usize = 10;
+
+/// Warns of the routes that can never match.
 pub(super) fn warn(routes: &[Route], diagnostics: &mut Diagnostics) {
     warn_below("", routes, diagnostics);
 }
@@ -17,12 +20,11 @@ pub(super) fn warn(routes: &[Route], diagnostics: &mut Diagnostics) {
 /// `outer` is the prefix that the mounts around these routes have taken.
 fn warn_below(outer: &str, routes: &[Route], diagnostics: &mut Diagnostics) {
     let mut earlier = Earlier::default();
+    let mut shadows = Shadows::default();
     for route in routes {
         let Some(paths) = Paths::of(route) else { continue };
         if let Some(shadow) = earlier.covering(&paths) {
-            diagnostics
-                .warning(&route.place, "no request reaches this route")
-                .note(format!("this one takes them all, for instance `{outer}{}`", paths.example()), shadow);
+            shadows.add(shadow, &route.place, format!("{outer}{}", paths.example()));
         }
         if let Target::Routes(children) = &route.target {
             let taken = route.mount.as_ref().map_or("", |mount| mount.trim_end_matches('/'));
@@ -30,6 +32,46 @@ fn warn_below(outer: &str, routes: &[Route], diagnostics: &mut Diagnostics) {
         }
         if route.conditions.is_empty() {
             earlier.add(paths, &route.place);
+        }
+    }
+    shadows.warn(diagnostics);
+}
+
+/// The routes that take all requests of later ones, each with the first of those, an example, and the places of the others.
+#[derive(Default)]
+struct Shadows<'a> {
+    all: Vec<Shadow<'a>>,
+    by_line: HashMap<(usize, usize), usize>,
+}
+
+struct Shadow<'a> {
+    place: &'a Place,
+    first: &'a Place,
+    example: String,
+    others: Vec<&'a Place>,
+}
+
+impl<'a> Shadows<'a> {
+    fn add(&mut self, place: &'a Place, route: &'a Place, example: String) {
+        let next = self.all.len();
+        let at = *self.by_line.entry((place.line(), place.column())).or_insert(next);
+        match self.all.get_mut(at) {
+            Some(shadow) => shadow.others.push(route),
+            None => self.all.push(Shadow { place, first: route, example, others: Vec::new() }),
+        }
+    }
+
+    /// One warning for each: a catch-all that stands too high is one slip, whatever stands below it.
+    fn warn(self, diagnostics: &mut Diagnostics) {
+        for Shadow { place, first, example, others } in self.all {
+            let mut warning = diagnostics.warning(first, "no request reaches this route");
+            warning.note(format!("this one takes them all, for instance `{example}`"), place);
+            if !others.is_empty() {
+                let lines: Vec<_> =
+                    others.iter().take(LISTED).map(|route| route.line().to_string()).collect();
+                let more = if others.len() > LISTED { ", …" } else { "" };
+                warning.help(format!("nor those at line {}{more}", lines.join(", ")));
+            }
         }
     }
 }

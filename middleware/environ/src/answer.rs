@@ -119,16 +119,19 @@ fn set_length(headers: &mut HeaderMap, value: &HeaderValue) -> Result<(), HeadEr
     }
 }
 
-/// RFC 9110 section 7.6.1: an application knows nothing of the connection.
-fn is_hop_by_hop(name: &str) -> bool {
+/// Whether an application's answer cannot have a header of this name, in lower case: it concerns the connection, of which an
+/// application knows nothing (RFC 9110 section 7.6.1; RFC 2616 section 13.5.1, which PEP 3333 names).
+pub fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
         "connection"
             | "keep-alive"
             | "proxy-authenticate"
+            | "proxy-authorization"
             | "proxy-connection"
             | "te"
             | "trailer"
+            | "trailers"
             | "transfer-encoding"
             | "upgrade"
     )

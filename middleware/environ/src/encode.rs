@@ -17,6 +17,20 @@ pub fn push_encoded(uri: &mut Vec<u8>, encoded: &[u8]) {
     }
 }
 
+/// Appends a value within a query, such that nothing in it separates or is decoded twice.
+pub fn push_value(uri: &mut Vec<u8>, value: &[u8]) {
+    for &byte in value {
+        push(uri, byte, byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    }
+}
+
+/// Appends a whole query; its separators and escapes stay.
+pub fn push_query(uri: &mut Vec<u8>, query: &[u8]) {
+    for &byte in query {
+        push(uri, byte, is_legal(byte) && byte != b'#');
+    }
+}
+
 fn push(uri: &mut Vec<u8>, byte: u8, as_itself: bool) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     if as_itself {
@@ -54,9 +68,15 @@ mod tests {
     }
 
     #[test]
+    fn a_value_stays_one_and_a_query_keeps_its_separators() {
+        assert_eq!(by(push_value, "a&b=c d%é/~".as_bytes()), "a%26b%3Dc%20d%25%C3%A9%2F~");
+        assert_eq!(by(push_query, b"a=%20&b=c d#e?/"), "a=%20&b=c%20d%23e?/");
+    }
+
+    #[test]
     fn no_byte_that_a_uri_may_not_hold_comes_through() {
         let all: Vec<u8> = (0..=255).collect();
-        for push in [push_decoded, push_encoded] {
+        for push in [push_decoded, push_encoded, push_query, push_value] {
             let uri = by(push, &all);
             assert!(uri.bytes().all(is_legal), "{uri}");
             assert!(uri.contains("%0D") && uri.contains("%0A") && uri.contains("%5C") && uri.contains("%FF"));

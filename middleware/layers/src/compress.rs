@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, VARY,
+    CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
 };
 use http::{Method, StatusCode};
 use http_body::Body as _;
@@ -31,7 +31,7 @@ use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, Span
 
 use self::encoder::Encoder;
 use self::negotiate::{Coding, choose};
-use crate::transcode::Transcoded;
+use crate::transcode::{Transcoded, weaken_etag};
 use crate::{Body, BoxLayer, LayerKind, Response};
 
 pub(crate) static KIND: LayerKind = LayerKind {
@@ -145,18 +145,11 @@ fn compressed(mut answer: Response, coding: Coding) -> Response {
     headers.remove(CONTENT_LENGTH);
     headers.remove(ACCEPT_RANGES);
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
-    if let Some(weak) = headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")).and_then(weakened)
-    {
-        headers.insert(ETAG, weak);
-    }
+    weaken_etag(headers);
     answer.map(|body| {
         let is_stream = body.size_hint().exact().is_none();
         Body::boxed(Transcoded::new(body, Encoder::new(coding), is_stream))
     })
-}
-
-fn weakened(tag: &HeaderValue) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()).ok()
 }
 
 /// Whether a comma-separated header has this member.

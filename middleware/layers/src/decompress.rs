@@ -18,8 +18,7 @@
 mod decoder;
 
 use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap,
-    HeaderValue,
+    ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue,
 };
 use http::{Method, StatusCode};
 use http_body::Body as _;
@@ -27,7 +26,7 @@ use http_environ::View;
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, sets_nothing};
 
 use self::decoder::{Coding, Decoder};
-use crate::transcode::Transcoded;
+use crate::transcode::{Transcoded, weaken_etag};
 use crate::verdict::{Verdict, unread};
 use crate::{Body, BoxLayer, Cause, LayerKind, Request, Response, rescue};
 
@@ -102,11 +101,7 @@ fn decoded_answer(answer: Response, max: u64) -> Response {
     for name in [CONTENT_ENCODING, CONTENT_LENGTH, ACCEPT_RANGES] {
         headers.remove(name);
     }
-    if let Some(tag) = headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"))
-        && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat())
-    {
-        headers.insert(ETAG, weak);
-    }
+    weaken_etag(headers);
     answer
 }
 

@@ -31,7 +31,7 @@ enum Value {
 }
 
 impl HeaderEdits {
-    /// Reads `remove` (names), `set`, `add` and `default` (names with templates).
+    /// Reads `remove` (names), then `set` (replaces), `add` (joins) and `default` (where absent): names with templates.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         let mut edits = Vec::new();
         for name in reader.or("remove", Vec::<Spanned<String>>::new()) {

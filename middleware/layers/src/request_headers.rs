@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use http_environ::View;
-use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, sets_nothing};
+use vestibule_config::{Diagnostic, Kind, Settings, sets_nothing};
 
 use crate::header_edits::HeaderEdits;
 use crate::{BoxLayer, LayerKind};
@@ -25,25 +25,14 @@ pub(crate) static KIND: LayerKind = LayerKind {
         name: "request_headers",
         summary: "changes headers of the request before what is inside sees them",
         example: "request_headers: { set: { X-Site: shop }, remove: [X-Debug] }",
-        read: |reader| Checked::new(Settings::read(reader)),
+        read: |reader| Settings::new(Arc::new(HeaderEdits::read(reader))),
         sets: sets_nothing,
     },
     build: |settings| build(settings.get()),
 };
 
-struct Settings {
-    /// `remove` (names), then `set` (replaces), `add` (joins), `default` (where absent): names with templates.
-    edits: Arc<HeaderEdits>,
-}
-
-impl Settings {
-    fn read(reader: &mut Reader<'_>) -> Self {
-        Self { edits: Arc::new(HeaderEdits::read(reader)) }
-    }
-}
-
-fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
-    let edits = Arc::clone(&settings.edits);
+fn build(edits: &Arc<HeaderEdits>) -> Result<BoxLayer, Diagnostic> {
+    let edits = Arc::clone(edits);
     Ok(BoxLayer::from_fn(move |mut request, inner| {
         let values = edits.render(&View::of(&request));
         edits.apply(request.headers_mut(), values);

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use http_environ::View;
-use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, sets_nothing};
+use vestibule_config::{Diagnostic, Kind, Settings, sets_nothing};
 
 use crate::header_edits::HeaderEdits;
 use crate::{BoxLayer, LayerKind};
@@ -24,25 +24,14 @@ pub(crate) static KIND: LayerKind = LayerKind {
         name: "response_headers",
         summary: "changes headers of the answer on its way out",
         example: "response_headers: { set: { X-Frame-Options: DENY }, remove: [Server] }",
-        read: |reader| Checked::new(Settings::read(reader)),
+        read: |reader| Settings::new(Arc::new(HeaderEdits::read(reader))),
         sets: sets_nothing,
     },
     build: |settings| build(settings.get()),
 };
 
-struct Settings {
-    /// `remove` (names), then `set` (replaces), `add` (joins), `default` (where absent): names with templates.
-    edits: Arc<HeaderEdits>,
-}
-
-impl Settings {
-    fn read(reader: &mut Reader<'_>) -> Self {
-        Self { edits: Arc::new(HeaderEdits::read(reader)) }
-    }
-}
-
-fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
-    let edits = Arc::clone(&settings.edits);
+fn build(edits: &Arc<HeaderEdits>) -> Result<BoxLayer, Diagnostic> {
+    let edits = Arc::clone(edits);
     Ok(BoxLayer::from_fn(move |request, inner| {
         let values = edits.render(&View::of(&request));
         let edits = Arc::clone(&edits);

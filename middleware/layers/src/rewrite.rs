@@ -17,7 +17,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http_environ::{Environ, PathError, RequestId, Template, Variable, View};
+use http_environ::{Environ, PathError, RequestId, Template, Variable, View, encode};
 use regex::bytes::{Captures, Regex};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 
@@ -45,7 +45,8 @@ struct Settings {
 
 impl Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
-        let pattern = reader.optional("match").and_then(|text| pattern(reader, &text));
+        let pattern: Option<Spanned<String>> = reader.optional("match");
+        let pattern = pattern.and_then(|text| reader.regular_expression(&text.place, &text));
         let to: Spanned<String> = reader.required("to");
         let query: Option<Spanned<String>> = reader.optional("query");
         check_path(reader, &to);
@@ -72,12 +73,12 @@ impl Settings {
                 if *variable == Variable::QueryString {
                     query.extend_from_slice(&value);
                 } else {
-                    query.extend_from_slice(encode_value(&value).as_bytes());
+                    encode::push_value(query, &value);
                 }
             });
-            encode_query(&whole)
+            encoded(encode::push_query, &whole)
         });
-        Some((encode_path(&path), query))
+        Some((encoded(encode::push_decoded, &path), query))
     }
 
     /// What a name in braces stands for: a named group, empty if it took no part, else a variable.
@@ -94,16 +95,6 @@ impl Settings {
         }
         view.get(variable).unwrap_or_default()
     }
-}
-
-fn pattern(reader: &mut Reader<'_>, text: &Spanned<String>) -> Option<Regex> {
-    let refuse = |error: regex::Error| {
-        // The crate draws a picture of the expression; its last line says what is wrong.
-        let error = error.to_string();
-        let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        reader.mistake(&text.place, format!("not a regular expression: {reason}"));
-    };
-    Regex::new(text).map_err(refuse).ok()
 }
 
 /// Like [`crate::setting::template`], but named groups are no variables.
@@ -155,43 +146,11 @@ fn rewrite(settings: &Settings, request: &mut Request) -> Result<(), (RequestId,
 #[error("the new path cannot be served (layer rewrite)")]
 struct BadPath(#[source] PathError);
 
-/// Encodes a decoded path (RFC 3986 section 3.3). `%2F` stays: that is how an encoded slash stands in PATH_INFO.
-fn encode_path(path: &[u8]) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for (at, &byte) in path.iter().enumerate() {
-        let is_slash = || path[at..].get(..3).is_some_and(|escape| escape.eq_ignore_ascii_case(b"%2F"));
-        let stays = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) || is_slash();
-        push(&mut encoded, byte, stays);
-    }
-    encoded
-}
-
-/// Encodes a value within a query: nothing in it separates or is decoded twice.
-fn encode_value(value: &[u8]) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for &byte in value {
-        push(&mut encoded, byte, byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
-    }
-    encoded
-}
-
-/// Encodes what a query cannot hold at all; its separators and escapes stay.
-fn encode_query(query: &[u8]) -> String {
-    let mut encoded = String::with_capacity(query.len());
-    for &byte in query {
-        push(&mut encoded, byte, byte.is_ascii_graphic() && byte != b'#');
-    }
-    encoded
-}
-
-fn push(encoded: &mut String, byte: u8, stays: bool) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    if stays {
-        encoded.push(char::from(byte));
-    } else {
-        let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
-        encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-    }
+/// What one of the functions of [`encode`] makes of a text.
+fn encoded(push: fn(&mut Vec<u8>, &[u8]), text: &[u8]) -> String {
+    let mut encoded = Vec::with_capacity(text.len());
+    push(&mut encoded, text);
+    String::from_utf8(encoded).expect("what is percent-encoded is ASCII")
 }
 
 #[cfg(test)]
@@ -254,7 +213,7 @@ mod tests {
     fn an_encoded_path_decodes_to_itself() {
         for byte in 1..=u8::MAX {
             for path in [vec![b'/', byte, b'x'], vec![b'/', b'%', byte, b'F'], vec![b'/', byte, b'2', b'F']] {
-                let parsed = http_environ::RequestPath::parse(&encode_path(&path)).unwrap();
+                let parsed = http_environ::RequestPath::parse(&encoded(encode::push_decoded, &path)).unwrap();
                 assert_eq!(parsed.decoded(), path, "{}", path.escape_ascii());
             }
         }

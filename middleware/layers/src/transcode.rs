@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::ETAG;
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body as _, Frame};
 use tokio::task::JoinHandle;
 
@@ -15,6 +16,15 @@ use crate::{Body, BodyError};
 
 /// Up to so many bytes are worked on in place: some ten microseconds' work, as much as the way to a thread and back.
 const IN_PLACE: usize = 2 * 1024;
+
+/// Makes a strong `ETag` weak: the bytes are others, and mean the same (RFC 9110 section 8.8.1).
+pub(crate) fn weaken_etag(headers: &mut HeaderMap) {
+    if let Some(tag) = headers.get_mut(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"))
+        && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat())
+    {
+        *tag = weak;
+    }
+}
 
 /// What makes a body of another.
 pub(crate) trait Transcoder: Send + 'static {

@@ -2,6 +2,7 @@
 
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use http_environ::answer::is_hop_by_hop;
 use hyper::ext::ReasonPhrase;
 
 use crate::body::Body;
@@ -61,7 +62,7 @@ impl Head {
     /// Adds a header after those that are there.
     pub(crate) fn add(&mut self, name: &str, value: &str) -> Result<Added, HeadError> {
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeadError::Name(name.to_owned()))?;
-        if is_hop_by_hop(&key) {
+        if is_hop_by_hop(key.as_str()) {
             return Ok(Added::HopByHop);
         }
         if key == CONTENT_LENGTH {
@@ -123,22 +124,6 @@ impl Head {
 /// A native string's bytes (PEP 3333, "Unicode Issues").
 fn latin1(text: &str) -> Option<Vec<u8>> {
     text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
-}
-
-/// RFC 2616 section 13.5.1, which PEP 3333 names.
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "te"
-            | "trailer"
-            | "trailers"
-            | "transfer-encoding"
-            | "upgrade"
-    )
 }
 
 #[cfg(test)]

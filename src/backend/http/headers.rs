@@ -9,7 +9,7 @@ use http::header::{
 };
 use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version};
-use http_environ::{Scheme, View};
+use http_environ::{Scheme, View, encode};
 use hyper::body::Incoming;
 use vestibule_layers::{Body, Request, Response};
 
@@ -235,13 +235,7 @@ fn prefix(front: &[u8], mounts: &[u8]) -> Option<HeaderValue> {
         return None;
     }
     let mut prefix = Vec::with_capacity(front.len() + mounts.len());
-    for &byte in front {
-        if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte) {
-            prefix.push(byte);
-        } else {
-            prefix.extend_from_slice(format!("%{byte:02X}").as_bytes());
-        }
-    }
+    encode::push_decoded(&mut prefix, front);
     prefix.extend_from_slice(mounts);
     HeaderValue::from_maybe_shared(Bytes::from(prefix)).ok()
 }

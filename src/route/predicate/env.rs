@@ -3,11 +3,8 @@
 //! A variable is standard (RFC 3875, PEP 3333, `HTTP_*`), or was set by `env:`, by a capture, by an outer layer or by the
 //! front server.
 
-use http_environ::{Variable, View};
+use http_environ::Variable;
 use vestibule_config::Kind;
-
-use super::{Captures, Predicate};
-use crate::route::Value;
 
 pub(super) static KIND: Kind = Kind {
     name: "env",
@@ -18,22 +15,10 @@ pub(super) static KIND: Kind = Kind {
             reader.reads(name.clone());
             reader.parse::<Variable>(name)
         });
-        super::settings(Env(values))
+        super::settings(super::Variables(values))
     },
     sets: super::captures,
 };
-
-struct Env(Vec<(Variable, Value)>);
-
-impl Predicate for Env {
-    fn holds(&self, view: &View<'_>, captures: &mut Captures) -> bool {
-        self.0.iter().all(|(name, value)| value.matches(view.get(name).as_deref(), captures))
-    }
-
-    fn captures(&self) -> Vec<String> {
-        super::captures_of(&self.0)
-    }
-}
 
 #[cfg(test)]
 mod tests {

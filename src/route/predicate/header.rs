@@ -3,11 +3,8 @@
 //! Of a header that is repeated, the values joined by commas are matched, as applications see them.
 
 use http::HeaderName;
-use http_environ::{Variable, View};
+use http_environ::Variable;
 use vestibule_config::Kind;
-
-use super::{Captures, Predicate};
-use crate::route::Value;
 
 pub(super) static KIND: Kind = Kind {
     name: "header",
@@ -16,22 +13,10 @@ pub(super) static KIND: Kind = Kind {
     read: |reader| {
         let values =
             super::by_name(reader, |reader, name| reader.parse::<HeaderName>(name).map(Variable::Header));
-        super::settings(Headers(values))
+        super::settings(super::Variables(values))
     },
     sets: super::captures,
 };
-
-struct Headers(Vec<(Variable, Value)>);
-
-impl Predicate for Headers {
-    fn holds(&self, view: &View<'_>, captures: &mut Captures) -> bool {
-        self.0.iter().all(|(name, value)| value.matches(view.get(name).as_deref(), captures))
-    }
-
-    fn captures(&self) -> Vec<String> {
-        super::captures_of(&self.0)
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -4,11 +4,11 @@ use http_environ::View;
 use vestibule_config::Kind;
 
 use super::{Captures, Predicate};
-use crate::route::Value;
+use crate::route::{Value, host};
 
 pub(super) static KIND: Kind = Kind {
     name: "host",
-    summary: "the host that was asked for, without its port; letters match in either case",
+    summary: "the host that was asked for, without its port and a dot at its end; letters match in either case",
     example: "host: \"*.example.com\"",
     read: |reader| {
         let patterns = reader.whole();
@@ -21,11 +21,7 @@ struct Host(Value);
 
 impl Predicate for Host {
     fn holds(&self, view: &View<'_>, captures: &mut Captures) -> bool {
-        let host = view.server_name();
-        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return self.0.matches(Some(host.to_ascii_lowercase().as_bytes()), captures);
-        }
-        self.0.matches(Some(host.as_bytes()), captures)
+        self.0.matches(Some(host(view).as_bytes()), captures)
     }
 
     fn hosts(&self) -> Option<Vec<&str>> {
@@ -50,6 +46,9 @@ mod tests {
             ("'~^(a|b)\\.example$'", "A.example", true),
             ("[a, b]", "b", true),
             ("'[::1]'", "[::1]:80", true),
+            ("example.com", "example.com.:80", true),
+            ("'*.example.com'", "www.example.com.", true),
+            ("example.com", "example.com..", false),
         ] {
             assert_eq!(
                 holds(&format!("host: {pattern}"), "/", &[("host", host)]),
