@@ -20,7 +20,8 @@ class Place:
     """Where one server runs: a folder with the applications, which a server under another user may read."""
 
     def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="wsgi-"))
+        self.temporary = tempfile.TemporaryDirectory(prefix="wsgi-", ignore_cleanup_errors=True)
+        self.folder = Path(self.temporary.name)
         self.folder.chmod(0o755)
         self.apps = self.folder / "apps"
         shutil.copytree(APPS, self.apps, ignore=shutil.ignore_patterns("__pycache__"))
@@ -33,7 +34,7 @@ class Place:
         self.address = f"127.0.0.1:{self.port}"
 
     def remove(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.temporary.cleanup()
 
     def write(self, name, text):
         path = self.folder / name

@@ -8,6 +8,7 @@ A kind of site is what a check asks for:
     unix       on a unix socket         behind     behind a trusted front server at 127.0.0.1
     limited    bodies up to 1 MiB       layers     answers are compressed
     broken     an application that cannot be imported
+    impatient  no request may take longer than 2 s
 """
 
 import os
@@ -49,7 +50,10 @@ class Vestibule(Server):
 
     def command(self, kind, place):
         listen = f"unix:{place.socket}" if kind == "unix" else place.address
-        app = f'wsgi: {{ app: "{target(kind)}", path: "{place.apps}", isolation: {self.isolation} }}'
+        settings = [f'app: "{target(kind)}"', f'path: "{place.apps}"', f"isolation: {self.isolation}"]
+        if kind == "impatient":
+            settings.append("timeout: 2s")
+        app = f"wsgi: {{ {', '.join(settings)} }}"
         routes = {
             "mounted": f"{{ mount: /app, {app} }}",
             "nested": f"{{ mount: /outer, routes: [ {{ mount: /inner, {app} }} ] }}",
@@ -82,7 +86,8 @@ class Gunicorn(Server):
             return None
         bind = f"unix:{place.socket}" if kind == "unix" else place.address
         trusted = "127.0.0.1" if kind == "behind" else NOBODY
-        return [peer("gunicorn"), "--bind", bind, *self.worker, "--forwarded-allow-ips", trusted, target(kind)]
+        options = [*self.worker, "--forwarded-allow-ips", trusted, *(["--timeout", "2"] if kind == "impatient" else [])]
+        return [peer("gunicorn"), "--bind", bind, *options, target(kind)]
 
     def environment(self, kind):
         return {"SCRIPT_NAME": PREFIXES[kind]} if kind in PREFIXES else {}
@@ -102,7 +107,7 @@ class Uwsgi(Server):
             return None
         at = PREFIXES.get(kind)
         app = ["--manage-script-name", "--mount", f"{at}={target(kind)}"] if at else ["--module", target(kind)]
-        limit = ["--limit-post", "1048576"] if kind == "limited" else []
+        limit = {"limited": ["--limit-post", "1048576"], "impatient": ["--harakiri", "2"]}.get(kind, [])
         address = place.socket if kind == "unix" else place.address
         fixed = ["--master", "--need-app", "--die-on-term", "--threads", "4", "--pythonpath", str(place.apps)]
         return [peer("uwsgi"), *fixed, *self.listen, address, *limit, *app]
@@ -117,7 +122,7 @@ class Waitress(Server):
     name, title = "waitress", "waitress"
 
     def command(self, kind, place):
-        if kind == "layers":
+        if kind in ("layers", "impatient"):
             return None
         listen = f"--unix-socket={place.socket}" if kind == "unix" else f"--listen={place.address}"
         options = {
@@ -133,7 +138,7 @@ class Granian(Server):
     name, title = "granian", "Granian"
 
     def command(self, kind, place):
-        if kind == "layers":
+        if kind in ("layers", "impatient"):
             return None
         listen = ["--uds", place.socket] if kind == "unix" else ["--host", "127.0.0.1", "--port", str(place.port)]
         prefix = ["--url-path-prefix", PREFIXES[kind]] if kind in PREFIXES else []
@@ -165,7 +170,7 @@ class ModWsgi(Server):
             "AllowEncodedSlashes On",
             "WSGIChunkedRequest On",
             f"WSGISocketPrefix {place.folder}/wsgi",
-            "WSGIDaemonProcess site " + self.daemon(place),
+            "WSGIDaemonProcess site " + self.daemon(place) + (" request-timeout=2" if kind == "impatient" else ""),
             *(others if kind == "many" else []),
             f"WSGIScriptAlias {at} {script} {group('site')}",
             f"<Directory {place.folder}>\nRequire all granted\n</Directory>",

@@ -114,6 +114,16 @@ def printing_without_end_fills_no_memory(site):
         expect(grown < 48, f"64 MiB printed ({how} to {to}), {grown} MiB kept")
 
 
+@check("blocking", site="impatient")
+def one_that_blocks_for_too_long_is_given_up(site):
+    for _ in range(6):  # more than there are threads
+        notes = site.notes()
+        answer = site.ask("/blocking", notes=notes.path, patience=30)
+        expect(answer.status in (500, 504) and answer.looks_whole(), str(answer))
+        expect(notes.lines(), "the application was not even called")
+    site.survives()
+
+
 @check("blocking", site="stuck")
 def one_that_blocks_for_ever_holds_up_nobody_else(site):
     notes = site.notes()
