@@ -35,7 +35,7 @@ pub fn kinds() -> Kinds {
 pub struct Gateway {
     identity: Identity,
     root: BoxService,
-    watched: Watched,
+    stack: Stack,
     limits: Limits,
     config: Arc<Config>,
 }
@@ -76,8 +76,7 @@ impl Gateway {
             return Err(builder.diagnostics);
         }
         let identity = Identity::new(config.trust.clone(), RandomState::new().hash_one(std::process::id()));
-        let watched = Watched::new(stack.watched());
-        Ok(Self { identity, root, watched, limits: config.limits, config: Arc::clone(&config) })
+        Ok(Self { identity, root, stack, limits: config.limits, config: Arc::clone(&config) })
     }
 
     /// What is the same for all requests of a listener; `address` is `None` for a unix socket.
@@ -103,8 +102,13 @@ impl Gateway {
     }
 
     /// The files that it was built from and whose change asks for a reload.
-    pub(crate) fn watched(&self) -> &Watched {
-        &self.watched
+    pub(crate) fn watched(&self) -> Watched {
+        Watched::new(self.stack.watched())
+    }
+
+    /// Has the layers log what they have counted.
+    pub(crate) fn tell_totals(&self) {
+        self.stack.tell_totals();
     }
 
     /// The configuration that runs.

@@ -33,6 +33,12 @@ impl Stack {
         own.chain(self.children.iter().flat_map(Self::watched)).collect()
     }
 
+    /// Has the layers of the tree log what they have counted.
+    pub(crate) fn tell_totals(&self) {
+        self.layers.iter().for_each(BoxLayer::tell_totals);
+        self.children.iter().for_each(Self::tell_totals);
+    }
+
     /// Wraps what the node contains; the first layer is the outermost.
     pub(crate) fn wrap(&self, inner: BoxService) -> BoxService {
         self.layers.iter().rev().fold(inner, |inner, layer| layer.layer(inner))

@@ -61,11 +61,12 @@ async fn serve(applications: Option<&Path>) -> io::Result<()> {
         Ok(built) => built,
         Err(failed) => return control.report(&failed).await,
     };
-    control.report(&Report::Ready(gateway.watched().clone())).await?;
+    control.report(&Report::Ready(gateway.watched())).await?;
     let limit = gateway.config().drain;
-    let mut acceptor = Acceptor::new(gateway, cores);
+    let mut acceptor = Acceptor::new(Arc::clone(&gateway), cores);
     let drain = serve_until_drain(&mut acceptor, &mut control, signals, sockets).await?;
     leave(acceptor, &mut control, drain, limit).await;
+    gateway.tell_totals();
     Ok(())
 }
 

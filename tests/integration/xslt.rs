@@ -1,5 +1,6 @@
 //! The XSLT layer through the gateway, in front of every sort of backend.
 
+mod cache;
 mod documents;
 mod failures;
 mod from_document;

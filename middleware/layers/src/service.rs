@@ -133,6 +133,7 @@ impl<F: Fn(Request) -> Answer + Send + Sync> Answering for FromAnswering<F> {
 pub struct BoxLayer {
     wrap: Arc<dyn Fn(BoxService) -> BoxService + Send + Sync>,
     watched: Vec<(PathBuf, Stamp)>,
+    totals: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl BoxLayer {
@@ -146,7 +147,11 @@ impl BoxLayer {
             + Sync
             + 'static,
     {
-        Self { wrap: Arc::new(move |inner| BoxService::new(layer.layer(inner))), watched: Vec::new() }
+        Self {
+            wrap: Arc::new(move |inner| BoxService::new(layer.layer(inner))),
+            watched: Vec::new(),
+            totals: None,
+        }
     }
 
     /// Boxes an asynchronous function of a request and what is inside of the layer.
@@ -160,7 +165,7 @@ impl BoxLayer {
             let function = Arc::clone(&function);
             BoxService::from_fn(move |request| function(request, inner.clone()))
         });
-        Self { wrap, watched: Vec::new() }
+        Self { wrap, watched: Vec::new(), totals: None }
     }
 
     /// Asks for a new generation of workers when one of these files, which it was built from, changes.
@@ -168,6 +173,20 @@ impl BoxLayer {
     pub fn watching(mut self, files: Vec<(PathBuf, Stamp)>) -> Self {
         self.watched = files;
         self
+    }
+
+    /// Has this called when a worker ends, to log what the layer has counted.
+    #[must_use]
+    pub fn telling(mut self, totals: impl Fn() + Send + Sync + 'static) -> Self {
+        self.totals = Some(Arc::new(totals));
+        self
+    }
+
+    /// Logs what the layer has counted.
+    pub fn tell_totals(&self) {
+        if let Some(totals) = &self.totals {
+            totals();
+        }
     }
 
     /// The files that it was built from and that are to be watched, and what they were like.

@@ -10,6 +10,9 @@
 //!
 //! With `watch: true` a change of a sheet, or of what it imports, asks for a reload; while it has mistakes, the last good one stays.
 //!
+//! With `cache: 64MiB` results are kept and found again by sheet, parameters and what the document is: its strong tag where the
+//! answer is for everybody, else its bytes. `Cache-Status` tells, and what each sheet has done is logged when a worker ends.
+//!
 //! Bodies of other media types pass untouched, as do 204, 206 and 304. In a list, each sheet gets the tree that the one
 //! before it made. Type, length, tags and ranges of the result are made right by [`tower_xslt`], which also does the work,
 //! on threads of its own. Sheets are compiled at the start; a mistake in one stands at the setting that names it. They read
@@ -27,6 +30,7 @@ mod recent;
 mod sheets;
 mod source;
 mod store;
+mod totals;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -39,7 +43,7 @@ use bytes::Bytes;
 use http::header;
 use http_environ::{RequestId, Template, View};
 use tower::{Layer, ServiceExt as _};
-use tower_xslt::{InputKind, Limit, Limits, On, Policy, SourceFile, XsltError, XsltLayer};
+use tower_xslt::{Cache, InputKind, Limit, Limits, On, Policy, SourceFile, XsltError, XsltLayer};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, sets_nothing};
 
 use documents::{Documents, Listed};
@@ -75,6 +79,9 @@ struct Settings {
     documents: Vec<Listed>,
     /// Whether a changed sheet or import reloads the gateway; no by default. Sheets of `from_document` are always followed.
     watch: bool,
+    /// How many bytes of results are kept, to be found again by sheet, parameters and document; none by default. Do not use
+    /// it with sheets whose results depend on the time of day.
+    cache: Option<Size>,
     /// `max_input` (16 MiB), `max_output` (64 MiB), `max_memory` (512 MiB), `max_time` (10s), `max_depth` of templates
     /// (3000), `max_operations` (100000000): what one transform may take.
     limits: Limits,
@@ -102,6 +109,7 @@ impl Settings {
             folders: reader.or("folders", Vec::new()),
             documents: documents::read(reader),
             watch: reader.or("watch", false),
+            cache: reader.optional("cache"),
             limits: limits(reader),
         }
     }
@@ -109,7 +117,6 @@ impl Settings {
 
 fn limits(reader: &mut Reader<'_>) -> Limits {
     let mut limits = Limits::default();
-    let bytes = |size: Size| usize::try_from(size.0).unwrap_or(usize::MAX);
     limits.input_bytes = reader.optional("max_input").map_or(limits.input_bytes, bytes);
     limits.output_bytes = reader.optional("max_output").map_or(limits.output_bytes, bytes);
     limits.memory = reader.optional("max_memory").map_or(limits.memory, bytes);
@@ -117,6 +124,10 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
     limits.template_depth = reader.or("max_depth", limits.template_depth);
     limits.operations = reader.or("max_operations", limits.operations);
     limits
+}
+
+fn bytes(size: Size) -> usize {
+    usize::try_from(size.0).unwrap_or(usize::MAX)
 }
 
 fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
@@ -129,9 +140,8 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
         store: Arc::clone(&store),
     };
     let params = Arc::clone(&settings.params);
-    let layer = settings
-        .source
-        .layer(policy, store)?
+    let (layer, library) = settings.source.layer(policy, store)?;
+    let layer = layer
         .documents(documents)
         .on(settings.on)
         .input(settings.input)
@@ -143,11 +153,18 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
         })
         // The error travels beside this answer, and `rescue` makes the one that is sent.
         .on_error(|_, _| http::Response::new(Bytes::new()));
+    let layer = match settings.cache {
+        Some(size) => layer.cache(Cache::new(bytes(size))),
+        None => layer,
+    };
     let watched = layer.stylesheet().filter(|_| settings.watch).map(|stylesheet| {
         let stamp = |file: &SourceFile| Some((file.path.clone(), file.metadata.as_ref()?.into()));
         stylesheet.files().iter().filter_map(stamp).collect()
     });
-    Ok(BoxLayer::new(Rescued { layer, on: settings.on }).watching(watched.unwrap_or_default()))
+    let counted = layer.clone();
+    Ok(BoxLayer::new(Rescued { layer, on: settings.on })
+        .watching(watched.unwrap_or_default())
+        .telling(move || totals::tell(&counted, library.as_ref())))
 }
 
 /// [`XsltLayer`] with the bodies of this crate, its failures answered by [`rescue`].

@@ -2,12 +2,15 @@
 
 mod accept;
 mod answer;
+mod client;
 mod etag;
 mod fetch;
 mod from_document;
+mod headers;
 mod media_type;
 mod request;
 mod response;
+mod result;
 
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,19 +18,18 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderMap, Request, Response};
 use tower::{Layer, Service};
 
 use crate::body::{Body, BoxError};
+use crate::cache::Cache;
 use crate::error::XsltError;
 use crate::input::InputKind;
 use crate::limits::Limits;
-use crate::output::Output;
-use crate::pool::{Pool, Task};
+use crate::pool::Pool;
 use crate::sheet::Stylesheet;
 
 pub use answer::answer;
-use fetch::Ahead;
 pub use fetch::{FetchDocument, Fetching, FindSheet};
 
 /// Which bodies the layer transforms.
@@ -52,6 +54,7 @@ pub struct XsltLayer {
     on: On,
     input: InputKind,
     limits: Arc<Limits>,
+    cache: Option<Cache>,
     params: Arc<MakeParams>,
     on_error: Arc<MakeAnswer>,
 }
@@ -88,6 +91,7 @@ impl XsltLayer {
             on: On::default(),
             input: InputKind::default(),
             limits: Arc::default(),
+            cache: None,
             params: Arc::new(|_| Vec::new()),
             on_error: Arc::new(answer),
         }
@@ -149,6 +153,15 @@ impl XsltLayer {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Arc::new(limits);
+        self
+    }
+
+    /// Keeps results in this cache, and finds them by sheet, parameters, and the document's strong tag or its bytes. The header
+    /// `Cache-Status` tells. Documents without a tag get one, so that who asks again is answered 304 without a transform.
+    /// Results of sheets that read other documents are not kept. Off by default.
+    #[must_use]
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.cache = Some(cache);
         self
     }
 
@@ -246,36 +259,10 @@ impl Transform {
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
     {
-        if let Some(encoding) = content_encoding(headers) {
+        if let Some(encoding) = headers::content_encoding(headers) {
             return Err(XsltError::ContentEncoding(encoding));
         }
         crate::body::collect(body, self.settings.limits.input_bytes).await
-    }
-
-    /// Transforms a document that came with these headers, once what the sheet reads beside it is there.
-    async fn run(
-        &self,
-        stylesheet: &Stylesheet,
-        headers: &HeaderMap,
-        document: Bytes,
-        params: Vec<(String, String)>,
-        asked: Option<&Parts>,
-    ) -> Result<Output, XsltError> {
-        let settings = &self.settings;
-        let ahead = match (asked, &settings.documents) {
-            (Some(asked), Some(documents)) => Ahead::of(&**documents, stylesheet, asked).await,
-            _ => Ahead::default(),
-        };
-        let task = Task {
-            stylesheet: stylesheet.clone(),
-            document,
-            kind: settings.input,
-            charset: media_type::charset(headers),
-            params,
-            fetched: ahead.fetched.clone(),
-            limits: Arc::clone(&settings.limits),
-        };
-        self.pool.transform(task).await.map_err(|error| ahead.explain(error))
     }
 
     /// The request as it was, if documents are to be fetched in its name.
@@ -294,43 +281,4 @@ impl Transform {
         answer.extensions_mut().insert(Arc::new(error));
         answer
     }
-}
-
-/// What stands in Content-Encoding, if it says that the body is compressed.
-fn content_encoding(headers: &HeaderMap) -> Option<String> {
-    let encoding = headers.get(header::CONTENT_ENCODING)?;
-    let text = String::from_utf8_lossy(encoding.as_bytes()).trim().to_owned();
-    (!text.is_empty() && !text.eq_ignore_ascii_case("identity")).then_some(text)
-}
-
-/// Headers that describe the bytes of a body that is no more.
-const OF_THE_BYTES: [HeaderName; 7] = [
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::TRAILER,
-    HeaderName::from_static("content-md5"),
-    HeaderName::from_static("digest"),
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("repr-digest"),
-];
-
-fn forget_bytes(headers: &mut HeaderMap) {
-    for name in OF_THE_BYTES {
-        headers.remove(name);
-    }
-}
-
-/// Describes the result instead.
-fn describe(headers: &mut HeaderMap, output: &Output) {
-    forget_bytes(headers);
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(output.bytes.len()));
-    set_content_type(headers, Some(&output.content_type));
-}
-
-/// A type that is unknown, or that no header can carry, is better left out than wrong.
-fn set_content_type(headers: &mut HeaderMap, content_type: Option<&str>) {
-    match content_type.and_then(|value| HeaderValue::from_str(value).ok()) {
-        Some(value) => headers.insert(header::CONTENT_TYPE, value),
-        None => headers.remove(header::CONTENT_TYPE),
-    };
 }

@@ -63,6 +63,9 @@
 mod access;
 mod association;
 mod body;
+mod cache;
+mod compile;
+mod counters;
 mod current;
 mod documents;
 mod engine;
@@ -81,6 +84,8 @@ mod stop;
 mod tree;
 
 pub use body::{Body, BoxError};
+pub use cache::Cache;
+pub use counters::Counters;
 pub use documents::{Fetched, SourceFile};
 pub use engine::init;
 pub use error::{Fault, Faults, Limit, Place, XsltError};

@@ -4,6 +4,7 @@ use std::ffi::{CString, c_char};
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use libxslt_sys::{STATE_OK, STATE_STOPPED};
 
@@ -47,11 +48,13 @@ impl Sheets {
     ) -> Result<Output, XsltError> {
         let params = Params::new(params)?;
         let scope = Scope::enter(self.engine.table, Access::Nothing);
+        let start = Instant::now();
         let metered = Metered::start(limits.memory);
         let mut result = self.run_within(&scope, input, &params, fetched, limits, stop);
         if metered.is_over() {
             result = Err(XsltError::Limit(Limit::Memory));
         }
+        self.counting.run(start.elapsed());
         for message in scope.with(|current| std::mem::take(&mut current.messages)) {
             tracing::info!(target: "tower_xslt::message", "{message}");
         }

@@ -1,21 +1,16 @@
 //! Compiled stylesheets.
 
-use std::ffi::CString;
-use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::access::{Access, uri_of};
-use crate::current::Scope;
-use crate::documents::{Fetched, SourceFile, literals};
+use crate::compile::{compile, compile_fetched, on_a_thread};
+use crate::counters::{Counters, Counting};
+use crate::documents::{Fetched, SourceFile};
 use crate::engine::{Engine, engine};
-use crate::error::{Faults, XsltError};
-use crate::input::parse_sheet;
+use crate::error::XsltError;
 use crate::output::OutputSpec;
-use crate::place;
 
 /// The stack of threads that compile and run sheets: libxslt recurses with the depth of templates, XPath with that of
 /// its expressions, and both are limited by number, not by stack.
@@ -39,25 +34,26 @@ pub(crate) struct Sheets {
     pub(crate) list: Vec<Sheet>,
     /// The canonical folders that it may read from
     pub(crate) folders: Arc<[PathBuf]>,
-    sources: Sources,
-    origin: Option<Origin>,
+    pub(crate) sources: Sources,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) counting: Counting,
     /// A run has read other documents: results depend on more than sheet, parameters and input.
     pub(crate) reads_documents: AtomicBool,
-    fingerprint: u64,
+    pub(crate) fingerprint: u64,
 }
 
 /// What sheets of files can be compiled from again.
-struct Origin {
-    paths: Vec<PathBuf>,
-    policy: Policy,
+pub(crate) struct Origin {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) policy: Policy,
 }
 
 /// What sheets were compiled from.
 #[derive(Default)]
-struct Sources {
-    files: Vec<SourceFile>,
-    fetched: Vec<String>,
-    literals: Vec<String>,
+pub(crate) struct Sources {
+    pub(crate) files: Vec<SourceFile>,
+    pub(crate) fetched: Vec<String>,
+    pub(crate) literals: Vec<String>,
 }
 
 /// A compiled sheet of libxslt.
@@ -109,9 +105,21 @@ impl Stylesheet {
         }
     }
 
+    /// What it has done since it was compiled.
+    pub fn counters(&self) -> Counters {
+        self.0.counting.now()
+    }
+
     /// The files that it was compiled from: the sheets themselves and what they import.
     pub fn files(&self) -> &[SourceFile] {
         &self.0.sources.files
+    }
+
+    /// The first of the files, or the URI, that it was compiled from.
+    pub fn name(&self) -> String {
+        let Sources { files, fetched, .. } = &self.0.sources;
+        let file = files.first().map(|file| file.path.display().to_string());
+        file.or_else(|| fetched.first().cloned()).unwrap_or_default()
     }
 
     /// The URIs of what it was compiled from and is no file.
@@ -154,7 +162,7 @@ impl Sheets {
 
 impl Sheet {
     /// Makes what libxml2 would make when a run first looks the prefix "xml" up: see the SAFETY above.
-    fn warm(&self) {
+    pub(crate) fn warm(&self) {
         let table = self.engine.table;
         let mut next = self.style.as_ptr();
         // SAFETY: the sheet and its imports are alive, and no other thread knows of them yet.
@@ -175,170 +183,4 @@ impl Drop for Sheet {
         // SAFETY: the sheet is ours, and no run holds it: runs hold the `Arc` around it.
         unsafe { (self.engine.table.xsltFreeStylesheet)(self.style.as_ptr()) }
     }
-}
-
-/// A thread of its own: libxml2's error receivers are thread-local, and the caller's may have other uses.
-fn on_a_thread(
-    path: Option<&PathBuf>,
-    compile: impl FnOnce() -> Result<Stylesheet, XsltError> + Send,
-) -> Result<Stylesheet, XsltError> {
-    std::thread::scope(|scope| {
-        match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile) {
-            Ok(thread) => thread.join().unwrap_or(Err(XsltError::Panicked)),
-            Err(source) => Err(XsltError::Unreadable { path: path.cloned().unwrap_or_default(), source }),
-        }
-    })
-}
-
-fn compile(engine: &'static Engine, paths: &[PathBuf], policy: &Policy) -> Result<Stylesheet, XsltError> {
-    if paths.is_empty() {
-        return Err(XsltError::Compile(Faults::new(Vec::new(), "the list of stylesheets is empty")));
-    }
-    let mut compiler = Compiler::new(engine, folders(paths, policy)?, Fetched::default());
-    for path in paths {
-        compiler.file(path)?;
-    }
-    let origin = Origin { paths: paths.to_vec(), policy: policy.clone() };
-    Ok(compiler.finish(Some(origin)))
-}
-
-fn compile_fetched(
-    engine: &'static Engine,
-    uri: &str,
-    fetched: &Fetched,
-    policy: &Policy,
-) -> Result<Stylesheet, XsltError> {
-    let not_fetched = || XsltError::NotFetched { uri: uri.to_owned() };
-    let bytes = fetched.get(uri).ok_or_else(not_fetched)?;
-    let name = CString::new(uri).map_err(|_| not_fetched())?;
-    let mut compiler = Compiler::new(engine, folders(&[], policy)?, fetched.clone());
-    compiler.sources.fetched.push(uri.to_owned());
-    compiler.read(bytes, uri);
-    compiler.sheet(bytes, &name).map_err(|error| match error {
-        XsltError::PolicyDenied { uri } => XsltError::NotFetched { uri },
-        error => error,
-    })?;
-    Ok(compiler.finish(None))
-}
-
-/// The canonical folders that sheets may read from.
-fn folders(paths: &[PathBuf], policy: &Policy) -> Result<Arc<[PathBuf]>, XsltError> {
-    let own = paths.iter().map(|path| match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    });
-    let canonical = |folder: &Path| {
-        folder.canonicalize().map_err(|source| XsltError::Unreadable { path: folder.to_owned(), source })
-    };
-    own.chain(policy.folders.iter().map(PathBuf::as_path)).map(canonical).collect()
-}
-
-/// Sheets on their way to a [`Stylesheet`].
-struct Compiler {
-    engine: &'static Engine,
-    folders: Arc<[PathBuf]>,
-    fetched: Fetched,
-    hash: DefaultHasher,
-    list: Vec<Sheet>,
-    sources: Sources,
-}
-
-impl Compiler {
-    fn new(engine: &'static Engine, folders: Arc<[PathBuf]>, fetched: Fetched) -> Self {
-        let (hash, sources) = (DefaultHasher::new(), Sources::default());
-        Self { engine, folders, fetched, hash, list: Vec::new(), sources }
-    }
-
-    fn file(&mut self, path: &Path) -> Result<(), XsltError> {
-        let unreadable = |source| XsltError::Unreadable { path: path.to_owned(), source };
-        // Relative references are resolved against the path as given (made absolute), not against where a link leads.
-        let absolute = std::path::absolute(path).map_err(unreadable)?;
-        let uri = CString::new(uri_of(&absolute))
-            .map_err(|_| unreadable(std::io::ErrorKind::InvalidFilename.into()))?;
-        self.sources.files.push(SourceFile::now(absolute));
-        let bytes = fs::read(path).map_err(unreadable)?;
-        self.read(&bytes, &uri.to_string_lossy());
-        self.sheet(&bytes, &uri)
-    }
-
-    /// Takes the source of a sheet into account.
-    fn read(&mut self, bytes: &[u8], uri: &str) {
-        bytes.hash(&mut self.hash);
-        self.sources.literals.extend(literals(&String::from_utf8_lossy(bytes), uri));
-    }
-
-    fn sheet(&mut self, bytes: &[u8], uri: &CString) -> Result<(), XsltError> {
-        let table = self.engine.table;
-        let access = Access::Granted { folders: Arc::clone(&self.folders), fetched: self.fetched.clone() };
-        let scope = Scope::enter(table, access);
-        let Some(style) = parse_sheet(table, &scope, bytes, uri).and_then(|tree| {
-            let tree = tree.into_raw();
-            // SAFETY: the sheet takes the tree over; when there is none, the tree is still ours to free.
-            unsafe {
-                NonNull::new((table.xsltParseStylesheetDoc)(tree)).or_else(|| {
-                    (table.xmlFreeDoc)(tree);
-                    None
-                })
-            }
-        }) else {
-            return Err(refusal(&scope));
-        };
-        // SAFETY: the sheet was just compiled.
-        let output = unsafe { OutputSpec::read(table, style) };
-        let sheet = Sheet { engine: self.engine, style, output };
-        if scope.with(|current| current.denied.is_some()) {
-            return Err(refusal(&scope));
-        }
-        let (files, fetched) =
-            scope.with(|current| (std::mem::take(&mut current.loaded), std::mem::take(&mut current.used)));
-        for uri in &fetched {
-            self.read(&self.fetched.get(uri).cloned().unwrap_or_default(), uri);
-        }
-        for SourceFile { path, .. } in &files {
-            let source = fs::read(path);
-            let source = source.map_err(|source| XsltError::Unreadable { path: path.clone(), source })?;
-            self.read(&source, &String::from_utf8_lossy(&uri_of(path)));
-        }
-        self.sources.files.extend(files);
-        self.sources.fetched.extend(fetched);
-        tell_doubts(&scope);
-        sheet.warm();
-        self.list.push(sheet);
-        Ok(())
-    }
-
-    fn finish(self, origin: Option<Origin>) -> Stylesheet {
-        let sheets = Sheets {
-            engine: self.engine,
-            list: self.list,
-            folders: self.folders,
-            reads_documents: AtomicBool::new(!self.sources.literals.is_empty()),
-            sources: self.sources,
-            origin,
-            fingerprint: self.hash.finish(),
-        };
-        Stylesheet(Arc::new(sheets))
-    }
-}
-
-/// What libxslt tells as an error and compiles all the same: an element of XSLT that it does not know, for one, which a
-/// run then leaves out without a word.
-fn tell_doubts(scope: &Scope<'_>) {
-    for mut fault in scope.with(|current| std::mem::take(&mut current.faults)) {
-        place::refine(&mut fault);
-        tracing::warn!("a stylesheet compiles, but hardly as it was meant: {fault}");
-    }
-}
-
-/// Why there is no sheet.
-fn refusal(scope: &Scope<'_>) -> XsltError {
-    scope.with(|current| {
-        if let Some(uri) = current.denied.take() {
-            return XsltError::PolicyDenied { uri };
-        }
-        let parse = current.parse.take().map(|(_, fault)| fault);
-        let mut faults: Vec<_> = parse.into_iter().chain(std::mem::take(&mut current.faults)).collect();
-        faults.iter_mut().for_each(place::refine);
-        XsltError::Compile(Faults::new(faults, "libxslt gave no reason"))
-    })
 }

@@ -56,6 +56,12 @@ impl Files {
         Ok(Some(stylesheet))
     }
 
+    /// The sheets that are kept.
+    pub(super) fn stylesheets(&self) -> Vec<Stylesheet> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.values().map(|kept| kept.stylesheet.clone()).collect()
+    }
+
     /// The sheet as it was compiled last, if none of its files is another since.
     fn unchanged(&self, path: &PathBuf) -> Option<Stylesheet> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(path)?.clone();

@@ -56,6 +56,13 @@ impl Library {
         }
     }
 
+    /// The sheets that are kept.
+    pub(super) fn stylesheets(&self) -> Vec<Stylesheet> {
+        let mut all = self.files.stylesheets();
+        all.extend(self.lock().values().map(|compiled| compiled.stylesheet.clone()));
+        all
+    }
+
     async fn find_sheet(&self, href: &str, client: &Parts) -> Result<Stylesheet, XsltError> {
         let (base, host, prefix) = page(client);
         let uri = resolve(&base, href);

@@ -19,6 +19,10 @@ impl<K: PartialEq, V> Recent<K, V> {
         self.entries.last().map(|(_, value)| value)
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.iter().map(|(_, value)| value)
+    }
+
     pub(super) fn put(&mut self, key: K, value: V) {
         self.remove(&key);
         if self.entries.len() >= self.most {

@@ -109,14 +109,18 @@ impl Source {
         }
     }
 
-    /// The layer, its sheets compiled as far as they are known.
-    pub(super) fn layer(&self, policy: Policy, store: Arc<Store>) -> Result<XsltLayer, Diagnostic> {
+    /// The layer, its sheets compiled as far as they are known, and the library that it finds others in.
+    pub(super) fn layer(
+        &self,
+        policy: Policy,
+        store: Arc<Store>,
+    ) -> Result<(XsltLayer, Option<Arc<Library>>), Diagnostic> {
         match self {
             Self::Given(paths) => {
                 let files = paths.iter().map(|path| &path.value);
                 let stylesheet =
                     Stylesheet::compile(files, &policy).map_err(|error| diagnostic(&error, paths))?;
-                Ok(XsltLayer::new(stylesheet))
+                Ok((XsltLayer::new(stylesheet), None))
             }
             Self::FromDocument { places, at } => {
                 tower_xslt::init().map_err(|error| {
@@ -131,7 +135,8 @@ impl Source {
                         );
                     }
                 }
-                Ok(XsltLayer::from_document(Library::new(self.places(), policy, store)))
+                let library = Arc::new(Library::new(self.places(), policy, store));
+                Ok((XsltLayer::from_document(Arc::clone(&library)), Some(library)))
             }
         }
     }

@@ -5,7 +5,9 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::sheet::Stylesheet;
 
 /// What stands between the original tag and the mark.
 const INFIX: &str = "-xslt-";
@@ -52,6 +54,16 @@ impl Mark {
         let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
         let (Ok(list), Ok(tag)) = (list.to_str(), tag.to_str()) else { return false };
         list.trim() == "*" || split(list).any(|listed| opaque(listed) == opaque(tag))
+    }
+
+    /// Makes the validators those of the result.
+    pub(super) fn validate(&self, stylesheet: &Stylesheet, headers: &mut HeaderMap) {
+        headers.remove(header::LAST_MODIFIED);
+        headers.remove(header::ACCEPT_RANGES);
+        let tag = headers.remove(header::ETAG).filter(|_| !stylesheet.reads_documents());
+        if let Some(tag) = tag.and_then(|tag| self.put(&tag)) {
+            headers.insert(header::ETAG, tag);
+        }
     }
 
     /// The tag without this mark.

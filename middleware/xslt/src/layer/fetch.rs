@@ -4,6 +4,7 @@
 //! wait for itself.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -19,6 +20,12 @@ pub type Fetching<'a, T> = Pin<Box<dyn Future<Output = Result<T, XsltError>> + S
 pub trait FindSheet: Send + Sync + 'static {
     /// The sheet that the answer to a request names by `href`, as it is written there.
     fn find<'a>(&'a self, href: &'a str, request: &'a Parts) -> Fetching<'a, Stylesheet>;
+}
+
+impl<T: FindSheet> FindSheet for Arc<T> {
+    fn find<'a>(&'a self, href: &'a str, request: &'a Parts) -> Fetching<'a, Stylesheet> {
+        (**self).find(href, request)
+    }
 }
 
 /// Fetches what sheets read by `document()` beside files.

@@ -7,9 +7,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request, response};
 use tower::Service;
 
+use super::client::{Client, not_modified};
 use super::etag::Mark;
-use super::response::validate;
-use super::{FindSheet, Transform, accept, describe, forget_bytes, media_type};
+use super::headers::forget_bytes;
+use super::result::Making;
+use super::{FindSheet, Transform, accept, media_type};
 use crate::association::stylesheet_of;
 use crate::body::{Body, BoxError};
 use crate::error::XsltError;
@@ -96,24 +98,16 @@ impl Asked {
         transform: &Transform,
         sheets: &dyn FindSheet,
         href: &str,
-        mut head: response::Parts,
+        head: response::Parts,
         document: Bytes,
     ) -> Result<Response<Body<B>>, XsltError> {
         let stylesheet = sheets.find(href, &self.request).await?;
         let mark = Mark::new(stylesheet.fingerprint(), &self.params);
-        let charset_of = head.headers.clone();
-        validate(&mark, &stylesheet, &mut head.headers);
-        if self.knows(head.status, &head.headers) {
-            return Ok(not_modified(head));
-        }
-        let request = Some(&self.request);
-        let output = transform.run(&stylesheet, &charset_of, document, self.params.clone(), request).await?;
-        // Only the run tells whether a sheet reads other files.
-        if stylesheet.reads_documents() {
-            head.headers.remove(header::ETAG);
-        }
-        describe(&mut head.headers, &output);
-        Ok(Response::from_parts(head, Body::Full(output.bytes)))
+        let params = &self.params;
+        let making = Making { transform, stylesheet: &stylesheet, params, asked: Some(&self.request) };
+        let is_read = is_read(&self.request.method);
+        let if_none_match = self.request.headers.get(header::IF_NONE_MATCH).filter(|_| is_read);
+        Client { mark: &mark, if_none_match }.answer(&making, head, document).await
     }
 
     /// The answer as it is, or 304 where the client has it.
@@ -153,15 +147,6 @@ fn make_whole(parts: &mut request::Parts) {
 
 fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
-}
-
-fn not_modified<B>(mut head: response::Parts) -> Response<Body<B>> {
-    head.status = StatusCode::NOT_MODIFIED;
-    forget_bytes(&mut head.headers);
-    for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_RANGE] {
-        head.headers.remove(name);
-    }
-    Response::from_parts(head, Body::Full(Bytes::new()))
 }
 
 /// Of a page that is not made, HEAD leaves out what only the document tells: whether it is one at all.

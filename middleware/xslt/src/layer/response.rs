@@ -4,9 +4,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request, response};
 use tower::Service;
 
+use super::Transform;
+use super::client::Client;
 use super::etag::Mark;
-use super::{Transform, describe, forget_bytes, set_content_type};
+use super::headers::{forget_bytes, set_content_type};
+use super::result::{self, Making};
 use crate::body::{Body, BoxError};
+use crate::error::XsltError;
 use crate::sheet::Stylesheet;
 
 pub(super) async fn pass<S, ReqB, ResB>(
@@ -29,24 +33,13 @@ where
         Plan::HeadersOnly => {
             forget_bytes(&mut head.headers);
             set_content_type(&mut head.headers, stylesheet.content_type().as_deref());
-            validate(&asked.mark, stylesheet, &mut head.headers);
+            asked.mark.validate(stylesheet, &mut head.headers);
         }
         Plan::Transform => {
-            let output = match transform.read(&head.headers, body).await {
-                Ok(document) => {
-                    let (params, request) = (asked.params, asked.request.as_ref());
-                    transform.run(stylesheet, &head.headers, document, params, request).await
-                }
-                Err(error) => Err(error),
-            };
-            return Ok(match output {
-                Ok(output) => {
-                    describe(&mut head.headers, &output);
-                    validate(&asked.mark, stylesheet, &mut head.headers);
-                    Response::from_parts(head, Body::Full(output.bytes))
-                }
-                Err(error) => transform.fail(error),
-            });
+            let making =
+                Making { transform, stylesheet, params: &asked.params, asked: asked.request.as_ref() };
+            let answer = asked.transformed(&making, head, body).await;
+            return Ok(answer.unwrap_or_else(|error| transform.fail(error)));
         }
     }
     Ok(Response::from_parts(head, Body::Untouched(body)))
@@ -64,11 +57,14 @@ enum Plan {
 /// What the client asked for, before the request was changed.
 struct Asked {
     head: bool,
+    is_get: bool,
     params: Vec<(String, String)>,
     mark: Mark,
     if_none_match: Option<HeaderValue>,
     /// As it was, where more is to be fetched in its name
     request: Option<request::Parts>,
+    /// The document that it asks for, where results are kept by it
+    url: Option<String>,
 }
 
 impl Asked {
@@ -76,6 +72,7 @@ impl Asked {
     /// for tags that the service knows. Times are no validator: the stylesheet may be newer than the document.
     fn new(transform: &Transform, stylesheet: &Stylesheet, parts: &mut request::Parts) -> Self {
         let request = transform.asked(stylesheet, parts);
+        let url = transform.settings.cache.as_ref().and_then(|_| result::url(parts));
         let params = (transform.settings.params)(parts);
         let mark = Mark::new(stylesheet.fingerprint(), &params);
         let headers = &mut parts.headers;
@@ -93,7 +90,15 @@ impl Asked {
                 };
             }
         }
-        Self { head: parts.method == Method::HEAD, params, mark, if_none_match, request }
+        Self {
+            head: parts.method == Method::HEAD,
+            is_get: parts.method == Method::GET,
+            params,
+            mark,
+            if_none_match,
+            request,
+            url,
+        }
     }
 
     fn plan(&self, transform: &Transform, head: &response::Parts, body: &impl http_body::Body) -> Plan {
@@ -108,6 +113,35 @@ impl Asked {
         }
     }
 
+    /// The result, or 304 where the client has it; both without reading the document, where its tag is enough.
+    async fn transformed<B>(
+        &self,
+        making: &Making<'_>,
+        head: response::Parts,
+        body: B,
+    ) -> Result<Response<Body<B>>, XsltError>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
+    {
+        let if_none_match = self.if_none_match.as_ref().filter(|_| self.is_get);
+        let client = Client { mark: &self.mark, if_none_match };
+        if client.has(making, &head) {
+            return Ok(client.not_modified(making, head));
+        }
+        let key = making.key_of_tag(self.url.as_deref(), &head.headers);
+        if let Some(made) = key.and_then(|key| making.kept(key)) {
+            return Ok(client.page(making, head, made));
+        }
+        let document = making.transform.read(&head.headers, body).await?;
+        match key {
+            Some(_) => {
+                let made = making.make(&head.headers, document, key).await?;
+                Ok(client.page(making, head, made))
+            }
+            None => client.answer(making, head, document).await,
+        }
+    }
+
     /// A 304 confirms the tag that the client sent, if that was one of ours.
     fn mark_not_modified(&self, headers: &mut HeaderMap) {
         let (Some(asked), Some(tag)) = (&self.if_none_match, headers.get(header::ETAG)) else { return };
@@ -119,15 +153,5 @@ impl Asked {
             headers.remove(header::ACCEPT_RANGES);
             forget_bytes(headers);
         }
-    }
-}
-
-/// Makes the validators those of the result.
-pub(super) fn validate(mark: &Mark, stylesheet: &Stylesheet, headers: &mut HeaderMap) {
-    headers.remove(header::LAST_MODIFIED);
-    headers.remove(header::ACCEPT_RANGES);
-    let tag = headers.remove(header::ETAG).filter(|_| !stylesheet.reads_documents());
-    if let Some(tag) = tag.and_then(|tag| mark.put(&tag)) {
-        headers.insert(header::ETAG, tag);
     }
 }
