@@ -1,6 +1,6 @@
 """A Flask application: a session, a stream, links, an upload."""
 
-from flask import Flask, redirect, request, session, url_for
+from flask import Flask, redirect, request, session, stream_with_context, url_for
 
 app = Flask(__name__)
 app.secret_key = "for the test alone"
@@ -25,6 +25,16 @@ def old():
 @app.get("/stream")
 def stream():
     return (f"row {number}\n" for number in range(1000)), {"Content-Type": "text/csv"}
+
+
+@app.get("/receipt")
+def receipt():
+    @stream_with_context
+    def lines():
+        for number in range(3):
+            yield f"{number}: {request.args['item']} on visit {session['visits']}\n"
+
+    return lines(), {"Content-Type": "text/plain"}
 
 
 @app.post("/upload")

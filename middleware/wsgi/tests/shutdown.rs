@@ -75,7 +75,7 @@ fn sub_interpreters_end_unless_somebody_uses_them() {
         }
         assert!(tower_wsgi::shutdown(harness::PATIENCE));
         let ended = ["rests", "computes", "is-read"].map(|name| folder.path().join(name).exists());
-        assert_eq!(ended, [true, false, false]);
+        assert_eq!(ended, [true, false, false], "{}", harness::log());
     });
 }
 

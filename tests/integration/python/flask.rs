@@ -19,6 +19,18 @@ fn a_session_lasts_from_visit_to_visit() {
 }
 
 #[test]
+fn a_stream_keeps_its_request_and_its_session() {
+    let shop = shop();
+    let mut client = shop.connect();
+    let first = client.request("GET", "/shop/", &[], "").unwrap();
+    let set = first.header("set-cookie").expect("a session is a cookie");
+    let cookie = format!("Cookie: {}", set.split(';').next().unwrap());
+    let receipt = client.request("GET", "/shop/receipt?item=bell", &[&cookie], "").unwrap();
+    let lines: Vec<_> = (0..3).map(|number| format!("{number}: bell on visit 1\n")).collect();
+    assert_eq!((receipt.header("transfer-encoding"), receipt.text()), (Some("chunked"), lines.concat()));
+}
+
+#[test]
 fn links_know_the_mount_and_the_host() {
     let shop = shop();
     let home = get(&shop.address(), "/shop/").text();

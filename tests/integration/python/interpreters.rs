@@ -79,6 +79,18 @@ fn an_interpreter_that_is_too_old_is_refused() {
 }
 
 #[test]
+fn a_later_version_is_tried_with_a_warning() {
+    let interpreters = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/python/interpreters");
+    let yaml = format!(
+        "python: {interpreters}/later\nroutes: [ {{ wsgi: {{ app: \"who:application\", path: {APPS} }} }} ]"
+    );
+    let gateway = TestGateway::from_yaml(&yaml);
+    let warning = gateway.log().wait_for_text("this version of Python is not tested");
+    assert!(warning.contains("\"WARN\"") && warning.contains("3.94.1"), "{warning}");
+    assert_eq!(get(&gateway.address(), "/").status, 200);
+}
+
+#[test]
 fn an_interpreter_that_fails_is_told_with_its_words() {
     let told = checked_with("damaged");
     assert!(told.contains("failed: no module named encodings"), "{told}");

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::ptr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::home::Home;
 use super::interpreter::PythonThread;
@@ -20,6 +21,10 @@ const CONFIG: PyInterpreterConfig = PyInterpreterConfig {
     check_multi_interp_extensions: 1,
     gil: OWN_GIL,
 };
+
+/// A thread of Python that was joined still has to take its state away, and tells nobody when it has.
+const GRACE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Makes an interpreter, whose main thread is this one. The message of Python where it fails.
 pub(super) fn start(main: &Home) -> Result<PythonThread, String> {
@@ -46,21 +51,29 @@ pub(super) fn start(main: &Home) -> Result<PythonThread, String> {
     }
 }
 
-/// Ends this thread's interpreter, unless it is the main one, or somebody still uses it.
+/// Ends this thread's interpreter, unless it is the main one, or somebody uses it for longer than a moment.
 pub(super) fn end(thread: *mut PyThreadState, home: &Arc<Home>) -> bool {
+    let until = Instant::now() + GRACE;
     // SAFETY: the state is this thread's own and not attached. With the GIL held, no other thread of the interpreter
     // runs; where there is no other one either, Py_EndInterpreter may be called. It gives back the GIL.
     unsafe {
         if (table().PyInterpreterState_Main)() == home.state() {
             return false;
         }
-        (table().PyEval_RestoreThread)(thread);
-        home.give_back(Python::assume());
-        let first = (table().PyInterpreterState_ThreadHead)(home.state());
-        let is_alone = first == thread && (table().PyThreadState_Next)(first).is_null();
-        if !is_alone || !home.is_at_rest() {
+        loop {
+            (table().PyEval_RestoreThread)(thread);
+            home.give_back(Python::assume());
+            let first = (table().PyInterpreterState_ThreadHead)(home.state());
+            let is_alone = first == thread && (table().PyThreadState_Next)(first).is_null();
+            if is_alone && home.is_at_rest() {
+                break;
+            }
             (table().PyEval_SaveThread)();
-            return false;
+            if Instant::now() > until {
+                tracing::debug!(is_alone, "an interpreter is still in use and left as it is");
+                return false;
+            }
+            std::thread::sleep(PAUSE);
         }
         home.leave();
         (table().Py_EndInterpreter)(thread);

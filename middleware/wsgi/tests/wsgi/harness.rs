@@ -251,10 +251,15 @@ pub(crate) fn wait_for_log(words: &[&str]) -> String {
         if let Some(line) = line_with(words) {
             return line;
         }
-        let log = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
+        let log = log();
         assert!(Instant::now() < end, "no line with {words:?} in the log:\n{log}");
         std::thread::yield_now();
     }
+}
+
+/// The log so far.
+pub(crate) fn log() -> String {
+    String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned()
 }
 
 /// Whether a line of the log has all these words already.
@@ -263,7 +268,7 @@ pub(crate) fn logged(words: &[&str]) -> bool {
 }
 
 fn line_with(words: &[&str]) -> Option<String> {
-    let log = String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned();
+    let log = log();
     let mut lines = log.lines().filter(|line| words.iter().all(|word| line.contains(word)));
     lines.next().map(str::to_owned)
 }
