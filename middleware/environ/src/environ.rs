@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::{Extensions, Uri};
 
@@ -99,12 +100,32 @@ pub struct Latest {
     pub script_name: Box<[u8]>,
     /// `REQUEST_ID`, as it was named last
     pub request_id: RequestId,
+    /// What the host of an application has measured, where one has answered
+    pub hosted: Option<Hosted>,
+}
+
+/// How long a request took in the host of an application, until its answer began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hosted {
+    /// The application's name
+    pub application: Arc<str>,
+    /// In the queue, for a thread
+    pub queued: Duration,
+    /// For the interpreter's lock, as far as the host asks for it
+    pub locked: Duration,
+    /// In the application
+    pub running: Duration,
 }
 
 impl Settled {
     /// What was settled so far.
     pub fn latest(&self) -> Latest {
         self.lock().clone()
+    }
+
+    /// An application has begun to answer.
+    pub fn set_hosted(&self, hosted: Hosted) {
+        self.lock().hosted = Some(hosted);
     }
 
     fn lock(&self) -> MutexGuard<'_, Latest> {
@@ -163,9 +184,17 @@ impl Environ {
     /// Where to ask, after the request was handed on, what was settled of it.
     pub fn settled(&mut self) -> Arc<Settled> {
         let settled = Arc::clone(self.settled.get_or_insert_default());
-        *settled.lock() =
-            Latest { script_name: self.script_name().into(), request_id: self.request_id.clone() };
+        *settled.lock() = Latest {
+            script_name: self.script_name().into(),
+            request_id: self.request_id.clone(),
+            hosted: None,
+        };
         settled
+    }
+
+    /// Who wants to know what is settled, if anybody does.
+    pub fn asking(&self) -> Option<&Arc<Settled>> {
+        self.settled.as_ref()
     }
 
     /// Moves `prefix` from `PATH_INFO` to `SCRIPT_NAME`; false, and nothing moved, where it does not cover the path.

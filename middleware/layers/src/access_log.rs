@@ -9,6 +9,10 @@
 //! escape: nothing that a client sends can break the line. No credentials are logged (neither `Authorization` nor
 //! `Cookie`), but the query is.
 //!
+//! Of a request that a WSGI application has answered, `application` is its name; `queue_ms`, `gil_ms` and `application_ms` tell
+//! how long it waited for a thread, how long that thread waited for Python's lock when it began, and how long the
+//! application took until its answer began.
+//!
 //! Place it outermost: it then sees the answers of all other layers. The number that a `request_id` inside of it chooses and
 //! the SCRIPT_NAME of the mounts inside of it are logged. Sizes are those that pass here: outside of `compress`, compressed.
 
@@ -23,7 +27,7 @@ use bytes::Bytes;
 use http::header::{HOST, REFERER, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body::{Body as _, Frame, SizeHint};
-use http_environ::environ::Latest;
+use http_environ::environ::{Hosted, Latest};
 use http_environ::{Environ, RequestId, Settled};
 use tracing::Level;
 use vestibule_config::{Kind, Settings as Checked, sets_nothing};
@@ -113,7 +117,9 @@ impl Drop for Line {
     fn drop(&mut self) {
         let [host, referer, user_agent] =
             [&self.host, &self.referer, &self.user_agent].map(|value| value.as_ref().map(text));
-        let Latest { script_name, request_id } = self.settled.latest();
+        let Latest { script_name, request_id, hosted } = self.settled.latest();
+        let hosted = hosted.as_ref();
+        let spent = |time: fn(&Hosted) -> Duration| hosted.map(|hosted| milliseconds(time(hosted)));
         let request_id = match &request_id {
             RequestId::Given(id) => Cow::Borrowed(&**id),
             serial @ RequestId::Serial(_) => Cow::Owned(serial.to_string()),
@@ -133,6 +139,10 @@ impl Drop for Line {
             script_name = &*String::from_utf8_lossy(&script_name),
             referer = referer.as_deref(),
             user_agent = user_agent.as_deref(),
+            application = hosted.map(|hosted| &*hosted.application),
+            queue_ms = spent(|hosted| hosted.queued),
+            gil_ms = spent(|hosted| hosted.locked),
+            application_ms = spent(|hosted| hosted.running),
         );
     }
 }

@@ -35,7 +35,7 @@
 //! 2. A queue of [`handoff`]: it waits for a thread of its application.
 //! 3. `worker`: the thread, under the GIL, makes the environ (`environ`), `start_response` (`exchange`, checked by `head`)
 //!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`, or `file_body`) and closes it.
-//! 4. The hub of [`handoff`]: the answer goes back to the task that waits for it.
+//! 4. The hub of [`handoff`]: the answer goes back to the task that waits for it; `clock` tells how long all this took.
 //!
 //! Before and after: `discover` finds the interpreter, `load` starts it and imports applications (with `bootstrap.py` and
 //! what is beside it: `neighbours` refuses those that would be mixed up, `changes` reports what they change for others,
@@ -51,6 +51,7 @@
 #![deny(unsafe_code)]
 
 mod body;
+mod clock;
 mod crew;
 mod discover;
 mod environ;

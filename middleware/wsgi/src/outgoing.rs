@@ -7,6 +7,7 @@ use handoff::Reply;
 use http::{Method, Response};
 
 use crate::body::{Abandoned, Body, BodyError, ChunkSender, Room};
+use crate::clock::Clock;
 use crate::file_body::FileBody;
 use crate::head::Head;
 use crate::service::WsgiError;
@@ -17,6 +18,8 @@ pub(crate) type Outcome = Result<Response<Body>, WsgiError>;
 /// One answer. The head waits for the first chunk that is not empty, so that an error before it can still become a clean 500.
 pub(crate) struct Outgoing {
     phase: Phase,
+    /// Until the answer begins.
+    clock: Option<Clock>,
     is_head_request: bool,
     /// What is left of the Content-Length.
     missing: Option<u64>,
@@ -63,9 +66,10 @@ pub(crate) enum Sent {
 }
 
 impl Outgoing {
-    pub(crate) fn new(reply: Reply<Outcome>, method: &Method) -> Self {
+    pub(crate) fn new(reply: Reply<Outcome>, method: &Method, clock: Option<Clock>) -> Self {
         Self {
             phase: Phase::New(reply),
+            clock,
             is_head_request: method == Method::HEAD,
             missing: None,
             excess: 0,
@@ -197,7 +201,10 @@ impl Outgoing {
     /// The application failed: a clean error while nothing was sent, else an aborted connection.
     pub(crate) fn fail(&mut self, error: WsgiError) {
         match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::New(reply) | Phase::Started(reply, _) => reply.send(Err(error)),
+            Phase::New(reply) | Phase::Started(reply, _) => {
+                self.tell_time();
+                reply.send(Err(error));
+            }
             Phase::Streaming(sender) => sender.end(Err(BodyError::Application)),
             Phase::Complete | Phase::Over => {}
         }
@@ -252,7 +259,15 @@ impl Outgoing {
         }
     }
 
+    /// Before anything is sent: whoever gets the answer may ask at once.
+    fn tell_time(&mut self) {
+        if let Some(clock) = self.clock.take() {
+            clock.tell();
+        }
+    }
+
     fn send_head(&mut self, body: Body) {
+        self.tell_time();
         self.phase = match std::mem::replace(&mut self.phase, Phase::Complete) {
             Phase::Started(mut reply, head) => {
                 if body.as_full().is_none() {

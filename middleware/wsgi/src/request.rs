@@ -44,6 +44,8 @@ pub(crate) struct Job {
     /// `CONTENT_LENGTH`
     pub(crate) length: Option<u64>,
     pub(crate) reply: Reply<Outcome>,
+    /// When it came into the queue, where somebody wants to know.
+    pub(crate) queued: Option<Instant>,
 }
 
 /// How a request's body is brought to the application.

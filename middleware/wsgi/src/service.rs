@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use handoff::{Hub, Refused};
@@ -97,16 +97,14 @@ impl Application {
         let hub = HUB.with(Hub::of_this_thread);
         let (reply, answer) = hub.reply();
         let number = self.crew.number_request();
+        let environ = parts.extensions.get::<Environ>();
+        let queued = environ.and_then(Environ::asking).map(|_| Instant::now());
         let deadline = self.crew.allowance.timeout.map(|timeout| Deadline {
             timer: Box::pin(tokio::time::sleep(timeout)),
-            id: parts
-                .extensions
-                .get::<Environ>()
-                .map(|environ| environ.request_id.clone())
-                .unwrap_or_default(),
+            id: environ.map(|environ| environ.request_id.clone()).unwrap_or_default(),
         });
         let name = || Arc::clone(&self.crew.host.name);
-        match hub.push(&self.crew.queue, Job { number, parts, input, length, reply }) {
+        match hub.push(&self.crew.queue, Job { number, parts, input, length, reply, queued }) {
             Ok(()) => State::Answer(Waiting { answer, number, deadline }),
             Err(Refused::Full) => State::Failed(Some(WsgiError::QueueFull(name()))),
             Err(Refused::Closed) => State::Failed(Some(WsgiError::Draining(name()))),

@@ -5,10 +5,12 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use handoff::{Queue, Taken};
 use http_environ::View;
 
+use crate::clock::{Clock, has_gil};
 use crate::crew::{Crew, Slot};
 use crate::environ::{Given, Names, Template};
 use crate::exchange::{Exchange, Functions};
@@ -82,7 +84,9 @@ pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
         }
     });
     while queue.wait() {
+        let asked = Instant::now();
         let is_surplus = thread.attach(|py| {
+            has_gil(&host.name, asked);
             while let Some(Taken { mut job, at, is_followed }) = queue.next() {
                 if is_followed {
                     job.reply.is_followed(at, HOLD);
@@ -136,11 +140,13 @@ impl Host {
         if job.reply.is_abandoned() {
             return;
         }
-        let Job { parts, input, length, reply, number: _ } = job;
+        let Job { parts, input, length, reply, queued, number: _ } = job;
         let view = View::of_parts(&parts);
         let _context = log::enter_request(&self.name, view.environ());
-        let exchange =
-            Exchange::new(Outgoing::new(reply, view.method()), Arc::clone(&self.classes.functions));
+        let clock = queued.zip(view.environ().asking());
+        let clock = clock.map(|(queued, asking)| Clock::begin(asking, &self.name, queued));
+        let outgoing = Outgoing::new(reply, view.method(), clock);
+        let exchange = Exchange::new(outgoing, Arc::clone(&self.classes.functions));
         let objects = self
             .classes
             .exchange

@@ -1,6 +1,6 @@
 //! Requests that hold their threads, and what becomes of them, of the others, and of the worker.
 
-use super::{start, told};
+use super::{start, start_with, told};
 use crate::harness::{Client, TestGateway, eventually, get, request};
 
 /// An application that holds its threads, beside one that does not.
@@ -45,13 +45,18 @@ fn one_that_holds_all_its_threads_in_any_way_holds_up_no_other() {
 
 #[test]
 fn one_that_computes_for_ever_starves_no_other() {
-    let gateway = beside_who("threads: 2, timeout: 0s");
-    let _held = [hold(&gateway, "spin"), hold(&gateway, "spin")];
-    eventually("all threads to be held", || (gateway.log().count("\"held by /spin\"") == 2).then_some(()));
+    let gateway = beside_who("threads: 4, timeout: 0s");
+    let _held = [(); 4].map(|()| hold(&gateway, "spin"));
+    eventually("all threads to be held", || (gateway.log().count("\"held by /spin\"") == 4).then_some(()));
     let mut client = gateway.connect();
     for _ in 0..20 {
         assert_eq!(client.request("GET", "/", &[], "").unwrap().status, 200);
     }
+    // What they wait for is told.
+    eventually("a line about the GIL", || {
+        assert_eq!(client.request("GET", "/", &[], "").unwrap().status, 200);
+        gateway.log().find(|line| line.contains("for the GIL") && line.contains("\"application\":\"who\""))
+    });
 }
 
 #[test]
@@ -88,4 +93,43 @@ fn a_worker_is_replaced_after_so_many_requests() {
     gateway.log().wait_for_texts(&["worn out", "has got its 3 requests (max_requests)"]);
     eventually("the new worker", || (pid(&gateway) != worn).then_some(()));
     eventually("the end of the old worker", || (gateway.workers().len() == 1).then_some(()));
+}
+
+/// A number of the access log.
+fn number(line: &str, name: &str) -> f64 {
+    let (_, rest) = line.split_once(&format!("\"{name}\":")).unwrap_or_else(|| panic!("no {name}: {line}"));
+    rest.split([',', '}']).next().and_then(|number| number.parse().ok()).expect("it is a number")
+}
+
+#[test]
+fn the_access_log_tells_where_the_time_of_a_request_went() {
+    let app = "import time\n\ndef application(environ, start_response):
+    time.sleep(1)\n    start_response('200 OK', [])\n    return [b'late']\n";
+    let gateway = start_with(
+        "layers: [ access_log ]\napps: { late: { wsgi: { app: \"place:application\", threads: 1 } } }\nroutes: [ { app: late } ]",
+        &[("place.py", app)],
+        &[],
+    );
+    let mut clients = [(); 2].map(|()| gateway.connect());
+    for client in &mut clients {
+        client.send(request("GET", "/", &[], "")).unwrap();
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer().unwrap().text(), "late");
+    }
+    let lines: Vec<String> = eventually("two lines", || {
+        let lines: Vec<_> =
+            gateway.log().lines().into_iter().filter(|line| line.contains("application_ms")).collect();
+        (lines.len() == 2).then_some(lines)
+    });
+    let queued: Vec<f64> = lines.iter().map(|line| number(line, "queue_ms")).collect();
+    for line in &lines {
+        assert!(
+            line.contains("\"application\":\"late\"") && number(line, "application_ms") >= 1000.0,
+            "{line}"
+        );
+        assert!(number(line, "gil_ms") >= 0.0, "{line}");
+    }
+    // One of them had to wait for the other.
+    assert!(queued.iter().any(|time| *time >= 100.0), "{queued:?}");
 }

@@ -196,10 +196,13 @@ fn import<'py>(
     }
     let middleware = strings(py, &settings.middleware)?;
     let application = bootstrap.method("load")?.call(what).and_then(|application| {
-        bootstrap.method("wrap")?.call([what[0], &application, &middleware, what[2]])
+        let wrapped = bootstrap.method("wrap")?.call([what[0], &application, &middleware, what[2]])?;
+        Ok((application, wrapped))
     });
     let none = py.none();
-    let settled = bootstrap.method("settle")?.call([application.as_ref().unwrap_or(&none)])?;
+    // The application itself tells what it is, not what is around it.
+    let found = application.as_ref().map_or(&none, |(application, _)| application);
+    let settled = bootstrap.method("settle")?.call([found])?;
     // Where an import fails because of its neighbour, the traceback would not tell.
     if let Err(disagreement) = agreed(&settled)? {
         return Ok(Err(disagreement));
@@ -209,7 +212,7 @@ fn import<'py>(
         template: template(py, bootstrap, settings)?,
         bootstrap: bootstrap.clone().keep(),
         file_wrapper: file_wrapper(py)?.keep(),
-        callable: application?.keep(),
+        callable: application?.1.keep(),
         classes,
     }))
 }
