@@ -25,7 +25,7 @@ use http_environ::{Environ, View};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned};
 
 use self::passwords::{Checking, Passwords};
-use crate::{BoxLayer, Cause, LayerKind, Response, rescue};
+use crate::{BoxLayer, Cause, LayerKind, Response, rescue, subrequest};
 
 pub(crate) static KIND: LayerKind = LayerKind {
     kind: Kind {
@@ -96,7 +96,7 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
                 environ.set(&names.1, *b"Basic");
             }
             if !forward {
-                request.headers_mut().remove(AUTHORIZATION);
+                subrequest::withhold(&mut request, AUTHORIZATION);
             }
             inner.answer(request).await
         }

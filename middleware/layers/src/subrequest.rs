@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http_environ::{Environ, PathError, View, variable::SUBREQUEST};
 
@@ -81,6 +81,15 @@ struct Nesting {
     depth: u8,
     /// The limits that it, or one of those, counts for
     held: Vec<usize>,
+    /// Headers of the client's that a layer keeps from what is inside of it
+    withheld: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Keeps a header from what is inside of a layer. Sub-requests, which begin outside of it, have it again.
+pub(crate) fn withhold(request: &mut Request, name: HeaderName) {
+    if let Some(value) = request.headers_mut().remove(&name) {
+        request.extensions_mut().get_or_insert_default::<Nesting>().withheld.push((name, value));
+    }
 }
 
 /// Notes that a request counts for a limit, which is named by its address.
@@ -118,6 +127,7 @@ fn nested(target: &str, headers: HeaderMap, client: &Parts) -> Result<Request, S
     environ.request_id = outer.request_id.clone();
     environ.set(&SUBREQUEST.into(), nesting.depth.to_string().into_bytes());
     *request.headers_mut() = identity(&client.headers);
+    request.headers_mut().extend(std::mem::take(&mut nesting.withheld));
     request.headers_mut().extend(headers);
     request.extensions_mut().insert(environ);
     request.extensions_mut().insert(nesting);
@@ -162,8 +172,6 @@ const NOT_IDENTITY: [HeaderName; 23] = [
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
     use crate::testing;
 
@@ -221,6 +229,20 @@ mod tests {
         let accept = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("text/xml"))]);
         let answer = Root::of(&client).unwrap().get("/inner?a=1", accept, &client).await.unwrap();
         assert_eq!(testing::text(answer.into_body()).await, "there");
+    }
+
+    #[tokio::test]
+    async fn what_a_layer_withholds_from_the_inside_is_there_again_outside_of_it() {
+        let root = BoxService::from_fn(async |request| {
+            let authorization = variable(&View::of(&request), "HTTP_AUTHORIZATION");
+            testing::answer(&[], authorization.unwrap_or_default())
+        });
+        let mut outer = Request::from_parts(client(root), Body::Empty);
+        withhold(&mut outer, header::AUTHORIZATION);
+        assert_eq!(variable(&View::of(&outer), "HTTP_AUTHORIZATION"), None);
+        let (client, _) = outer.into_parts();
+        let answer = Root::of(&client).unwrap().get("/inner", HeaderMap::new(), &client).await.unwrap();
+        assert_eq!(testing::text(answer.into_body()).await, "Basic eDp5");
     }
 
     #[tokio::test]
