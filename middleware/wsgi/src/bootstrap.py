@@ -211,9 +211,8 @@ class RequestTimeout(BaseException):
     """Raised in a request that is given up, where the configuration says so. `except Exception` does not hold it back."""
 
 
-def stack_of(thread):
-    """Where a thread stands, the innermost call last."""
-    frame = sys._current_frames().get(thread)
+def stack_of(frame):
+    """Where a thread stands, by its innermost frame if it has one; the innermost call is told last."""
     return "".join(traceback.format_stack(frame)).rstrip() if frame else "no line of Python"
 
 

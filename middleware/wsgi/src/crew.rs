@@ -7,7 +7,7 @@ use std::time::Duration;
 use handoff::Queue;
 use http_environ::RequestId;
 
-use crate::python::{Interpreter, PyResult, Python, interrupt};
+use crate::python::{Interpreter, PyResult, Python, frame_of, interrupt};
 use crate::request::Job;
 use crate::threads::Living;
 use crate::worker::{self, Host};
@@ -44,6 +44,8 @@ pub(crate) struct Slot {
     request: AtomicU64,
     /// Python's number of the thread.
     thread: AtomicUsize,
+    /// What its frames are found by.
+    key: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -151,8 +153,8 @@ impl Crew {
         let thread = slot.thread.load(Ordering::Relaxed);
         let told = (|| -> PyResult<'_, ()> {
             let bootstrap = self.host.bootstrap.get(py);
-            let number = py.int(thread.cast_signed())?;
-            let stack = bootstrap.method("stack_of")?.call([&number])?;
+            let frame = frame_of(py, slot.key.load(Ordering::Relaxed)).unwrap_or_else(|| py.none());
+            let stack = bootstrap.method("stack_of")?.call([&frame])?;
             tracing::error!(%application, request_id = %id, "the request is given up; its thread stands at\n{}", stack.display());
             if self.allowance.interrupt {
                 interrupt(py, thread, Some(&bootstrap.method("RequestTimeout")?));
@@ -175,8 +177,9 @@ impl Crew {
 
 impl Slot {
     /// This is the slot of a thread of that number.
-    pub(crate) fn enter(&self, thread: usize) {
+    pub(crate) fn enter(&self, thread: usize, key: usize) {
         self.thread.store(thread, Ordering::Relaxed);
+        self.key.store(key, Ordering::Relaxed);
     }
 
     pub(crate) fn begin(&self, request: u64) {

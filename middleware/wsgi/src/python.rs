@@ -28,5 +28,5 @@ pub use exit::exit;
 pub(crate) use file::duplicate;
 pub(crate) use fork::{is_forked, leave_if_forked, write_to_stderr};
 pub use interpreter::InitError;
-pub(crate) use interpreter::{Interpreter, PythonThread};
+pub(crate) use interpreter::{Interpreter, PythonThread, frame_of};
 pub(crate) use object::{Kept, Object, Python};

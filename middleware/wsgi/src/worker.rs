@@ -77,8 +77,9 @@ pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
     let (host, queue) = (&crew.host, &crew.queue);
     QUEUE.set(Some(Arc::clone(queue)));
     let mut names = Names::default();
+    let key = thread.key();
     thread.attach(|py| match host.enter_thread(py) {
-        Ok(number) => slot.enter(number),
+        Ok(number) => slot.enter(number, key),
         Err(error) => {
             tracing::warn!(application = %host.name, "a thread keeps its odd name\n{}", error.traceback());
         }

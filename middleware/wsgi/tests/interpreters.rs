@@ -7,6 +7,7 @@
 mod harness;
 
 use std::process::Command;
+use std::time::Duration;
 
 use http::Request;
 use tempfile::TempDir;
@@ -96,6 +97,31 @@ async fn each_runs_under_a_gil_of_its_own() {
     }
     std::fs::write(folder.path().join("end"), "").unwrap();
     assert_eq!(held.await.unwrap(), "let go");
+}
+
+#[tokio::test]
+async fn where_a_request_hangs_is_told_while_others_run() {
+    if !has_them() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| {
+        let folder = folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        format!("/hold?{}", folder.display())
+    };
+    let runs = Application::load(own("i-goes-on", "interpreters:app")).unwrap();
+    let computes = path("computes");
+    let going_on = tokio::spawn(async move { get(&runs, &computes).await });
+    let timeout = Some(Duration::from_millis(300));
+    let stuck = Application::load(Settings { timeout, ..own("i-stuck", "interpreters:app") }).unwrap();
+    let request = Request::get(path("stuck").replace("/hold", "/wait")).body(TestBody::default()).unwrap();
+    call(&stuck, request).await.unwrap_err();
+    wait_for_log(&["i-stuck", "its thread stands at", "in wait"]);
+    for name in ["computes", "stuck"] {
+        std::fs::write(folder.path().join(name).join("end"), "").unwrap();
+    }
+    assert_eq!(going_on.await.unwrap(), "let go");
 }
 
 #[tokio::test]

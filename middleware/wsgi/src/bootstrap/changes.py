@@ -7,10 +7,10 @@ import sys
 import time
 
 # What was changed so far: the application that is being imported (or none), what, and where.
-changes = []
+changes = {}
 importing = None
 
-# After so many, no more are told: an application may change something at every request.
+# After so many, no more are told or remembered: an application may change something at every request.
 MOST = 1000
 
 # Whether there are other interpreters in this process.
@@ -94,8 +94,9 @@ def _report(what, value):
     place = _place(sys._getframe(1))
     if place is None:
         return
-    owner, known, its_place = _values.setdefault(what, (importing, value, place))
-    _values[what] = (importing, value, place)
+    owner, known, its_place = _values.get(what, (importing, value, place))
+    if what in _values or len(_values) < MOST:
+        _values[what] = (importing, value, place)
     # Values may be secrets, and are not told.
     if known != value and owner not in (None, importing):
         _tell("warning", f"{what} was changed, to another value than {owner} had set at {its_place}", place)
@@ -106,7 +107,7 @@ def _report(what, value):
 def _tell(stream, message, place):
     change = (importing or "", message, place or "?")
     if change not in changes and len(changes) < MOST:
-        changes.append(change)
+        changes[change] = True
         _log(stream, f"{message} ({change[2]})".encode("utf-8", "backslashreplace"))
 
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::fork;
 use super::home::Home;
 use super::library::{self, PyThreadState, table};
-use super::object::Python;
+use super::object::{Object, Python};
 use super::subinterpreter;
 
 /// Stacks of threads that run Python: deep recursion must meet Python's limit before the stack's end.
@@ -146,6 +146,11 @@ impl PythonThread {
         Self { state, home }
     }
 
+    /// What [`frame_of`] finds it by.
+    pub(crate) fn key(&self) -> usize {
+        self.state.addr()
+    }
+
     /// Takes the GIL for the time of `run`.
     pub(crate) fn attach<R>(&mut self, run: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
         // SAFETY: the state is this thread's own (it is neither Send nor Sync) and not attached: `attach` borrows it
@@ -166,6 +171,23 @@ impl Drop for PythonThread {
             (table().PyThreadState_Clear)(self.state);
             (table().PyThreadState_DeleteCurrent)();
         }
+    }
+}
+
+/// The innermost frame of a thread of this interpreter; `None` where it has ended, or runs no Python. (Python's own
+/// `sys._current_frames` goes through the threads of all interpreters, whose GILs it does not hold.)
+pub(crate) fn frame_of(py: Python<'_>, key: usize) -> Option<Object<'_>> {
+    // SAFETY: the GIL is held: no thread of this interpreter runs, nor can its state be taken out of the list meanwhile.
+    unsafe {
+        let mut state = (table().PyInterpreterState_ThreadHead)((table().PyInterpreterState_Get)());
+        while !state.is_null() && state.addr() != key {
+            state = (table().PyThreadState_Next)(state);
+        }
+        if state.is_null() {
+            return None;
+        }
+        let frame = (table().PyThreadState_GetFrame)(state);
+        (!frame.is_null()).then(|| Object::owned(py, frame).ok()).flatten()
     }
 }
 

@@ -166,6 +166,7 @@ table! {
         PyObject_VectorcallDict(Object, *const Object, usize, Object) -> Object;
         PyThreadState_Clear(*mut PyThreadState);
         PyThreadState_DeleteCurrent();
+        PyThreadState_GetFrame(*mut PyThreadState) -> Object;
         PyThreadState_GetInterpreter(*mut PyThreadState) -> *mut PyInterpreterState;
         PyThreadState_SetAsyncExc(c_ulong, Object) -> c_int;
         PyThreadState_New(*mut PyInterpreterState) -> *mut PyThreadState;

@@ -22,7 +22,7 @@ const CONFIG: PyInterpreterConfig = PyInterpreterConfig {
     gil: OWN_GIL,
 };
 
-/// A thread of Python that was joined still has to take its state away, and tells nobody when it has.
+/// A thread of Python that has done its work still has to take its state away, and tells nobody when it has.
 const GRACE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(1);
 

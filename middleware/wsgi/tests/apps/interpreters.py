@@ -40,6 +40,8 @@ def app(environ, start_response):
         text = fork()
     elif path == "/hold":
         text = hold(environ["QUERY_STRING"])
+    elif path == "/wait":
+        text = wait(environ["QUERY_STRING"])
     elif path == "/name":
         text = threading.current_thread().name
     elif path == "/print":
@@ -70,4 +72,12 @@ def hold(folder):
     while time.monotonic() < end and not os.path.exists(os.path.join(folder, "end")):
         sum(range(100_000))
     sys.setswitchinterval(0.005)
+    return "let go"
+
+
+def wait(folder):
+    """Waits without the GIL until a file is there."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not os.path.exists(os.path.join(folder, "end")):
+        time.sleep(0.01)
     return "let go"
