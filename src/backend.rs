@@ -34,7 +34,7 @@ pub struct BackendKind {
     pub processes: Option<Processes>,
 }
 
-/// How a kind of backend runs in processes of its own (see [`crate::application`]).
+/// How a kind of backend runs in processes of its own (`application.rs`).
 pub struct Processes {
     /// What the settings ask for; `None` where it runs in the workers.
     pub wanted: fn(&Settings) -> Option<Wanted>,

@@ -14,6 +14,7 @@ pub(crate) mod control;
 mod env_file;
 mod generation;
 pub(crate) mod hosts;
+mod role;
 mod slot;
 pub(crate) mod watched;
 

@@ -10,7 +10,8 @@ use vestibule_config::Config;
 
 use super::StartError;
 use super::hosts::Hosts;
-use super::slot::{Phase, Role, Slot};
+use super::role::Role;
+use super::slot::{Phase, Slot};
 use super::watched::Watched;
 use crate::listener::Socket;
 

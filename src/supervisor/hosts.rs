@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use vestibule_config::{Config, Source, SourceText};
 
 use super::StartError;
-use super::slot::{Phase, Role, Slot};
+use super::role::Role;
+use super::slot::{Phase, Slot};
 use super::watched::Watched;
 use crate::hosted::{self, Hosted};
 use crate::listener::Socket;

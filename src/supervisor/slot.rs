@@ -2,13 +2,13 @@
 
 use std::io;
 use std::os::fd::AsFd as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{self, Instant};
@@ -17,8 +17,8 @@ use vestibule_config::Source;
 use super::StartError;
 use super::backoff::Backoff;
 use super::control::{Control, Drain, Report};
+use super::role::Role;
 use super::watched::Watched;
-use crate::backend::Wanted;
 use crate::listener::Socket;
 use crate::worker::APPLICATIONS_END;
 
@@ -52,50 +52,6 @@ impl Phase {
             Self::Retire => Some(Drain::Retire),
             Self::Stop => Some(Drain::Stop),
         }
-    }
-}
-
-/// What a process is started for.
-#[derive(Debug)]
-pub(super) enum Role {
-    /// It serves. Applications that run in processes of their own listen in the folder.
-    Worker { applications: Option<PathBuf> },
-    /// It runs an application.
-    Application { number: usize, name: String, wanted: Wanted },
-}
-
-impl Role {
-    /// The name of the application, for the log.
-    fn application(&self) -> Option<&str> {
-        match self {
-            Self::Worker { .. } => None,
-            Self::Application { name, .. } => Some(name),
-        }
-    }
-
-    /// The command line, the environment and the user.
-    fn command(&self, program: &Path, generation: u64) -> Command {
-        let mut command = Command::new(program);
-        let generation = generation.to_string();
-        match self {
-            Self::Worker { applications } => {
-                command.args(["worker", "--generation", &generation]);
-                if let Some(folder) = applications {
-                    command.arg("--sockets").arg(folder);
-                }
-            }
-            Self::Application { number, wanted, .. } => {
-                command.args(["application", "--generation", &generation, "--number", &number.to_string()]);
-                command.envs(wanted.env.iter().map(|(name, value)| (name, value)));
-                if let Some(folder) = &wanted.folder {
-                    command.current_dir(folder);
-                }
-                if let Some(login) = wanted.user {
-                    command.uid(login.user).gid(login.group);
-                }
-            }
-        }
-        command
     }
 }
 

@@ -9,7 +9,8 @@ HELD = []
 
 
 def dying():
-    yield b"x" * 200_000
+    for _ in range(4):  # each is asked for when the one before has been written
+        yield b"x" * 200_000
     os._exit(3)
 
 

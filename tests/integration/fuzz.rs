@@ -11,6 +11,8 @@ mod conditions;
 mod configuration;
 #[path = "../../fuzz/bodies/environ.rs"]
 mod environ;
+#[path = "../../fuzz/bodies/fastcgi.rs"]
+mod fastcgi_bytes;
 #[path = "../../fuzz/bodies/forwarded.rs"]
 mod forwarded;
 #[path = "../../fuzz/bodies/patterns.rs"]
@@ -46,6 +48,11 @@ fn any_pattern_is_refused_or_matches() {
 #[test]
 fn any_condition_gives_a_file_in_sound_parts() {
     with_seeds("conditions", conditions::run);
+}
+
+#[test]
+fn any_bytes_on_a_fastcgi_connection_are_read_the_same_in_any_pieces() {
+    with_seeds("fastcgi", fastcgi_bytes::run);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The web server's side of FastCGI: sends a request to an application, and gives back what it answers.
 //!
-//! The way of a request: [`spool`](super::spool) gives its body a length; [`pool`] finds a kept connection, or
+//! The way of a request: [`spool`] gives its body a length; [`pool`] finds a kept connection, or
 //! [`connection`] opens one; an [`exchange`] sends the request and reads what comes, both at once; [`answer`] makes an answer
 //! of it. [`complaints`] has what the application writes to stderr logged; [`failure`] names what goes wrong.
 
