@@ -102,6 +102,12 @@ pub struct Node {
 pub struct Document {
     /// The common part
     pub node: Node,
+    /// `compression`, `standalone`
+    pub declaration: [c_int; 2],
+    /// `intSubset` to `refs`: seven pointers
+    pub pointers: [*mut c_void; 7],
+    /// The URI that it was read from
+    pub url: *const c_char,
 }
 
 /// `xmlDtd`
@@ -156,6 +162,30 @@ pub struct Stylesheet {
     pub media_type: *const c_char,
 }
 
+/// `xsltTemplate`, up to `elem`
+#[repr(C)]
+#[derive(Debug)]
+pub struct Template {
+    /// `next`, `style`
+    pub links: [*mut c_void; 2],
+    /// Its match attribute
+    pub pattern: *const c_char,
+    /// `priority`
+    pub priority: std::ffi::c_float,
+    /// Its name attribute
+    pub name: *const c_char,
+    /// Its namespace
+    pub name_uri: *const c_char,
+    /// Its mode attribute
+    pub mode: *const c_char,
+    /// Its namespace
+    pub mode_uri: *const c_char,
+    /// `content`
+    pub content: *mut Node,
+    /// The element itself
+    pub element: *mut Node,
+}
+
 /// `xsltTransformContext`, up to `opCount`
 #[repr(C)]
 #[derive(Debug)]
@@ -166,18 +196,26 @@ pub struct TransformContext {
     pub kind: c_int,
     /// `templ`
     pub template: *mut c_void,
-    /// `templNr`, `templMax`
-    pub template_counts: [c_int; 2],
-    /// `templTab`, `vars`
-    pub template_tables: [*mut c_void; 2],
+    /// How many templates are on the stack
+    pub template_count: c_int,
+    /// `templMax`
+    pub template_room: c_int,
+    /// The stack of templates, the innermost last
+    pub template_table: *mut *mut Template,
+    /// `vars`
+    pub variables: *mut c_void,
     /// `varsNr`, `varsMax`
     pub variable_counts: [c_int; 2],
     /// `varsTab`
     pub variable_table: *mut c_void,
     /// `varsBase`
     pub variable_base: c_int,
-    /// `extFunctions` to `insert`: eleven pointers
-    pub pointers: [*mut c_void; 11],
+    /// `extFunctions` to `document`: seven pointers
+    pub pointers: [*mut c_void; 7],
+    /// The current node of the document
+    pub node: *mut Node,
+    /// `nodeList`, `output`, `insert`
+    pub building: [*mut c_void; 3],
     /// The XPath context
     pub xpath: *mut XPathContext,
     /// `xsltTransformState`
@@ -280,6 +318,12 @@ pub struct XPathContext {
 
 /// `XML_CHAR_ENCODING_NONE`: the document says its encoding
 pub const CHAR_ENCODING_NONE: c_int = 0;
+/// `XML_ELEMENT_NODE`
+pub const ELEMENT_NODE: c_int = 1;
+/// `XML_ATTRIBUTE_NODE`
+pub const ATTRIBUTE_NODE: c_int = 2;
+/// `XML_NAMESPACE_DECL`: not a node at all, but an `xmlNs`
+pub const NAMESPACE_DECL: c_int = 18;
 /// `XML_HTML_DOCUMENT_NODE`
 pub const HTML_DOCUMENT_NODE: c_int = 13;
 

@@ -1,6 +1,6 @@
 //! The table itself: the functions that the engine calls, with their C signatures.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_long, c_void};
 
 use libloading::os::unix::Library;
 
@@ -65,6 +65,7 @@ table! {
             *mut ParserContext, *const c_char, c_int, *const c_char, *const c_char, c_int,
         ) -> *mut Document;
         fn xmlFreeDoc(*mut Document);
+        fn xmlGetLineNo(*const Node) -> c_long;
         fn xmlDocGetRootElement(*const Document) -> *mut Node;
         fn xmlGetIntSubset(*const Document) -> *mut Dtd;
         fn xmlSearchNs(*mut Document, *mut Node, *const c_char) -> *mut Namespace;

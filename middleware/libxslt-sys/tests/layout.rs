@@ -3,7 +3,9 @@
 use std::mem::{offset_of, size_of};
 use std::process::Command;
 
-use libxslt_sys::{Document, Dtd, Error, Node, ParserInput, Stylesheet, TransformContext, XPathContext};
+use libxslt_sys::{
+    Document, Dtd, Error, Node, ParserInput, Stylesheet, Template, TransformContext, XPathContext,
+};
 
 /// One line of the probe: a C expression, and the number it must have.
 macro_rules! field {
@@ -29,6 +31,17 @@ fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
         field!("_xmlNode", "name", Node, name),
         field!("_xmlNode", "doc", Node, document),
         field!("_xmlDoc", "type", Document, node.kind),
+        field!("_xmlDoc", "URL", Document, url),
+        field!("_xmlNode", "children", Node, children),
+        field!("_xmlNode", "parent", Node, parent),
+        field!("_xmlNode", "prev", Node, previous),
+        field!("_xsltTemplate", "match", Template, pattern),
+        field!("_xsltTemplate", "name", Template, name),
+        field!("_xsltTemplate", "mode", Template, mode),
+        field!("_xsltTemplate", "elem", Template, element),
+        field!("_xsltTransformContext", "templNr", TransformContext, template_count),
+        field!("_xsltTransformContext", "templTab", TransformContext, template_table),
+        field!("_xsltTransformContext", "node", TransformContext, node),
         field!("_xmlDtd", "SystemID", Dtd, system_id),
         field!("_xsltStylesheet", "doc", Stylesheet, document),
         field!("_xsltStylesheet", "method", Stylesheet, method),

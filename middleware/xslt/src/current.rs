@@ -17,6 +17,7 @@ use crate::access::{Access, Verdict};
 use crate::documents::SourceFile;
 use crate::engine;
 use crate::error::{Fault, Place};
+use crate::trace::Trace;
 
 /// `XML_FROM_XPATH`
 const FROM_XPATH: c_int = 12;
@@ -36,6 +37,8 @@ pub(crate) struct Current {
     pub(crate) faults: Vec<Fault>,
     /// Texts of `xsl:message`
     pub(crate) messages: Vec<String>,
+    /// Where the run stood at the last of them
+    pub(crate) trace: Trace,
     /// Parse errors: libxml2's code goes along, as it tells limits from bad documents
     pub(crate) parse: Option<(c_int, Fault)>,
     /// The first URI that was refused
@@ -68,6 +71,7 @@ impl<'a> Scope<'a> {
             access,
             faults: Vec::new(),
             messages: Vec::new(),
+            trace: Trace::default(),
             parse: None,
             denied: None,
             undeclared: None,
@@ -217,11 +221,16 @@ unsafe extern "C" fn collect(_context: *mut c_void, error: *const Error) {
 pub(crate) unsafe extern "C" fn report(context: *mut c_void, format: *const c_char, message: *const c_char) {
     // SAFETY: the shim passes strings, for the time of the call.
     let (format, message) = unsafe { (text(format), text(message)) };
+    let trace = || {
+        let engine = engine::running().filter(|_| !context.is_null())?;
+        // SAFETY: what `Context` registers for a run is its context, and libxslt is at that run.
+        Some(unsafe { Trace::read(engine.table, context.cast()) })
+    };
     current(|current| match (context.is_null(), &current.access) {
         _ if format.starts_with("%s: ") || format == "%s\n" => current.head = Some(head_of(&message)),
-        _ if current.head.is_some() => current.fault(&message),
+        _ if current.head.is_some() => current.fault(&message, trace()),
         (true, _) => current.note(&message),
-        (false, _) => current.message(&message),
+        (false, _) => current.message(&message, trace()),
     });
 }
 
@@ -257,12 +266,12 @@ impl Current {
     }
 
     /// The text that follows a head.
-    fn fault(&mut self, message: &str) {
+    fn fault(&mut self, message: &str, trace: Option<Trace>) {
         let (head, detail) = (self.head.take(), self.detail.take());
         if self.faults.len() < MOST_TEXTS {
             let message = message.trim();
             let message = detail.map_or_else(|| message.to_owned(), |detail| format!("{message}: {detail}"));
-            self.faults.push(Fault { message, ..head.unwrap_or_else(|| Fault::bare("")) });
+            self.faults.push(Fault { message, trace, ..head.unwrap_or_else(|| Fault::bare("")) });
         }
     }
 
@@ -270,15 +279,19 @@ impl Current {
     fn note(&mut self, message: &str) {
         let message = message.trim();
         if !message.is_empty() && self.faults.is_empty() {
-            self.fault(message);
+            self.fault(message, None);
         }
     }
 
-    fn message(&mut self, message: &str) {
+    fn message(&mut self, message: &str, trace: Option<Trace>) {
         // libxslt adds the line feed that a message lacks in a call of its own.
-        if self.messages.len() < MOST_TEXTS && message != "\n" {
-            self.messages.push(message.trim_end().to_owned());
+        if message == "\n" {
+            return;
         }
+        // The last one may be why the run ends.
+        self.messages.truncate(MOST_TEXTS - 1);
+        self.messages.push(message.trim_end().to_owned());
+        self.trace = trace.unwrap_or_default();
     }
 }
 
@@ -293,7 +306,7 @@ fn head_of(report: &str) -> Fault {
         let (file, line) = place.rsplit_once(" line ")?;
         Some(Place { file: file.to_owned(), line: line.parse().ok()?, column: None })
     });
-    Fault { place, element, message: String::new() }
+    Fault { place, element, ..Fault::bare("") }
 }
 
 /// # Safety
@@ -306,7 +319,7 @@ unsafe fn fault_of(error: &Error, message: String) -> Fault {
         let column = u32::try_from(error.int2).ok().filter(|column| *column > 0);
         Place { file, line, column }
     });
-    Fault { place, element: None, message }
+    Fault { place, ..Fault::bare(message) }
 }
 
 /// # Safety

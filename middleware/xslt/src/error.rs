@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use libxslt_sys::LoadError;
 
+use crate::place::Snippet;
+use crate::trace::Trace;
+
 /// Why a stylesheet was not compiled or a document not transformed. Messages read after "failed to".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,10 +38,12 @@ pub enum XsltError {
     #[error("run the stylesheet: {0}")]
     Failed(Faults),
     /// The stylesheet ended the run by `<xsl:message terminate="yes">`.
-    #[error("run the stylesheet: it ended itself, saying \"{message}\"")]
+    #[error("run the stylesheet: it ended itself, saying \"{message}\"{trace}")]
     Terminated {
         /// The message's text
         message: String,
+        /// Where the run stood
+        trace: Box<Trace>,
     },
     /// A sheet or document asked for something that it may not have.
     #[error("give access to {uri}: the policy forbids it")]
@@ -148,11 +153,15 @@ pub struct Fault {
     pub element: Option<String>,
     /// What
     pub message: String,
+    /// Where the run stood, if it is a mistake of a run
+    pub trace: Option<Trace>,
+    /// The lines around it, if it is a mistake of a run or of a document
+    pub source: Option<Snippet>,
 }
 
 impl Fault {
     pub(crate) fn bare(message: impl Into<String>) -> Self {
-        Self { place: None, element: None, message: message.into() }
+        Self { place: None, element: None, message: message.into(), trace: None, source: None }
     }
 }
 
@@ -164,7 +173,13 @@ impl fmt::Display for Fault {
         if let Some(element) = &self.element {
             write!(f, "<{element}>: ")?;
         }
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        if let (Some(place), Some(source)) = (&self.place, &self.source)
+            && let Some(line) = source.line(place.line)
+        {
+            write!(f, " in `{}`", line.trim())?;
+        }
+        self.trace.as_ref().map_or(Ok(()), |trace| write!(f, "{trace}"))
     }
 }
 

@@ -10,6 +10,7 @@ use libxslt_sys::{
 use crate::current::Scope;
 use crate::error::{Fault, Limit, XsltError};
 use crate::limits::Limits;
+use crate::place::Snippet;
 use crate::tree::{Parser, Tree};
 
 /// `XML_ERR_ENTITY_LOOP`, which libxml2 before 2.11 also gives when entities expand to too much
@@ -96,7 +97,13 @@ pub(crate) fn parse_document(
             unsafe { Tree::own(table, read) }
         }),
     };
-    judge(scope, tree)
+    judge(scope, tree).map_err(|error| match error {
+        XsltError::NotWellFormed(mut fault) => {
+            fault.source = fault.place.as_ref().and_then(|place| Snippet::around(input.bytes, place.line));
+            XsltError::NotWellFormed(fault)
+        }
+        other => other,
+    })
 }
 
 /// Parses a stylesheet's file.

@@ -75,12 +75,14 @@ mod layer;
 mod limits;
 mod memory;
 mod output;
+mod page;
 mod place;
 mod pool;
 mod reference;
 mod run;
 mod sheet;
 mod stop;
+mod trace;
 mod tree;
 
 pub use body::{Body, BoxError};
@@ -94,6 +96,9 @@ pub use layer::{FetchDocument, Fetching, FindSheet, On, Xslt, XsltLayer, answer}
 pub use libxslt_sys::LoadError;
 pub use limits::Limits;
 pub use output::Output;
+pub use page::page;
+pub use place::Snippet;
 pub use pool::{Pool, Task};
 pub use reference::resolve;
 pub use sheet::{Policy, Stylesheet};
+pub use trace::{Call, Trace};

@@ -1,4 +1,4 @@
-//! Columns: libxslt knows the line of a sheet's element, its source knows the rest.
+//! Columns and snippets: libxslt knows the line of a sheet's element, its source knows the rest.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,17 +7,62 @@ use std::os::unix::ffi::OsStringExt as _;
 use crate::access::percent_decoded;
 use crate::error::Fault;
 
+/// Documents may be one line.
+const LONGEST_LINE: usize = 200;
+/// Lines of a snippet before and after the one that it is about.
+const AROUND: u32 = 3;
+
 /// Finds the element of a fault in its source. Only failures come here, so the file is read again.
 pub(crate) fn refine(fault: &mut Fault) {
     let Some(place) = &mut fault.place else { return };
-    let path = OsString::from_vec(percent_decoded(place.file.as_bytes()));
-    place.file = path.to_string_lossy().into_owned();
+    place.file = path_of(&place.file);
     if let (Some(element), None) = (&fault.element, place.column)
-        && let Ok(source) = fs::read_to_string(&path)
+        && let Ok(source) = fs::read_to_string(&place.file)
         && let Some((line, column)) = start_of(&source, element, place.line)
     {
         (place.line, place.column) = (line, Some(column));
     }
+}
+
+/// Some lines of a stylesheet or a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snippet {
+    /// The number of the first one
+    pub first: u32,
+    /// The lines, without their ends; of long ones only the beginning
+    pub lines: Vec<String>,
+}
+
+impl Snippet {
+    /// The lines around one.
+    pub(crate) fn around(source: &[u8], number: u32) -> Option<Self> {
+        let first = number.checked_sub(1)?.saturating_sub(AROUND);
+        let wanted = usize::try_from(number - first + AROUND).ok()?;
+        let lines = source.split(|byte| *byte == b'\n').skip(usize::try_from(first).ok()?).take(wanted);
+        let text = |line: &[u8]| {
+            String::from_utf8_lossy(&line[..line.len().min(LONGEST_LINE)]).trim_end().to_owned()
+        };
+        Some(Self { first: first + 1, lines: lines.map(text).collect() })
+    }
+
+    /// A line by its number in the file.
+    pub fn line(&self, number: u32) -> Option<&str> {
+        self.lines.get(usize::try_from(number.checked_sub(self.first)?).ok()?).map(String::as_str)
+    }
+}
+
+/// Gives the fault the lines around it, from the sheet's file.
+pub(crate) fn quote(fault: &mut Fault) {
+    if let Some(place) = &fault.place
+        && let Ok(source) = fs::read(&place.file)
+    {
+        fault.source = Snippet::around(&source, place.line);
+    }
+}
+
+/// The path that a URI of libxml2's stands for.
+pub(crate) fn path_of(uri: &str) -> String {
+    OsString::from_vec(percent_decoded(uri.as_bytes())).to_string_lossy().into_owned()
 }
 
 /// Line and column of the element's start tag. libxml2's line is the one where the start tag ends, so the search goes
@@ -40,6 +85,14 @@ fn is_tag(after: &str, element: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_snippet_ends_with_its_file() {
+        let snippet = Snippet::around(b"1\n2\n3\n4\n5\n6\r\n7", 6).unwrap();
+        assert_eq!((snippet.first, snippet.lines.len(), snippet.line(6)), (3, 5, Some("6")));
+        assert_eq!((snippet.line(2), snippet.line(8)), (None, None));
+        assert_eq!(Snippet::around(b"", 0), None);
+    }
 
     #[test]
     fn the_start_tag_is_found_though_the_line_is_that_of_its_end() {

@@ -102,12 +102,14 @@ impl Sheets {
                 Outcome::Exhausted => Err(XsltError::Limit(Limit::Operations)),
                 Outcome::Ended if faults.is_empty() => Err(XsltError::Terminated {
                     message: current.messages.last().cloned().unwrap_or_default(),
+                    trace: Box::new(std::mem::take(&mut current.trace)),
                 }),
                 Outcome::Ended | Outcome::Failed => {
                     if let Some(limit) = faults.iter().find_map(|fault| limit_of(&fault.message)) {
                         return Err(XsltError::Limit(limit));
                     }
                     faults.iter_mut().for_each(place::refine);
+                    faults.iter_mut().for_each(place::quote);
                     Err(XsltError::Failed(Faults::new(faults, "libxslt gave no reason")))
                 }
             }

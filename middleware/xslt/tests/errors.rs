@@ -73,13 +73,70 @@ fn an_error_at_run_time() {
 }
 
 #[test]
+fn an_error_at_run_time_tells_where_the_run_stood() {
+    let sheet = write(&[
+        "<xsl:template match='/'><xsl:apply-templates select='r/item'/></xsl:template>",
+        "<xsl:template match='item'><xsl:if test='@id = 2'><xsl:call-template name='price'/></xsl:if></xsl:template>",
+        "<xsl:template name='price'>",
+        "  <b><xsl:value-of select='$nothing'/></b>",
+        "</xsl:template>",
+    ]);
+    let document = "<r>\n<item id='1'/>\n<item id='2'/></r>";
+    let XsltError::Failed(faults) = sheet.error(document) else { panic!("it did not fail") };
+    let fault = faults.iter().next().unwrap();
+    let place = fault.place.as_ref().unwrap();
+    let source = fault.source.as_ref().unwrap();
+    assert_eq!(source.line(place.line), Some("  <b><xsl:value-of select='$nothing'/></b>"));
+    assert_eq!((place.line, place.column), (5, Some(6)));
+    let trace = fault.trace.as_ref().unwrap();
+    assert_eq!((trace.node.as_deref(), trace.line), (Some("/r/item[2]"), Some(3)));
+    let calls: Vec<_> =
+        trace.templates.iter().map(|call| (call.template.as_str(), call.place.line)).collect();
+    assert_eq!(calls, [("name=\"price\"", 4), ("match=\"item\"", 3), ("match=\"/\"", 2)]);
+    let message = sheet.message(document);
+    assert!(
+        message.contains(
+            " in `<b><xsl:value-of select='$nothing'/></b>` at /r/item[2] (line 3 of the document), in the template \
+             name=\"price\" (SHEET:4), called by match=\"item\" (SHEET:3), called by match=\"/\" (SHEET:2)"
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_sheet_that_ends_itself_tells_where_it_did() {
+    let sheet = write(&[
+        "<xsl:template match='/r'><xsl:for-each select='@id'><xsl:call-template name='end'/></xsl:for-each></xsl:template>",
+        "<xsl:template name='end'><xsl:message terminate='yes'>no price</xsl:message></xsl:template>",
+    ]);
+    let message = sheet.message("<r id='1'/>");
+    assert!(
+        message.starts_with("run the stylesheet: it ended itself, saying \"no price\" at /r/@id")
+            && message.contains("in the template name=\"end\" (SHEET:3), called by match=\"/r\" (SHEET:2)"),
+        "{message}"
+    );
+}
+
+#[test]
+fn of_many_messages_the_last_one_is_why_the_run_ended() {
+    let sheet = write(&[
+        "<xsl:template match='/'><xsl:for-each select='//e'><xsl:message>another</xsl:message></xsl:for-each>",
+        "<xsl:message terminate='yes'>the last</xsl:message></xsl:template>",
+    ]);
+    let XsltError::Terminated { message, .. } = sheet.error(&format!("<r>{}</r>", "<e/>".repeat(200))) else {
+        panic!("it did not end itself")
+    };
+    assert_eq!(message, "the last");
+}
+
+#[test]
 fn a_message_that_terminates() {
     let sheet = write(&[
         "<xsl:template match='/'>",
         "<xsl:message>just so</xsl:message>",
         "<xsl:message terminate='yes'>no <b>price</b></xsl:message></xsl:template>",
     ]);
-    let XsltError::Terminated { message } = sheet.error("<a/>") else { panic!("it did not end itself") };
+    let XsltError::Terminated { message, .. } = sheet.error("<a/>") else { panic!("it did not end itself") };
     assert_eq!(message, "no price");
 }
 
@@ -89,7 +146,7 @@ fn a_message_cannot_pass_for_an_error() {
         "<xsl:template match='/'><xsl:message>runtime error: file /etc/x line 1 element y</xsl:message>",
         "<xsl:message terminate='yes'>end</xsl:message></xsl:template>",
     ]);
-    let XsltError::Terminated { message } = sheet.error("<a/>") else { panic!("it did not end itself") };
+    let XsltError::Terminated { message, .. } = sheet.error("<a/>") else { panic!("it did not end itself") };
     assert_eq!(message, "end");
 }
 
@@ -98,7 +155,7 @@ fn a_document_that_is_not_well_formed() {
     let sheet = write(&["<xsl:template match='/'/>"]);
     let document = "<a>\n  <b>\n</a>";
     let XsltError::NotWellFormed(fault) = sheet.error(document) else { panic!("it is not well-formed") };
-    assert_eq!(fault.to_string(), "document:3:5: Opening and ending tag mismatch: b line 2 and a");
+    assert_eq!(fault.to_string(), "document:3:5: Opening and ending tag mismatch: b line 2 and a in `</a>`");
     assert!(matches!(sheet.error(""), XsltError::NotWellFormed(_)));
 }
 
