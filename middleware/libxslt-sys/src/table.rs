@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_long, c_void};
 
+#[cfg(not(feature = "link"))]
 use libloading::os::unix::Library;
 
 use crate::layout::{
@@ -27,6 +28,7 @@ macro_rules! table {
 
         impl Table {
             /// Looks every function up.
+            #[cfg(not(feature = "link"))]
             pub(crate) fn new(first: bool, $($library: &Library),*) -> Result<Self, libloading::Error> {
                 Ok(Self {
                     first,
@@ -36,6 +38,22 @@ macro_rules! table {
                         *unsafe { $library.get(concat!(stringify!($name), "\0").as_bytes()) }?
                     },)*)*
                 })
+            }
+
+            /// The functions that the linker has found.
+            #[cfg(feature = "link")]
+            pub(crate) fn linked() -> Self {
+                // Whether somebody else in the program uses libxml2 cannot be known.
+                Self { first: false, $($($name: linked::$name,)*)* }
+            }
+        }
+
+        #[cfg(feature = "link")]
+        mod linked {
+            use super::*;
+
+            unsafe extern "C" {
+                $($(pub(super) fn $name($(_: $arg),*) $(-> $ret)?;)*)*
             }
         }
     };

@@ -2,7 +2,8 @@
 //!
 //! A [`Stylesheet`] is compiled once and shared by all threads; [`XsltLayer`] applies it to the bodies of answers, or of
 //! requests, on threads of its own ([`Pool`]), within [`Limits`], and reading no files but those of the [`Policy`].
-//! libxslt is opened at run time (Debian: `libxslt1.1`); nothing of it is needed to build.
+//! libxslt is opened at run time (Debian: `libxslt1.1`); nothing of it is needed to build. A program without Python may
+//! have it linked instead: it depends on `libxslt-sys` with the feature `link`.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -38,6 +39,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! In an axum program it is one line, see `examples/axum_xslt.rs`: `Router::new().route(…).layer(XsltLayer::new(stylesheet))`.
 //!
 //! # What the layer does to an exchange
 //!

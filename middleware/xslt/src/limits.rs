@@ -18,7 +18,7 @@ pub struct Limits {
     /// How many instructions may be run, and how many steps of XPath taken (default 100,000,000)
     pub operations: u64,
     /// Memory for the document's tree, the result's and everything between, in bytes (default 512 MiB). It is counted where
-    /// this crate was the first in its process to use libxml2.
+    /// this crate is the first in its process to use libxml2, which cannot be known where libxml2 is linked.
     pub memory: usize,
     /// Wall time, waiting for a thread included (default 10 s). [`Pool::transform`](crate::Pool::transform) keeps it;
     /// [`Stylesheet::transform`](crate::Stylesheet::transform), which blocks, has nobody who could.
