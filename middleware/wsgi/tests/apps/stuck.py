@@ -44,8 +44,11 @@ def asks(environ, start_response):
     """Yields nothing after the first chunk, and asks whether anybody is there."""
     is_disconnected = environ["vestibule.disconnected"]
     start_response("200 OK", [])
-    yield str(is_disconnected()).encode()
-    end = time.monotonic() + 20
-    while not is_disconnected() and time.monotonic() < end:
-        time.sleep(0.01)
-    print("noticed that the client has left" if is_disconnected() else "noticed nothing")
+    try:
+        yield str(is_disconnected()).encode()
+        end = time.monotonic() + 20
+        while not is_disconnected() and time.monotonic() < end:
+            time.sleep(0.01)
+    finally:
+        # Who leaves while the first chunk is on its way has the iterable closed right after it.
+        print("noticed that the client has left" if is_disconnected() else "noticed nothing")
