@@ -27,6 +27,8 @@ pub(crate) struct Outgoing {
     excess: u64,
     /// The head was sent without a body, because of HEAD, 204 or 304.
     is_bodiless: bool,
+    /// The client had left before all was given.
+    has_left: bool,
 }
 
 enum Phase {
@@ -74,6 +76,7 @@ impl Outgoing {
             missing: None,
             excess: 0,
             is_bodiless: false,
+            has_left: false,
         }
     }
 
@@ -167,6 +170,7 @@ impl Outgoing {
     pub(crate) fn finish(&mut self) -> Result<(), Fault> {
         if self.is_unread() {
             // The application was told to stop: what is missing is no fault of its own.
+            self.has_left = true;
             self.phase = Phase::Complete;
             return Ok(());
         }
@@ -220,7 +224,7 @@ impl Outgoing {
         match &self.phase {
             Phase::New(reply) | Phase::Started(reply, _) => reply.is_abandoned(),
             Phase::Streaming(sender) => sender.is_abandoned(),
-            Phase::Complete | Phase::Over => false,
+            Phase::Complete | Phase::Over => self.has_left,
         }
     }
 
