@@ -148,8 +148,10 @@ impl Crew {
             let frame = frame_of(py, slot.key.load(Ordering::Relaxed)).unwrap_or_else(|| py.none());
             let stack = bootstrap.method("stack_of")?.call([&frame])?;
             tracing::error!(%application, request_id = %id, "the request is given up; its thread stands at\n{}", stack.display());
-            if self.allowance.interrupt {
-                interrupt(py, thread, Some(&bootstrap.method("RequestTimeout")?));
+            let exception = bootstrap.method("RequestTimeout")?;
+            // Telling gives the GIL back now and then: by now the thread may serve somebody else.
+            if self.allowance.interrupt && slot.is_lost_in(request) {
+                interrupt(py, thread, Some(&exception));
             }
             Ok(())
         })();
