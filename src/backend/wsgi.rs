@@ -203,7 +203,11 @@ fn max_requests(reader: &mut Reader<'_>) -> Option<u64> {
 }
 
 fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
-    if settings.process.is_some() { process::client(context) } else { in_this_process(settings, context) }
+    if settings.process.is_some() {
+        process::client(context, settings.input == InputMode::Stream)
+    } else {
+        in_this_process(settings, context)
+    }
 }
 
 fn in_this_process(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {

@@ -33,8 +33,9 @@ impl Seldom {
         if !note.is_set.load(Ordering::Acquire) {
             return Poll::Pending;
         }
-        // Before it is asked: what moves from here on sets it again.
-        note.is_set.store(false, Ordering::Relaxed);
+        // Before it is asked: what moves from here on sets it again. A swap and no store, which might overwrite a call whose
+        // reason the question does not see yet.
+        note.is_set.swap(false, Ordering::Acquire);
         let answer = ask(&mut Context::from_waker(waker));
         if answer.is_ready() {
             note.is_set.store(true, Ordering::Relaxed);

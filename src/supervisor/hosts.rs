@@ -3,7 +3,9 @@
 //! They listen in a folder that only the supervisor's user may enter, on sockets that the supervisor has bound: what waits
 //! there outlives a process that crashes or is replaced. They end when the last worker of their generation has.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -44,7 +46,7 @@ impl Hosts {
         if all.is_empty() {
             return Ok(hosts);
         }
-        let folder = tempfile::Builder::new().prefix("vestibule-").tempdir()?;
+        let folder = folder_for_sockets()?;
         for hosted in all {
             let waiting = hosted.wanted.waiting;
             let socket = Arc::new(Socket::between(&hosted.socket(folder.path()), waiting)?);
@@ -86,6 +88,11 @@ impl Hosts {
     }
 }
 
+/// A folder of our own. Whoever reaches a socket in it can tell the application any user, address or scheme.
+fn folder_for_sockets() -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("vestibule-").permissions(Permissions::from_mode(0o700)).tempdir()
+}
+
 fn slot(
     generation: u64,
     program: &Path,
@@ -121,4 +128,16 @@ pub(crate) fn try_all(config: &Config) -> Result<(), StartError> {
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_enters_the_folder_of_the_sockets() {
+        let folder = folder_for_sockets().unwrap();
+        let mode = std::fs::metadata(folder.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 }

@@ -30,9 +30,7 @@ pub(crate) struct Crew {
     pub(crate) allowance: Allowance,
     interpreter: Interpreter,
     living: Living,
-    /// One for each thread that has not ended.
-    slots: Mutex<Vec<Arc<Slot>>>,
-    losses: Mutex<Losses>,
+    roll: Mutex<Roll>,
     /// How many requests have come.
     requests: AtomicU64,
 }
@@ -48,8 +46,12 @@ pub(crate) struct Slot {
     key: AtomicUsize,
 }
 
+/// Which threads there are. A request is given up, and its thread counted as lost, in one hold of the lock: the thread may come
+/// back at any moment, and is then to be found among the lost ones.
 #[derive(Default)]
-struct Losses {
+struct Roll {
+    /// One for each thread that has not ended.
+    slots: Vec<Arc<Slot>>,
     /// Threads whose requests are given up.
     lost: usize,
     /// Threads that were started in their place.
@@ -70,8 +72,7 @@ impl Crew {
             allowance,
             interpreter,
             living,
-            slots: Mutex::default(),
-            losses: Mutex::default(),
+            roll: Mutex::default(),
             requests: AtomicU64::new(0),
         }
     }
@@ -80,11 +81,11 @@ impl Crew {
     pub(crate) fn start_thread(self: &Arc<Self>) -> std::io::Result<()> {
         let (crew, slot) = (Arc::clone(self), Arc::new(Slot::default()));
         let alive = self.living.begin();
-        self.slots().push(Arc::clone(&slot));
+        self.roll().slots.push(Arc::clone(&slot));
         let name = &self.host.name;
         let started = self.interpreter.spawn(name, move |thread| {
             worker::run(&crew, &slot, thread);
-            crew.slots().retain(|other| !Arc::ptr_eq(other, &slot));
+            crew.roll().slots.retain(|other| !Arc::ptr_eq(other, &slot));
             drop(alive);
         });
         started.map(drop)
@@ -105,9 +106,15 @@ impl Crew {
     /// Nobody waits for this request any longer. Where a thread works on it, that tells where it stands, is interrupted if
     /// that is wanted, and is replaced. False where it still waits for a thread, and will never get one.
     pub(crate) fn give_up(self: &Arc<Self>, request: u64, id: RequestId) -> bool {
-        let slot = self.slots().iter().find(|slot| slot.give_up(request)).map(Arc::clone);
-        let Some(slot) = slot else { return false };
-        self.replace();
+        let given_up = self.roll().give_up(request, self.allowance.spare_threads);
+        let Some((slot, loss)) = given_up else { return false };
+        match loss {
+            Loss::Replaced => self.replace(),
+            Loss::Lasting { lost } => worn::out(format!(
+                "the application {} has lost threads to requests that do not end: {lost}",
+                self.host.name
+            )),
+        }
         let crew = Arc::clone(self);
         self.interpreter.post(move |py| crew.tell_stack(py, &slot, request, &id));
         true
@@ -117,29 +124,14 @@ impl Crew {
     pub(crate) fn comes_back(&self, py: Python<'_>, slot: &Slot) -> bool {
         // An exception that has not met its request shall not meet the next one.
         interrupt(py, slot.thread.load(Ordering::Relaxed), None);
-        let mut losses = self.losses();
-        losses.lost -= 1;
-        let is_surplus = losses.replaced > losses.lost;
-        losses.replaced -= usize::from(is_surplus);
-        is_surplus
+        self.roll().comes_back()
     }
 
     fn replace(self: &Arc<Self>) {
-        let mut losses = self.losses();
-        losses.lost += 1;
-        let lost = losses.lost;
-        if losses.replaced >= self.allowance.spare_threads {
-            drop(losses);
-            worn::out(format!(
-                "the application {} has lost threads to requests that do not end: {lost}",
-                self.host.name
-            ));
-            return;
-        }
-        losses.replaced += 1;
-        drop(losses);
         if let Err(error) = self.start_thread() {
-            self.losses().replaced -= 1;
+            let mut roll = self.roll();
+            roll.replaced = roll.replaced.saturating_sub(1);
+            drop(roll);
             tracing::error!(application = %self.host.name, "a lost thread cannot be replaced: {error}");
         }
     }
@@ -156,8 +148,10 @@ impl Crew {
             let frame = frame_of(py, slot.key.load(Ordering::Relaxed)).unwrap_or_else(|| py.none());
             let stack = bootstrap.method("stack_of")?.call([&frame])?;
             tracing::error!(%application, request_id = %id, "the request is given up; its thread stands at\n{}", stack.display());
-            if self.allowance.interrupt {
-                interrupt(py, thread, Some(&bootstrap.method("RequestTimeout")?));
+            let exception = bootstrap.method("RequestTimeout")?;
+            // Telling gives the GIL back now and then: by now the thread may serve somebody else.
+            if self.allowance.interrupt && slot.is_lost_in(request) {
+                interrupt(py, thread, Some(&exception));
             }
             Ok(())
         })();
@@ -166,12 +160,37 @@ impl Crew {
         }
     }
 
-    fn slots(&self) -> MutexGuard<'_, Vec<Arc<Slot>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn roll(&self) -> MutexGuard<'_, Roll> {
+        self.roll.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What becomes of the place of a lost thread.
+enum Loss {
+    /// Another one is to be started.
+    Replaced,
+    /// It stays empty, as so many were lost.
+    Lasting { lost: usize },
+}
+
+impl Roll {
+    /// Gives a request up where a thread works on it: that is lost now.
+    fn give_up(&mut self, request: u64, spare: usize) -> Option<(Arc<Slot>, Loss)> {
+        let slot = self.slots.iter().find(|slot| slot.give_up(request)).map(Arc::clone)?;
+        self.lost += 1;
+        if self.replaced >= spare {
+            return Some((slot, Loss::Lasting { lost: self.lost }));
+        }
+        self.replaced += 1;
+        Some((slot, Loss::Replaced))
     }
 
-    fn losses(&self) -> MutexGuard<'_, Losses> {
-        self.losses.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A lost thread has come back: whether it is one too many.
+    fn comes_back(&mut self) -> bool {
+        self.lost -= 1;
+        let is_surplus = self.replaced > self.lost;
+        self.replaced -= usize::from(is_surplus);
+        is_surplus
     }
 }
 
@@ -214,5 +233,31 @@ mod tests {
         assert!(slot.is_lost_in(1) && slot.end());
         slot.begin(2);
         assert!(!slot.is_lost_in(1) && !slot.give_up(1) && !slot.end());
+    }
+
+    #[test]
+    fn a_thread_that_comes_back_at_the_very_moment_is_found_among_the_lost() {
+        const REQUESTS: u64 = 20_000;
+        let slot = Arc::new(Slot::default());
+        let roll = Mutex::new(Roll { slots: vec![Arc::clone(&slot)], lost: 0, replaced: 0 });
+        let done = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for request in 1..=REQUESTS {
+                    slot.begin(request);
+                    std::thread::yield_now();
+                    if slot.end() {
+                        roll.lock().unwrap().comes_back();
+                    }
+                    done.store(request, Ordering::Relaxed);
+                }
+            });
+            while done.load(Ordering::Relaxed) < REQUESTS {
+                let request = done.load(Ordering::Relaxed) + 1;
+                drop(roll.lock().unwrap().give_up(request, usize::MAX));
+            }
+        });
+        let roll = roll.into_inner().unwrap();
+        assert_eq!((roll.lost, roll.replaced), (0, 0));
     }
 }

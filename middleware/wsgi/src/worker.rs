@@ -220,8 +220,9 @@ impl Host {
         // Without a descriptor of our own, Python reads it.
         Ok(file.and_then(|file| {
             let at = u64::try_from(at).ok()?;
-            let size = file.metadata().ok()?.len();
-            Some((file, at, size.saturating_sub(at)))
+            // Files that the kernel makes up have content, and no size.
+            let size = file.metadata().ok()?.len().checked_sub(at).filter(|size| *size > 0)?;
+            Some((file, at, size))
         }))
     }
 

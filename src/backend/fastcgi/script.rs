@@ -44,6 +44,24 @@ pub(super) struct Script {
     pub(super) path_info: Vec<u8>,
 }
 
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    File,
+    Folder,
+    Nothing,
+}
+
+impl Seen {
+    fn at(path: &Path) -> Self {
+        match path.metadata() {
+            Ok(metadata) if metadata.is_file() => Self::File,
+            Ok(metadata) if metadata.is_dir() => Self::Folder,
+            _ => Self::Nothing,
+        }
+    }
+}
+
 /// No script answers for a path.
 #[derive(Debug, thiserror::Error)]
 #[error("the path names no script")]
@@ -68,9 +86,14 @@ impl Scripts {
             path.insert(0, b'/');
         }
         for end in self.candidates(&path) {
-            if self.exists(&path[..end]).await {
-                let path_info = path.split_off(end);
-                return Found::Script(Script { path, path_info });
+            match self.look(&path[..end]).await {
+                Seen::File => {
+                    let path_info = path.split_off(end);
+                    return Found::Script(Script { path, path_info });
+                }
+                Seen::Folder => {}
+                // Nor is there anything beneath it, however many names follow.
+                Seen::Nothing => break,
             }
         }
         let is_folder = path.ends_with(b"/");
@@ -79,7 +102,7 @@ impl Scripts {
             index.push(b'/');
         }
         index.extend_from_slice(self.index.as_bytes());
-        if self.exists(&index).await {
+        if self.look(&index).await == Seen::File {
             return if is_folder {
                 Found::Script(Script { path: index, path_info: Vec::new() })
             } else {
@@ -88,7 +111,7 @@ impl Scripts {
         }
         if let Some(fallback) = &self.fallback {
             let path = [b"/", fallback.as_bytes()].concat();
-            if self.exists(&path).await {
+            if self.look(&path).await == Seen::File {
                 return Found::Script(Script { path, path_info: Vec::new() });
             }
         }
@@ -107,21 +130,21 @@ impl Scripts {
         self.endings.iter().any(|ending| name.len() > ending.len() && name.ends_with(ending.as_bytes()))
     }
 
-    /// Whether a file is there. Looking may block: a thread that may wait does it, unless the answer is known.
-    async fn exists(&self, path: &[u8]) -> bool {
+    /// What is there. Looking may block: a thread that may wait does it, unless the answer is known.
+    async fn look(&self, path: &[u8]) -> Seen {
         if self.known().get(path).is_some_and(|seen| seen.elapsed() < TRUSTED) {
-            return true;
+            return Seen::File;
         }
         let file = self.root.join(Path::new(OsStr::from_bytes(&path[1..])));
-        let exists = tokio::task::spawn_blocking(move || file.is_file()).await.unwrap_or(false);
+        let seen = tokio::task::spawn_blocking(move || Seen::at(&file)).await.unwrap_or(Seen::Nothing);
         let mut known = self.known();
-        if exists {
+        if seen == Seen::File {
             if known.len() >= MOST_KNOWN {
                 known.clear();
             }
             known.insert(path.to_vec(), Instant::now());
         }
-        exists
+        seen
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Instant>> {
@@ -185,6 +208,21 @@ mod tests {
         ] {
             assert_eq!(scripts.find(path.as_bytes()).await, Found::Nothing, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_path_of_many_names_costs_no_more_looks_than_there_are_folders() {
+        let (_folder, scripts) = site(None);
+        let path = format!("/v1.php{}", "/no.php".repeat(5_000));
+        let mut find = std::pin::pin!(scripts.find(path.as_bytes()));
+        let mut polls = 0;
+        let found = std::future::poll_fn(|cx| {
+            polls += 1;
+            find.as_mut().poll(cx)
+        });
+        assert_eq!(found.await, Found::Nothing);
+        // Each look is waited for once.
+        assert!(polls < 20, "{polls}");
     }
 
     #[tokio::test]

@@ -50,6 +50,8 @@ pub(in crate::backend) struct Limits {
     pub(in crate::backend) idle_connections: usize,
     /// The largest head of an answer.
     pub(in crate::backend) header_bytes: usize,
+    /// Whether the application is asked only when the whole body of the request is here: no slow client holds a connection.
+    pub(in crate::backend) is_body_first: bool,
 }
 
 /// An application, and the kept connections to it.
@@ -74,7 +76,11 @@ impl Client {
         variables: impl FnOnce(&View<'_>, &mut dyn FnMut(&[u8], &[u8])),
     ) -> Result<Reply, Failure> {
         let body = std::mem::take(request.body_mut());
-        let (body, length) = if body.is_end_stream() { (body, 0) } else { spool::with_length(body).await? };
+        let (body, length) = match body {
+            body if body.is_end_stream() => (body, 0),
+            body if self.limits.is_body_first => spool::whole(body).await?,
+            body => spool::with_length(body).await?,
+        };
         if length > 0 {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         }

@@ -32,11 +32,12 @@ pub(in crate::backend) enum SpoolError {
 pub(in crate::backend) async fn with_length(body: Body) -> Result<(Body, u64), SpoolError> {
     match body.size_hint().exact() {
         Some(length) => Ok((body, length)),
-        None => read(body).await,
+        None => whole(body).await,
     }
 }
 
-async fn read(mut body: Body) -> Result<(Body, u64), SpoolError> {
+/// The body when all of it is here, and its length.
+pub(in crate::backend) async fn whole(mut body: Body) -> Result<(Body, u64), SpoolError> {
     let mut held = BytesMut::new();
     let mut file: Option<File> = None;
     let mut length = 0;

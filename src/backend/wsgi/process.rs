@@ -92,8 +92,9 @@ fn login(reader: &mut Reader<'_>) -> Option<Login> {
     }
 }
 
-/// What the workers do: they hand requests to the processes. Where none are started, nobody will ask.
-pub(super) fn client(context: &Context<'_>) -> Result<BoxService, Diagnostic> {
+/// What the workers do: they hand requests to the processes. Where none are started, nobody will ask. A process takes as many
+/// requests as it has threads, so a slow client must not be one of them, unless bodies are to be streamed.
+pub(super) fn client(context: &Context<'_>, is_streamed: bool) -> Result<BoxService, Diagnostic> {
     let socket = context.socket.clone().unwrap_or_default();
     let limits = Limits {
         connect_timeout: Duration::from_secs(60),
@@ -102,6 +103,7 @@ pub(super) fn client(context: &Context<'_>) -> Result<BoxService, Diagnostic> {
         idle_timeout: Duration::ZERO,
         idle_connections: 0,
         header_bytes: 1 << 20,
+        is_body_first: !is_streamed,
     };
     let client = Arc::new(Client::new(context.name, Address::Unix(socket), limits, context.cores));
     Ok(BoxService::from_fn(move |request| answer(Arc::clone(&client), request)))

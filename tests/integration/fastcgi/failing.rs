@@ -165,6 +165,27 @@ fn an_answer_without_its_end_never_looks_whole() {
     }
 }
 
+/// hyper sends what it is told of a body that is there as a whole: the next answer would be taken for its rest.
+#[test]
+fn an_answer_that_is_here_has_its_content_length() {
+    let short = |length: usize| format!("has {length} bytes, and its Content-Length is 10");
+    for (body, told) in [("short", Ok(short(5))), ("", Ok(short(0))), ("longer than ten", Err("longer tha"))]
+    {
+        let application = saying(whole(&format!("Content-Length: 10\n\n{body}")));
+        let gateway = before(application.address(), "");
+        let mut client = gateway.connect();
+        let answer = client.request("GET", "/", &[], "").unwrap();
+        match told {
+            Ok(told) => {
+                assert_eq!(answer.status, 502, "{body}");
+                gateway.log().wait_for_text(&told);
+            }
+            Err(cut) => assert_eq!((answer.status, answer.text().as_str()), (200, cut)),
+        }
+        assert_eq!(client.request("GET", "/", &[], "").unwrap().text(), "fine", "{body}");
+    }
+}
+
 #[test]
 fn an_answer_that_stalls_is_broken_off() {
     let application = Upstream::once(|peer| {

@@ -83,6 +83,22 @@ fn bodies_arrive_whole_both_ways() {
 }
 
 #[test]
+fn a_client_that_sends_slowly_holds_none_of_its_threads() {
+    let gateway = hosted("threads: 1");
+    let slow = [(); 3].map(|()| {
+        let mut slow = gateway.connect();
+        slow.send(request("POST", "/apart/upload", &["Content-Length: 200000"], "")).unwrap();
+        slow.send("its beginning").unwrap();
+        slow
+    });
+    assert_eq!(get(&gateway.address(), "/apart/").status, 200);
+    for mut slow in slow {
+        slow.send(bytes(200_000 - "its beginning".len())).unwrap();
+        assert_eq!(slow.answer().unwrap().status, 200);
+    }
+}
+
+#[test]
 fn a_process_that_exits_is_502_and_started_again_and_touches_nothing_else() {
     let gateway = hosted("");
     let before = pid(&gateway);

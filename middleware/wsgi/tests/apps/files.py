@@ -17,6 +17,8 @@ def made(kind):
         os.write(writes, CONTENT[:1000])
         os.close(writes)
         return os.fdopen(reads, "rb")
+    if kind == "sizeless":
+        return open("/proc/sys/kernel/ostype", "rb")
     file = tempfile.TemporaryFile()
     if kind == "gzip":
         file.write(gzip.compress(CONTENT))

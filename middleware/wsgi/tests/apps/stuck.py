@@ -2,8 +2,11 @@
 
 import threading
 import time
+import traceback
 
 GATES = {}
+TOLD = threading.Event()
+BEGUN = threading.Event()
 
 
 def gate(environ):
@@ -38,6 +41,33 @@ def turns(environ, start_response):
                 pass
     finally:
         print("the turning ends")
+
+
+def lingers(environ, start_response):
+    """Ends just when it is told where it stands; telling goes on until `?next` has begun."""
+    start_response("200 OK", [])
+    if environ["QUERY_STRING"] == "next":
+        BEGUN.set()
+        # An exception that is meant for the other request would be raised in here.
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            pass
+        return [b"answered"]
+    assert TOLD.wait(20)
+    return [b"late"]
+
+
+def _telling(format_stack):
+    def tells(frame):
+        if any(above.f_code is lingers.__code__ for above, _ in traceback.walk_stack(frame)):
+            TOLD.set()
+            BEGUN.wait(20)
+        return format_stack(frame)
+
+    return tells
+
+
+traceback.format_stack = _telling(traceback.format_stack)
 
 
 def asks(environ, start_response):

@@ -30,6 +30,7 @@ async fn files_of_every_kind_are_sent_and_closed() {
         ("memory", &whole, false),
         ("gzip", &whole, false),
         ("pipe", &whole[..1000], false),
+        ("sizeless", "Linux\n", false),
     ] {
         let answer = get(kind).await;
         let length = has_length.then(|| expected.len().to_string());

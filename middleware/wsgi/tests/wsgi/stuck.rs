@@ -56,6 +56,17 @@ async fn an_exception_is_raised_where_that_is_wanted() {
 }
 
 #[tokio::test]
+async fn the_next_request_of_a_thread_is_not_interrupted_for_the_last_one() {
+    let timeout = Some(Duration::from_secs(3));
+    let wanted = settings("stuck:lingers");
+    let wanted = Settings { threads: 1, spare_threads: 0, timeout, interrupt: true, ..wanted };
+    let application = Application::load(wanted).unwrap();
+    let error = call(&application, request("", "lingering")).await.unwrap_err();
+    assert!(matches!(error, WsgiError::TooSlow(..)), "{error:?}");
+    assert_eq!(answer(&application, "next").await, "answered");
+}
+
+#[tokio::test]
 async fn a_request_that_gets_no_thread_in_time_was_never_begun() {
     let application = load_impatient("stuck:waits", "without spare", 0, false);
     let first = call(&application, request("stand=spare", "holds the thread")).await.unwrap_err();

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use fastcgi::answer::Event;
 use fastcgi::record::{End, Status};
-use http::{Method, Response as HttpResponse};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Method, Response as HttpResponse};
 use http_body::Frame;
 use http_environ::answer::{self, Head};
 use vestibule_layers::{Body, Response};
@@ -96,8 +97,9 @@ pub(super) async fn reply(
             }
         }
         if is_whole {
+            let body = of_its_length(joined(ready), &headers)?;
             release(exchange, &pool);
-            Body::from(joined(ready))
+            Body::from(body)
         } else {
             Body::boxed(AnswerBody { ready, rest: Some((exchange, pool)) })
         }
@@ -149,6 +151,19 @@ fn joined(mut pieces: VecDeque<Bytes>) -> Bytes {
         return pieces.pop_front().unwrap_or_default();
     }
     pieces.make_contiguous().concat().into()
+}
+
+/// A whole body as long as its head says. hyper trusts a body whose length is known, and would send another one than was
+/// promised: of one that is under way it counts the bytes, and cuts off what is too much, as is done here.
+fn of_its_length(mut body: Bytes, headers: &HeaderMap) -> Result<Bytes, Failure> {
+    let promised = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let Some(promised) = promised else { return Ok(body) };
+    let here = body.len() as u64;
+    if here < promised {
+        return Err(Failure::Short { promised, here });
+    }
+    body.truncate(usize::try_from(promised).unwrap_or(usize::MAX));
+    Ok(body)
 }
 
 /// A body under way.

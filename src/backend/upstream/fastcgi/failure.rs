@@ -36,6 +36,9 @@ pub(in crate::backend) enum Failure {
     /// The request ended without a head.
     #[error("the application ended with status {application} and answered nothing")]
     NoAnswer { application: u32 },
+    /// The answer ended, and yet too early.
+    #[error("the answer has {here} bytes, and its Content-Length is {promised}")]
+    Short { promised: u64, here: u64 },
     #[error("the application takes no request: {0:?}")]
     Refused(Status),
     /// The body of the request.
@@ -83,6 +86,7 @@ impl Failure {
             | Self::Head(_)
             | Self::HeadTooLarge(_)
             | Self::NoAnswer { .. }
+            | Self::Short { .. }
             | Self::Refused(_) => Cause::BadGateway,
         }
     }
