@@ -107,6 +107,23 @@ fn two_django_projects_run_side_by_side_in_one_process() {
 }
 
 #[test]
+fn what_a_shared_django_project_has_chosen_does_not_reach_one_with_an_interpreter_of_its_own() {
+    let Some(python) = with_sub_interpreters() else { return };
+    let (folder, yaml) = projects(&python, "interpreter");
+    let shop = folder.path().join("shop/mysite");
+    fs::rename(shop.join("settings.py"), shop.join("chosen.py")).unwrap();
+    fs::write(shop.join("wsgi.py"), WSGI.replace("mysite.settings", "mysite.chosen")).unwrap();
+    let yaml = yaml.replacen("isolation: interpreter", "isolation: shared", 1);
+    let gateway = TestGateway::in_folder(folder, &yaml, &[]);
+    for name in ["shop", "blog"] {
+        assert_eq!(
+            get(&gateway.address(), &format!("/{name}/")).text(),
+            format!("{name} ['{name}'] /{name}/")
+        );
+    }
+}
+
+#[test]
 fn two_django_projects_in_one_interpreter_are_refused() {
     let (folder, yaml) = projects(Path::new(&venv()), "shared");
     let told = refused(&folder, &yaml);
