@@ -75,12 +75,14 @@ enum Command {
     #[command(after_help = "Example:\n  vestibule check vestibule.yaml && systemctl reload vestibule")]
     Check {
         /// The configuration
+        #[arg(default_value = "vestibule.yaml")]
         file: PathBuf,
     },
     /// Shows the routes of a file, with their layers and what answers
     #[command(after_help = "Example:\n  vestibule routes vestibule.yaml")]
     Routes {
         /// The configuration
+        #[arg(default_value = "vestibule.yaml")]
         file: PathBuf,
     },
     /// Tries each WSGI application in each isolation, and says what to write

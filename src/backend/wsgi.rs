@@ -233,7 +233,17 @@ fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<Pa
         ) => &python.place,
         _ => &settings.app.place,
     };
-    Diagnostic::error_in_lines(&rescue::chain(error)).at(place)
+    let text = rescue::chain(error);
+    let diagnostic = Diagnostic::error_in_lines(&text).at(place);
+    if text.contains("ModuleNotFoundError") {
+        let folders: Vec<_> = settings.path.iter().map(|folder| format!("`{}`", folder.display())).collect();
+        let packages = python.map_or_else(|| "Python".into(), |python| format!("`{}`", python.display()));
+        let folders = folders.join(", ");
+        return diagnostic.help(format!(
+            "modules are looked for in {folders}, then in the packages of {packages}; `path` and `python` name others"
+        ));
+    }
+    diagnostic
 }
 
 fn answer(application: &Application, sendfile: Option<Arc<Handover>>, request: Request) -> Answer {

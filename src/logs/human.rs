@@ -59,7 +59,8 @@ impl Human {
         self.paint(line, color, |line| push(line, format_args!("{level:>5}")));
         line.push(' ');
         line.push_str(&self.process);
-        event.record(&mut Fields { line, separator: "" });
+        let is_said = event.metadata().fields().field("stream").is_some();
+        event.record(&mut Fields { line, separator: "", is_said });
     }
 
     fn write_access(&self, line: &mut String, access: &Access) {
@@ -108,10 +109,15 @@ impl Format for Human {
 struct Fields<'a> {
     line: &'a mut String,
     separator: &'static str,
+    /// An application wrote it, perhaps one line of many. Of whom it is, is told; the rest would bury a traceback.
+    is_said: bool,
 }
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if self.is_said && matches!(field.name(), "stream" | "request_id") {
+            return;
+        }
         self.line.push_str(std::mem::replace(&mut self.separator, " "));
         if field.name() != "message" {
             push(self.line, format_args!("{}=", field.name()));
@@ -244,6 +250,14 @@ mod tests {
     fn other_events_name_their_level_and_fields() {
         let text = line(false, || tracing::warn!(place = "a b", number = 3, path = %"/x", "told"));
         assert_eq!(text, "12:00:01  WARN told place=\"a b\" number=3 path=/x\n");
+    }
+
+    #[test]
+    fn what_an_application_writes_is_told_with_its_name_alone() {
+        let text = line(false, || {
+            tracing::warn!(application = %"blog", request_id = %"abc", stream = "wsgi.errors", "  File \"blog.py\"");
+        });
+        assert_eq!(text, "12:00:01  WARN   File \"blog.py\" application=blog\n");
     }
 
     #[test]

@@ -74,7 +74,6 @@ def finish_lines():
 # What the host asks of the other modules, by their names here.
 bring_packages = neighbours.bring_packages
 changes_of = changes.changes_of
-forbid_fork = changes.forbid_fork
 refusals = seclude.refusals
 refused_in = seclude.refused_in
 use = seclude.use
@@ -90,7 +89,15 @@ def start(log, keep, environment):
     # Importing `signal` has installed it, where nobody else had a handler.
     elif signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    neighbours.begin()
     changes.watch(log)
+
+
+def become_main():
+    """Other interpreters begin beside this one."""
+    changes.forbid_fork()
+    # Its types are static. Where they are another interpreter's first, CPython 3.13.0 crashes at the end of a third that has them.
+    importlib.import_module("_datetime")
 
 
 def enter(name, target, folders):

@@ -252,7 +252,7 @@ impl Process {
             .interpreter
             .start_another(&settings.name)
             .map_err(|source| StartError::Library(self.python.library.clone(), Arc::new(source)))?;
-        self.main.forbid_fork(settings)?;
+        self.main.become_main(settings)?;
         let own = settings
             .variables
             .iter()

@@ -61,6 +61,7 @@ fn an_application_that_does_not_import_stops_the_start() {
             "broken.py\", line 2",
             "ModuleNotFoundError: No module named 'no_such_module'",
             "--> vestibule.yaml:3:24",
+            "= modules are looked for in `",
         ] {
             assert!(told.contains(part), "{command}: {part}\n{told}");
         }

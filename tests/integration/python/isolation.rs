@@ -107,6 +107,71 @@ fn two_django_projects_run_side_by_side_in_one_process() {
 }
 
 #[test]
+fn what_a_shared_django_project_has_chosen_does_not_reach_one_with_an_interpreter_of_its_own() {
+    let Some(python) = with_sub_interpreters() else { return };
+    let (folder, yaml) = projects(&python, "interpreter");
+    let shop = folder.path().join("shop/mysite");
+    fs::rename(shop.join("settings.py"), shop.join("chosen.py")).unwrap();
+    fs::write(shop.join("wsgi.py"), WSGI.replace("mysite.settings", "mysite.chosen")).unwrap();
+    let yaml = yaml.replacen("isolation: interpreter", "isolation: shared", 1);
+    let gateway = TestGateway::in_folder(folder, &yaml, &[]);
+    for name in ["shop", "blog"] {
+        assert_eq!(
+            get(&gateway.address(), &format!("/{name}/")).text(),
+            format!("{name} ['{name}'] /{name}/")
+        );
+    }
+}
+
+#[test]
+fn a_time_zone_that_is_in_force_already_is_no_cause_for_a_warning() {
+    let Some(python) = with_sub_interpreters() else { return };
+    let folder = tempdir().unwrap();
+    let apps = [
+        ("first", "America/Chicago", "shared"),
+        ("same", "America/Chicago", "interpreter"),
+        ("other", "Asia/Tokyo", "interpreter"),
+    ];
+    let apps = apps.map(|(name, zone, isolation)| {
+        let text = format!(
+            "import os, time\nos.environ['TZ'] = '{zone}'\ntime.tzset()\ndef app(environ, start): pass\n"
+        );
+        fs::write(folder.path().join(format!("{name}.py")), text).unwrap();
+        format!("  {name}: {{ wsgi: {{ app: \"{name}:app\", isolation: {isolation} }} }}\n")
+    });
+    let yaml = format!(
+        "python: {}\napps:\n{}routes: [ {{ mount: /a, app: first }}, {{ mount: /b, app: same }}, {{ app: other }} ]",
+        python.display(),
+        apps.concat()
+    );
+    fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+    let output = check(folder.path(), &["check", "vestibule.yaml"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    let warnings: Vec<_> =
+        told.lines().filter(|line| line.contains("the time zone was not changed")).collect();
+    assert!(matches!(warnings[..], [warning] if warning.contains("other.py:3")), "{told}");
+}
+
+#[test]
+fn dates_in_several_interpreters_do_not_crash_their_end() {
+    let Some(python) = with_sub_interpreters() else { return };
+    let folder = tempdir().unwrap();
+    for name in ["one.py", "other.py"] {
+        fs::write(folder.path().join(name), "import datetime\ndef app(environ, start): pass\n").unwrap();
+    }
+    let yaml = format!(
+        "python: {}\napps:\n  one: {{ wsgi: {{ app: \"one:app\", isolation: interpreter }} }}\n\
+         \x20 other: {{ wsgi: {{ app: \"other:app\", isolation: interpreter }} }}\n\
+         routes: [ {{ mount: /one, app: one }}, {{ app: other }} ]",
+        python.display()
+    );
+    fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+    let output = check(folder.path(), &["check", "vestibule.yaml"]);
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn two_django_projects_in_one_interpreter_are_refused() {
     let (folder, yaml) = projects(Path::new(&venv()), "shared");
     let told = refused(&folder, &yaml);

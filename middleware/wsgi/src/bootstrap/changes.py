@@ -73,11 +73,26 @@ def _reporting_zone(tzset):
         tzset()
         if time.tzname != before:
             _report("the time zone", "/".join(time.tzname))
-        elif own_environment is not None and own_environment.get("TZ") != zone:
+        elif own_environment is not None and own_environment.get("TZ") != zone and not _is_in_force():
             message = "the time zone was not changed: all interpreters of this process have one"
             _tell("warning", message, _place(sys._getframe(1)))
 
     return reporting
+
+
+def _is_in_force():
+    """Whether the process's time zone serves for this interpreter's, in half a year, too. Django asks for one always."""
+    # Here, as few interpreters need them.
+    import datetime
+    import zoneinfo
+
+    try:
+        zone = zoneinfo.ZoneInfo(own_environment.get("TZ", ""))
+    except (ValueError, KeyError, OSError):
+        return False
+    moments = [time.time() + days * 86400 for days in (0, 182)]
+    offsets = [datetime.datetime.fromtimestamp(moment, zone).utcoffset().total_seconds() for moment in moments]
+    return offsets == [time.localtime(moment).tm_gmtoff for moment in moments]
 
 
 def _refuse_signal(number, handler):

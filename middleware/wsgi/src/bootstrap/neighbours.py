@@ -10,7 +10,10 @@ import site
 import sys
 
 DJANGO = "DJANGO_SETTINGS_MODULE"
-OUTSIDE = os.environ.get(DJANGO)
+
+# Its value that no application has set. What the process has is another application's, where the interpreter has an
+# `os.environ` of its own: so it is read once that is there.
+outside = None
 
 # What stands beside the code of many projects and is not imported by their applications. It counts once it is.
 BESIDE = {"conftest", "docs", "fabfile", "manage", "noxfile", "scripts", "setup", "test", "tests"}
@@ -31,6 +34,12 @@ class Resident:
         # What another application has set concerns the newcomer's import no more than it should.
         self.found = os.environ.get(DJANGO)
         self.settings = None
+
+
+def begin():
+    """The interpreter has the `os.environ` that its applications will find."""
+    global outside
+    outside = os.environ.get(DJANGO)
 
 
 def bring_packages(name, folders):
@@ -70,7 +79,7 @@ def enter(name, folders, file):
         if reason := _two_of_a_name(resident, newcomer):
             return resident.name, reason
     residents.append(newcomer)
-    _set_django(OUTSIDE)
+    _set_django(outside)
     return None
 
 
@@ -79,9 +88,9 @@ def settle(application):
     newcomer = residents[-1]
     chosen = os.environ.get(DJANGO)
     # Without a choice of its own, a site of Django would take that of another one.
-    if chosen != OUTSIDE or type(application).__module__.startswith("django."):
+    if chosen != outside or type(application).__module__.startswith("django."):
         newcomer.settings = chosen or "none of its own"
-    if newcomer.found is not None and chosen == OUTSIDE:
+    if newcomer.found is not None and chosen == outside:
         _set_django(newcomer.found)
     found = _disagreement(newcomer)
     if found or application is None:

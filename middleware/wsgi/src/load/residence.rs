@@ -71,8 +71,8 @@ impl Residence {
     }
 
     /// This is no longer the only interpreter.
-    pub(super) fn forbid_fork(&self, settings: &Settings) -> Result<(), LoadError> {
-        self.call(settings, |_, bootstrap| bootstrap.method("forbid_fork")?.call([]).map(|_| Ok(())))
+    pub(super) fn become_main(&self, settings: &Settings) -> Result<(), LoadError> {
+        self.call(settings, |_, bootstrap| bootstrap.method("become_main")?.call([]).map(|_| Ok(())))
     }
 
     /// Leaves the virtualenv that Python was started with, for another one. Nothing was imported yet.
