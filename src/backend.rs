@@ -11,8 +11,10 @@ mod http;
 mod local_redirect;
 mod redirect;
 mod respond;
+mod scgi;
 mod static_files;
 mod upstream;
+mod uwsgi;
 pub(crate) mod wsgi;
 
 use std::path::PathBuf;
@@ -76,8 +78,16 @@ pub struct Context<'a> {
 }
 
 /// Every kind of backend.
-pub static KINDS: &[&BackendKind] =
-    &[&wsgi::KIND, &static_files::KIND, &http::KIND, &fastcgi::KIND, &respond::KIND, &redirect::KIND];
+pub static KINDS: &[&BackendKind] = &[
+    &wsgi::KIND,
+    &static_files::KIND,
+    &http::KIND,
+    &fastcgi::KIND,
+    &scgi::KIND,
+    &uwsgi::KIND,
+    &respond::KIND,
+    &redirect::KIND,
+];
 
 /// Forwards requests that layers make to the hosts of their absolute URIs.
 pub(crate) fn outside() -> BoxService {

@@ -27,8 +27,8 @@ use vestibule_layers::{BoxService, Cause, Request, Response, rescue};
 
 use self::script::{Found, NotFound, Script, Scripts};
 use super::upstream::address::Address;
-use super::upstream::fastcgi::{Client, Limits, Reply};
-use super::upstream::{header_bytes, wait};
+use super::upstream::fastcgi::{Client, Limits};
+use super::upstream::{Reply, header_bytes, wait};
 use super::{BackendKind, Context, LocalRedirects, folder};
 
 pub(super) static KIND: BackendKind = BackendKind {

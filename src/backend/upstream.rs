@@ -1,13 +1,34 @@
 //! What backends that forward to other processes have in common.
 
 pub(super) mod address;
+mod connection;
 pub(super) mod deadline;
+pub(super) mod failure;
 pub(super) mod fastcgi;
+pub(super) mod single_use;
 pub(super) mod spool;
 
 use std::time::Duration;
 
+use http::{Method, StatusCode};
 use vestibule_config::{Reader, Size, Spanned};
+use vestibule_layers::Response;
+
+/// What an application has answered.
+pub(super) enum Reply {
+    /// An answer
+    Answer(Response),
+    /// A local redirect to this path and query
+    Local(String),
+}
+
+/// How much of a body is read, and thrown away, where an answer has none.
+const UNWANTED: usize = 1 << 20;
+
+/// Whether an answer to this method, with this status, has a body.
+fn has_body(method: &Method, status: StatusCode) -> bool {
+    *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
 
 /// A duration that is not zero.
 pub(super) fn wait(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {

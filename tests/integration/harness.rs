@@ -3,7 +3,7 @@
 //! * [`TestGateway`]: the binary, started from YAML in a folder of its own
 //! * [`Client`]: a connection that sends exactly what a test writes, malformed or not
 //! * [`Nginx`], [`Apache`]: Debian's, in front
-//! * [`Php`]: Debian's php-fpm, behind
+//! * [`Php`], [`Uwsgi`]: Debian's php-fpm and uWSGI, behind
 //! * [`Upstream`]: a server behind, as good or as bad as a test wants it
 //!
 //! What a peer has to say is printed when its test fails.
@@ -16,6 +16,7 @@ mod gateway;
 mod nginx;
 mod php;
 mod upstream;
+mod uwsgi;
 
 pub(crate) use apache::Apache;
 pub(crate) use client::{Answer, Client, get, request};
@@ -23,6 +24,7 @@ pub(crate) use gateway::{TestGateway, check, kill};
 pub(crate) use nginx::Nginx;
 pub(crate) use php::{Php, PhpListens};
 pub(crate) use upstream::{BlackHole, Peer, Refusing, Script, Upstream, with_length};
+pub(crate) use uwsgi::{Uwsgi, UwsgiListens};
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -19,5 +19,6 @@ mod rescue;
 mod routing;
 mod static_files;
 mod upstream;
+mod uwsgi_scgi;
 mod wsgi_rows;
 mod xslt;

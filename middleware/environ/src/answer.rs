@@ -62,9 +62,24 @@ pub fn end_of_head(received: &[u8], searched: usize) -> Option<usize> {
     newlines.map(|(at, _)| start + at + 1).find_map(lines)
 }
 
+/// Reads a head that may begin with a status line of HTTP, as uWSGI writes it; the rest is as [`read`] has it.
+pub fn read_with_status_line(head: &[u8]) -> Result<Head, HeadError> {
+    let Some(rest) = head.strip_prefix(b"HTTP/") else { return read(head) };
+    let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+    let (line, fields) = rest.split_at(end);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let bad = || HeadError::Status(shown(line));
+    let status = line.strip_prefix(b"1.1 ").or_else(|| line.strip_prefix(b"1.0 ")).ok_or_else(bad)?;
+    let status = read_status(&HeaderValue::from_bytes(status).map_err(|_| bad())?)?;
+    read_fields(Some(status), fields)
+}
+
 /// Reads a head, with or without the empty line at its end. Lines end in a newline, with or without a carriage return.
 pub fn read(head: &[u8]) -> Result<Head, HeadError> {
-    let mut status = None;
+    read_fields(None, head)
+}
+
+fn read_fields(mut status: Option<StatusCode>, head: &[u8]) -> Result<Head, HeadError> {
     let mut headers = HeaderMap::new();
     let lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     for line in lines.filter(|line| !line.is_empty()) {
@@ -191,6 +206,29 @@ mod tests {
         assert_eq!(answer("Location: //example.com/\n\n").0, 302);
         assert_eq!(answer("Status: 201 Created\nLocation: /made\n\n").0, 201);
         assert_eq!(read(b"Location: /other?a=1\n\n"), Ok(Head::Local("/other?a=1".into())));
+    }
+
+    #[test]
+    fn a_status_line_of_http_may_come_first() {
+        let read = |head: &str| match read_with_status_line(head.as_bytes()) {
+            Ok(Head::Answer { status, headers }) => Ok((status.as_u16(), headers.len())),
+            Ok(Head::Local(_)) => panic!("{head:?} is no local redirect"),
+            Err(error) => Err(error),
+        };
+        assert_eq!(read("HTTP/1.1 404 Not Found\r\nA: b\r\n\r\n"), Ok((404, 1)));
+        assert_eq!(read("HTTP/1.0 200\n\n"), Ok((200, 0)));
+        assert_eq!(read("HTTP/1.1 201 Created\nLocation: /made\n\n"), Ok((201, 1)));
+        assert_eq!(read("Status: 404 Not Found\nA: b\n\n"), Ok((404, 1)));
+        for (head, bad) in [
+            ("HTTP/2 200 OK\n\n", "2 200 OK"),
+            ("HTTP/1.1\n\n", "1.1"),
+            ("HTTP/1.1 2000 OK\n\n", "2000 OK"),
+            ("HTTP/1.1 100 Continue\n\n", "100 Continue"),
+            ("HTTP/1.1 200 O\0K\n\n", "1.1 200 O\\x00K"),
+            ("HTTP/1.1 200 OK\nStatus: 404\n\n", "404"),
+        ] {
+            assert_eq!(read(head), Err(HeadError::Status(bad.to_owned())), "{head:?}");
+        }
     }
 
     #[test]

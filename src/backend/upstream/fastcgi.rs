@@ -1,15 +1,13 @@
 //! The web server's side of FastCGI: sends a request to an application, and gives back what it answers.
 //!
 //! The way of a request: [`spool`] gives its body a length; [`pool`] finds a kept connection, or
-//! [`connection`] opens one; an [`exchange`] sends the request and reads what comes, both at once; [`answer`] makes an answer
-//! of it. [`complaints`] has what the application writes to stderr logged; [`failure`] names what goes wrong.
+//! [`Connection`] opens one; an [`exchange`] sends the request and reads what comes, both at once; [`answer`] makes an answer
+//! of it. [`complaints`] has what the application writes to stderr logged; [`Failure`] names what goes wrong.
 
 mod answer;
 mod complaints;
-mod connection;
 mod exchange;
-mod failure;
-mod pool;
+pub(super) mod pool;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,22 +15,21 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use fastcgi::request::{self, KeepConnection};
+use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, StatusCode};
 use http_body::Body as _;
 use http_environ::View;
 use http_environ::answer::Head;
 use tokio::time;
 use vestibule_layers::{Body, Request};
 
-pub(in crate::backend) use self::answer::Reply;
 use self::complaints::Complaints;
-use self::connection::Connection;
 use self::exchange::{Exchange, Upload};
-pub(in crate::backend) use self::failure::Failure;
 use self::pool::{PATIENCE, Pool};
 use super::address::Address;
-use super::spool;
+use super::connection::Connection;
+use super::failure::Failure;
+use super::{Reply, spool};
 
 /// A body of up to this size that is here already travels in one piece with the variables.
 const SMALL: usize = 16 << 10;
@@ -127,14 +124,11 @@ impl Client {
             return Ok((connection, true));
         }
         // Boxed, so that requests that need no new connection do not carry the room for opening one.
-        let opened = Box::pin(Connection::open(&self.address, &self.limits, self.pool.opening())).await?;
+        let Limits { connect_timeout, timeout, .. } = self.limits;
+        let opening = Some(self.pool.opening());
+        let opened = Box::pin(Connection::open(&self.address, connect_timeout, timeout, opening)).await?;
         Ok((opened, false))
     }
-}
-
-/// Whether an answer to this method, with this status, has a body.
-fn has_body(method: &Method, status: StatusCode) -> bool {
-    *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// A body that is here in one piece.

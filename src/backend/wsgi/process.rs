@@ -8,8 +8,9 @@ use http_environ::View;
 use vestibule_config::{Diagnostic, Reader, Size, Spanned};
 use vestibule_layers::{BoxService, Cause, Request, Response, rescue};
 
+use super::super::upstream::Reply;
 use super::super::upstream::address::Address;
-use super::super::upstream::fastcgi::{Client, Limits, Reply};
+use super::super::upstream::fastcgi::{Client, Limits};
 use super::super::{Context, Wanted};
 use crate::listener::owner::{self, Login};
 

@@ -13,23 +13,12 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Response as HttpResponse};
 use http_body::Frame;
 use http_environ::answer::{self, Head};
-use vestibule_layers::{Body, Response};
+use vestibule_layers::Body;
 
 use super::exchange::Exchange;
-use super::failure::Failure;
-use super::has_body;
 use super::pool::Pool;
-
-/// How much of a body is read, and thrown away, where an answer has none.
-const UNWANTED: usize = 1 << 20;
-
-/// What an application has answered.
-pub(in crate::backend) enum Reply {
-    /// An answer
-    Answer(Response),
-    /// A local redirect to this path and query
-    Local(String),
-}
+use crate::backend::upstream::failure::Failure;
+use crate::backend::upstream::{Reply, UNWANTED, has_body};
 
 /// Waits for the head. What follows of the body is the second part.
 pub(super) async fn head(exchange: &mut Exchange, limit: usize) -> Result<(Head, Bytes), Failure> {

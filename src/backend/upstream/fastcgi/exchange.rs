@@ -11,9 +11,9 @@ use http_body::Body as _;
 use vestibule_layers::Body;
 
 use super::complaints::Complaints;
-use super::connection::Connection;
-use super::failure::Failure;
 use super::{SMALL, at_hand};
+use crate::backend::upstream::connection::Connection;
+use crate::backend::upstream::failure::Failure;
 
 /// What is sent.
 pub(super) struct Upload {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::{self, Instant};
 
-use super::connection::Connection;
+use crate::backend::upstream::connection::Connection;
 use crate::runtime;
 
 /// So long a new connection may wait for its first answer before those that are free are given up for it. Most answers are
@@ -44,7 +44,7 @@ struct Kept {
 struct Waiting(Mutex<VecDeque<Instant>>);
 
 /// A new connection that waits for its first answer.
-pub(super) struct Opening {
+pub(in crate::backend::upstream) struct Opening {
     waiting: Arc<Waiting>,
     since: Instant,
 }

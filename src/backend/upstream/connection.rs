@@ -8,11 +8,10 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
-use super::Limits;
+use super::address::{Address, Stream};
+use super::deadline::{Deadline, Phase};
 use super::failure::Failure;
-use super::pool::Opening;
-use crate::backend::upstream::address::{Address, Stream};
-use crate::backend::upstream::deadline::{Deadline, Phase};
+use super::fastcgi::pool::Opening;
 use crate::runtime;
 
 /// How much is read at once.
@@ -30,20 +29,24 @@ pub(super) struct Connection {
     timeout: Duration,
     /// The core whose pool it belongs to.
     pub(super) core: usize,
-    /// It counts as waiting until its first answer begins.
+    /// One for a pool counts as waiting until its first answer begins.
     opening: Option<Opening>,
 }
 
 impl Connection {
-    /// Opens one.
-    pub(super) async fn open(address: &Address, limits: &Limits, opening: Opening) -> Result<Self, Failure> {
-        let within = limits.connect_timeout;
+    /// Opens one, within a time. `timeout` is how long the application may be silent.
+    pub(super) async fn open(
+        address: &Address,
+        within: Duration,
+        timeout: Duration,
+        opening: Option<Opening>,
+    ) -> Result<Self, Failure> {
         let stream = match tokio::time::timeout(within, address.connect()).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(source)) => return Err(Failure::Connect { address: address.to_string(), source }),
             Err(_) => return Err(Failure::ConnectTimeout { address: address.to_string(), within }),
         };
-        Ok(Self::on(stream, limits.timeout, Some(opening)))
+        Ok(Self::on(stream, timeout, opening))
     }
 
     fn on(stream: Stream, timeout: Duration, opening: Option<Opening>) -> Self {

@@ -9,8 +9,8 @@ use http_environ::answer::HeadError;
 use vestibule_layers::rescue::cause_of_body;
 use vestibule_layers::{BodyError, Cause};
 
-use crate::backend::upstream::address::Address;
-use crate::backend::upstream::spool::SpoolError;
+use super::address::Address;
+use super::spool::SpoolError;
 
 /// Why a request got no answer, or half of one.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,12 @@ pub(in crate::backend) enum Failure {
     Short { promised: u64, here: u64 },
     #[error("the application takes no request: {0:?}")]
     Refused(Status),
+    /// The connection ended within a body whose length was told.
+    #[error("the answer ended {missing} bytes before its Content-Length")]
+    Truncated { missing: u64 },
+    /// The protocol cannot carry the request.
+    #[error(transparent)]
+    Unsendable(#[from] Unsendable),
     /// The body of the request.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -49,6 +55,15 @@ pub(in crate::backend) enum Failure {
     /// It ended without an error, and yet too early or too late.
     #[error("the body of the request does not have its length")]
     BodyLength,
+}
+
+/// Why a protocol cannot carry the variables of a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::backend) enum Unsendable {
+    #[error("the variables of the request are {0} bytes, and uwsgi carries 65535")]
+    TooLarge(usize),
+    #[error("the variable {0} has a NUL byte, which SCGI cannot carry")]
+    Nul(String),
 }
 
 impl Failure {
@@ -79,7 +94,7 @@ impl Failure {
             },
             Self::Refused(Status::Overloaded | Status::CannotMultiplex) => Cause::Busy,
             Self::Body(source) | Self::Spool(SpoolError::Body(source)) => cause_of_body(&**source),
-            Self::BodyLength => Cause::BadRequest,
+            Self::BodyLength | Self::Unsendable(_) => Cause::BadRequest,
             Self::Spool(SpoolError::File(_)) => Cause::ApplicationError,
             Self::Ended
             | Self::Protocol(_)
@@ -87,6 +102,7 @@ impl Failure {
             | Self::HeadTooLarge(_)
             | Self::NoAnswer { .. }
             | Self::Short { .. }
+            | Self::Truncated { .. }
             | Self::Refused(_) => Cause::BadGateway,
         }
     }

@@ -1,0 +1,125 @@
+//! From what an application sends to an answer: its head, then its body as it comes, until its length or the end.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Method, Response as HttpResponse};
+use http_body::{Frame, SizeHint};
+use http_environ::answer::{self, Head};
+use vestibule_layers::Body;
+
+use super::exchange::Exchange;
+use crate::backend::upstream::failure::Failure;
+use crate::backend::upstream::{Reply, UNWANTED, has_body};
+
+/// Waits for the head. What follows of the body stays with the exchange.
+pub(super) async fn head(exchange: &mut Exchange, limit: usize) -> Result<Head, Failure> {
+    let mut searched = 0;
+    loop {
+        poll_fn(|cx| exchange.poll_read(cx)).await?;
+        let received = exchange.received();
+        match answer::end_of_head(received, searched) {
+            Some(end) if end <= limit => return Ok(answer::read_with_status_line(&received.split_to(end))?),
+            None if received.len() <= limit => searched = received.len(),
+            _ => return Err(Failure::HeadTooLarge(limit)),
+        }
+    }
+}
+
+/// The answer with its body, which keeps the connection until its end.
+pub(super) async fn reply(head: Head, exchange: Exchange, method: &Method) -> Reply {
+    let (status, headers) = match head {
+        Head::Answer { status, headers } => (status, headers),
+        Head::Local(target) => {
+            discard(exchange).await;
+            return Reply::Local(target);
+        }
+    };
+    let body = if has_body(method, status) {
+        let length = length(&headers);
+        let exchange = (length != Some(0)).then_some(exchange);
+        Body::boxed(AnswerBody { exchange, left: length })
+    } else {
+        discard(exchange).await;
+        Body::Empty
+    };
+    let mut response = HttpResponse::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Reply::Answer(response)
+}
+
+/// The head has passed for one number, if any.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Waits for the end of an answer whose body nobody gets, so that the application is not cut off in its work. A long one is
+/// given up; whatever happens to it, the head was whole.
+async fn discard(mut exchange: Exchange) {
+    let mut unwanted = 0;
+    while unwanted <= UNWANTED && poll_fn(|cx| exchange.poll_read(cx)).await.is_ok() {
+        unwanted += exchange.received().split().len();
+    }
+}
+
+/// A body under way.
+struct AnswerBody {
+    /// Where more comes from, until the end.
+    exchange: Option<Exchange>,
+    /// How much is missing, where the answer has told it.
+    left: Option<u64>,
+}
+
+impl AnswerBody {
+    /// What was read and belongs to the body: what is beyond its length is left.
+    fn take(&mut self) -> Bytes {
+        let Some(exchange) = &mut self.exchange else { return Bytes::new() };
+        let received = exchange.received();
+        let most = self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
+        let piece = received.split_to(received.len().min(most)).freeze();
+        if let Some(left) = &mut self.left {
+            *left -= piece.len() as u64;
+            if *left == 0 {
+                self.exchange = None;
+            }
+        }
+        piece
+    }
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        loop {
+            let piece = self.take();
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            let Some(exchange) = &mut self.exchange else { return Poll::Ready(None) };
+            let Err(failure) = ready!(exchange.poll_read(cx)) else { continue };
+            self.exchange = None;
+            return Poll::Ready(match (failure, self.left) {
+                (Failure::Ended, None) => None,
+                (Failure::Ended, Some(missing)) => Some(Err(Failure::Truncated { missing })),
+                (failure, _) => Some(Err(failure)),
+            });
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.exchange.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
