@@ -21,11 +21,15 @@
 //! A body of a request that does not parse is answered with 400, one of an answer with 502; a full queue with 503, a
 //! transform that takes too long with 504, any other failure of a sheet with 500.
 //!
+//! The log tells a failure with the place in the sheet, the templates and the node of the document; with `debug: true` the
+//! answer shows it, too. `on_error` lets the document pass, or another sheet stand in.
+//!
 //! Place it inside of `compress`, and outside of `decompress` (`on: response`) where what is inside compresses by itself.
 
 mod documents;
 mod files;
 mod library;
+mod on_error;
 mod recent;
 mod sheets;
 mod source;
@@ -40,17 +44,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header;
+use http::{HeaderValue, header};
 use http_environ::{RequestId, Template, View};
 use tower::{Layer, ServiceExt as _};
-use tower_xslt::{Cache, InputKind, Limit, Limits, On, Policy, SourceFile, XsltError, XsltLayer};
+use tower_xslt::{Cache, InputKind, Limit, Limits, On, Policy, SourceFile, StoodIn, XsltError, XsltLayer};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, sets_nothing};
 
 use documents::{Documents, Listed};
+use on_error::OnError;
 use source::Source;
 use store::Store;
 
-use crate::{Body, BoxLayer, BoxService, Cause, LayerKind, Response, rescue, setting};
+use crate::{Body, BoxLayer, BoxService, Cause, LayerKind, Response, Stamp, rescue, setting};
 
 pub(crate) static KIND: LayerKind = LayerKind {
     kind: Kind {
@@ -73,6 +78,11 @@ struct Settings {
     on: On,
     /// How bodies are parsed, and so which: `xml` (the default) or `html`.
     input: InputKind,
+    /// What stands in for a result that cannot be made: nothing (`fail`, the default), the document as it came (`pass`), or
+    /// what another sheet makes of it (`fallback: sheet.xsl`; it gets the same parameters, and `error`).
+    on_error: OnError,
+    /// Whether the answer to a failure shows pieces of sheets and documents. For the author of a theme, not for the public.
+    debug: bool,
     /// Further folders that `xsl:import` and `document()` may read.
     folders: Vec<PathBuf>,
     /// URIs that `document()` may read though the sheet puts them together: `route:/PATH`, or `http://HOST/PATH`.
@@ -106,6 +116,8 @@ impl Settings {
             params,
             on,
             input,
+            on_error: reader.section("on_error", OnError::read).unwrap_or_default(),
+            debug: reader.or("debug", false),
             folders: reader.or("folders", Vec::new()),
             documents: documents::read(reader),
             watch: reader.or("watch", false),
@@ -133,6 +145,7 @@ fn bytes(size: Size) -> usize {
 fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
     let mut policy = Policy::default();
     policy.folders.clone_from(&settings.folders);
+    let (otherwise, fallback) = settings.on_error.build(&policy)?;
     let store = Arc::new(Store::new(settings.limits.input_bytes, settings.limits.time));
     let documents = Documents {
         listed: settings.documents.clone(),
@@ -151,33 +164,40 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
             let text = |template: &Template| String::from_utf8_lossy(&template.render(&view)).into_owned();
             params.iter().map(|(name, template)| (name.clone(), text(template))).collect()
         })
+        .otherwise(otherwise)
         // The error travels beside this answer, and `rescue` makes the one that is sent.
         .on_error(|_, _| http::Response::new(Bytes::new()));
     let layer = match settings.cache {
         Some(size) => layer.cache(Cache::new(bytes(size))),
         None => layer,
     };
-    let watched = layer.stylesheet().filter(|_| settings.watch).map(|stylesheet| {
-        let stamp = |file: &SourceFile| Some((file.path.clone(), file.metadata.as_ref()?.into()));
-        stylesheet.files().iter().filter_map(stamp).collect()
-    });
+    let watched = layer.stylesheet().into_iter().chain(fallback).filter(|_| settings.watch);
+    let watched =
+        watched.flat_map(|stylesheet| stylesheet.files().iter().filter_map(stamp).collect::<Vec<_>>());
+    let watched = watched.collect();
     let counted = layer.clone();
-    Ok(BoxLayer::new(Rescued { layer, on: settings.on })
-        .watching(watched.unwrap_or_default())
+    Ok(BoxLayer::new(Rescued { layer, on: settings.on, debug: settings.debug })
+        .watching(watched)
         .telling(move || totals::tell(&counted, library.as_ref())))
+}
+
+/// A file, as it was when it was read.
+fn stamp(file: &SourceFile) -> Option<(PathBuf, Stamp)> {
+    Some((file.path.clone(), file.metadata.as_ref()?.into()))
 }
 
 /// [`XsltLayer`] with the bodies of this crate, its failures answered by [`rescue`].
 struct Rescued {
     layer: XsltLayer,
     on: On,
+    debug: bool,
 }
 
 impl Layer<BoxService> for Rescued {
     type Service = BoxService;
 
     fn layer(&self, inner: BoxService) -> BoxService {
-        let on = self.on;
+        let (on, debug) = (self.on, self.debug);
         let inner = tower::service_fn(move |request: http::Request<tower_xslt::Body<Body>>| {
             let answer = inner.answer(request.map(body));
             async { Ok::<_, Infallible>(answer.await) }
@@ -188,7 +208,7 @@ impl Layer<BoxService> for Rescued {
             let answer = transforming.clone().oneshot(request);
             async move {
                 let answer = answer.await.unwrap_or_else(|never| match never {});
-                rescued(answer.map(body), on, &id)
+                rescued(answer.map(body), on, debug, &id)
             }
         })
     }
@@ -201,18 +221,22 @@ fn body(body: tower_xslt::Body<Body>) -> Body {
     }
 }
 
-fn rescued(mut answer: Response, on: On, id: &RequestId) -> Response {
-    match answer.extensions_mut().remove::<Arc<XsltError>>() {
-        None => answer,
-        Some(error) => {
-            let vary = answer.headers_mut().remove(header::VARY);
-            let mut rescued = rescue(id, cause(&error, on), &Failed(error));
-            if let Some(vary) = vary {
-                rescued.headers_mut().insert(header::VARY, vary);
-            }
-            rescued
-        }
+fn rescued(mut answer: Response, on: On, debug: bool, id: &RequestId) -> Response {
+    if let Some(StoodIn(error)) = answer.extensions_mut().remove() {
+        let reason = crate::rescue::chain(&Failed(error));
+        tracing::error!(request_id = %id, "{reason}; something else stands in, as `on_error` says");
     }
+    let Some(error) = answer.extensions_mut().remove::<Arc<XsltError>>() else { return answer };
+    let mut rescued = rescue(id, cause(&error, on), &Failed(Arc::clone(&error)));
+    if let Some(vary) = answer.headers_mut().remove(header::VARY) {
+        rescued.headers_mut().insert(header::VARY, vary);
+    }
+    if debug {
+        *rescued.body_mut() = tower_xslt::page(&error).into();
+        let html = HeaderValue::from_static("text/html; charset=utf-8");
+        rescued.headers_mut().insert(header::CONTENT_TYPE, html);
+    }
+    rescued
 }
 
 /// A bad document is its sender's fault: the client's on the way in, that of what is inside on the way out.

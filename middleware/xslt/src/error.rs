@@ -163,6 +163,15 @@ impl Fault {
     pub(crate) fn bare(message: impl Into<String>) -> Self {
         Self { place: None, element: None, message: message.into(), trace: None, source: None }
     }
+
+    /// Takes over what another one says of the same moment: libxslt often follows up.
+    pub(crate) fn absorbs(&mut self, other: &Self) -> bool {
+        let is_same = self.place.is_some() && self.place == other.place && self.trace == other.trace;
+        if is_same {
+            self.message = format!("{}; {}", self.message.trim_end_matches('.'), other.message);
+        }
+        is_same
+    }
 }
 
 impl fmt::Display for Fault {

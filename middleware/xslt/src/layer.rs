@@ -8,6 +8,7 @@ mod fetch;
 mod from_document;
 mod headers;
 mod media_type;
+mod otherwise;
 mod request;
 mod response;
 mod result;
@@ -29,8 +30,9 @@ use crate::limits::Limits;
 use crate::pool::Pool;
 use crate::sheet::Stylesheet;
 
-pub use answer::answer;
+pub use answer::{answer, debug_answer};
 pub use fetch::{FetchDocument, Fetching, FindSheet};
+pub use otherwise::{Otherwise, StoodIn};
 
 /// Which bodies the layer transforms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +59,7 @@ pub struct XsltLayer {
     cache: Option<Cache>,
     params: Arc<MakeParams>,
     on_error: Arc<MakeAnswer>,
+    otherwise: Otherwise,
 }
 
 /// Where the stylesheet comes from.
@@ -94,6 +97,7 @@ impl XsltLayer {
             cache: None,
             params: Arc::new(|_| Vec::new()),
             on_error: Arc::new(answer),
+            otherwise: Otherwise::default(),
         }
     }
 
@@ -172,8 +176,16 @@ impl XsltLayer {
         self
     }
 
-    /// Makes the answers to failures, and decides what is logged of them. The default is [`answer`]. The error itself
-    /// travels in the extensions of the answer, as `Arc<XsltError>`.
+    /// Sets what stands in for a result that cannot be made. The default is a failure.
+    #[must_use]
+    pub fn otherwise(mut self, otherwise: Otherwise) -> Self {
+        self.otherwise = otherwise;
+        self
+    }
+
+    /// Makes the answers to failures, and decides what is logged of them. The default is [`answer`]; [`debug_answer`] shows
+    /// more. The error itself travels in the extensions of the answer, as `Arc<XsltError>`. Where something else stands in
+    /// ([`Otherwise`]), the answer made here goes unused.
     #[must_use]
     pub fn on_error(
         mut self,
@@ -268,7 +280,9 @@ impl Transform {
     /// The request as it was, if documents are to be fetched in its name.
     fn asked(&self, stylesheet: &Stylesheet, parts: &Parts) -> Option<Parts> {
         let documents = self.settings.documents.as_ref()?;
-        (!stylesheet.documents().is_empty() || documents.lists_some()).then(|| parts.clone())
+        let fallback = self.settings.otherwise.fallback();
+        let mut sheets = fallback.into_iter().chain([stylesheet]);
+        (sheets.any(|sheet| !sheet.documents().is_empty()) || documents.lists_some()).then(|| parts.clone())
     }
 
     /// True for headers of a body that is transformed.

@@ -52,6 +52,9 @@
 //! parameters, and back again in If-None-Match: the service goes on answering 304. There is no tag where a sheet reads
 //! other documents; one whose result depends on the time of day should not be given answers with tags.
 //!
+//! Where a transform fails, the exchange does, with the answer of [`XsltLayer::on_error`]; or the document goes on as it came,
+//! or by way of another sheet: [`Otherwise`].
+//!
 //! On requests ([`On::Request`]) an XML body is transformed before the service sees it.
 //!
 //! A compressed body is an error: a layer that decompresses belongs inside of this one. One that compresses belongs
@@ -95,7 +98,9 @@ pub use documents::{Fetched, SourceFile};
 pub use engine::init;
 pub use error::{Fault, Faults, Limit, Place, XsltError};
 pub use input::{Input, InputKind};
-pub use layer::{FetchDocument, Fetching, FindSheet, On, Xslt, XsltLayer, answer};
+pub use layer::{
+    FetchDocument, Fetching, FindSheet, On, Otherwise, StoodIn, Xslt, XsltLayer, answer, debug_answer,
+};
 pub use libxslt_sys::LoadError;
 pub use limits::Limits;
 pub use output::Output;

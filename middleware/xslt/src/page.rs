@@ -27,7 +27,7 @@ ol span { color: var(--dim) }
 footer { color: var(--dim); font-size: .85rem; margin-top: 2rem }";
 
 /// The page, in HTML. It shows pieces of stylesheets and documents, and so is for those who write them, never for the
-/// public: [`XsltLayer::debug`](crate::XsltLayer::debug) answers with it.
+/// public: [`debug_answer`](crate::debug_answer) answers with it.
 pub fn page(error: &XsltError) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.

@@ -38,6 +38,7 @@ impl Snippet {
     pub(crate) fn around(source: &[u8], number: u32) -> Option<Self> {
         let first = number.checked_sub(1)?.saturating_sub(AROUND);
         let wanted = usize::try_from(number - first + AROUND).ok()?;
+        let source = source.strip_suffix(b"\n").unwrap_or(source);
         let lines = source.split(|byte| *byte == b'\n').skip(usize::try_from(first).ok()?).take(wanted);
         let text = |line: &[u8]| {
             String::from_utf8_lossy(&line[..line.len().min(LONGEST_LINE)]).trim_end().to_owned()

@@ -108,6 +108,7 @@ impl Sheets {
                     if let Some(limit) = faults.iter().find_map(|fault| limit_of(&fault.message)) {
                         return Err(XsltError::Limit(limit));
                     }
+                    faults.dedup_by(|later, first| first.absorbs(later));
                     faults.iter_mut().for_each(place::refine);
                     faults.iter_mut().for_each(place::quote);
                     Err(XsltError::Failed(Faults::new(faults, "libxslt gave no reason")))

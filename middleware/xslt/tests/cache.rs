@@ -14,7 +14,8 @@ use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_xslt::{
-    Body, BoxError, Cache, Counters, Fetching, FindSheet, On, Policy, Stylesheet, XsltError, XsltLayer,
+    Body, BoxError, Cache, Counters, Fetching, FindSheet, On, Otherwise, Policy, Stylesheet, XsltError,
+    XsltLayer,
 };
 
 const PAGE: &str =
@@ -214,6 +215,65 @@ async fn a_failure_is_not_kept() {
         assert_eq!(site.ask("/", &[]).await.0, 502);
     }
     assert_eq!(site.counters().hits, 0);
+}
+
+const ENDING: &str =
+    "<xsl:template match='/'><xsl:message terminate='yes'>no title</xsl:message></xsl:template>";
+
+/// Asks twice; both answers are `text`, and nothing of them is to be kept by anybody.
+async fn is_not_kept(site: &Site, text: &str) {
+    for _ in 0..2 {
+        let (status, head, body) = site.ask("/", &[("accept", "text/html")]).await;
+        assert_eq!((status, body.as_str()), (200, text));
+        assert_eq!(head["cache-control"], "no-store");
+        for name in ["cache-status", "etag", "expires"] {
+            assert!(!head.contains_key(name), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_stands_in_is_not_kept() {
+    // Known by its tag, and by its bytes.
+    for headers in [&[("etag", "\"1\""), ("cache-control", "max-age=5"), ("expires", "0")][..], &[]] {
+        let site = Site::new(XsltLayer::new(compile(ENDING)).otherwise(Otherwise::Pass));
+        site.says(headers, "<a>text</a>");
+        is_not_kept(&site, "<a>text</a>").await;
+        assert_eq!((site.counters().hits, site.counters().misses), (0, 2));
+
+        let fallback = compile(PAGE);
+        let otherwise = Otherwise::Fallback(fallback.clone());
+        let site = Site::new(XsltLayer::new(compile(ENDING)).otherwise(otherwise));
+        site.says(headers, "<a>text</a>");
+        is_not_kept(&site, "text").await;
+        assert_eq!((fallback.counters().runs, fallback.counters().misses), (2, 0));
+    }
+}
+
+/// Has no sheet.
+struct Empty;
+
+impl FindSheet for Empty {
+    fn find<'a>(&'a self, href: &'a str, _: &'a Parts) -> Fetching<'a, Stylesheet> {
+        let error = XsltError::PolicyDenied { uri: href.to_owned() };
+        Box::pin(async { Err(error) })
+    }
+}
+
+#[tokio::test]
+async fn what_stands_in_for_the_page_of_a_document_that_names_its_sheet_is_not_kept() {
+    const NAMED: &str = "<?xml-stylesheet type='text/xsl' href='x'?><a>text</a>";
+    let ending = Shelf(compile(ENDING));
+    for layer in [XsltLayer::from_document(Empty), XsltLayer::from_document(ending)] {
+        let fallback = compile(PAGE);
+        for (otherwise, text) in [(Otherwise::Pass, NAMED), (Otherwise::Fallback(fallback.clone()), "text")] {
+            let site = Site::new(layer.clone().otherwise(otherwise));
+            site.says(&[("etag", "\"1\"")], NAMED);
+            is_not_kept(&site, text).await;
+            assert_eq!(site.ask("/", &[("accept", "text/html")]).await.1["vary"], "Accept");
+        }
+        assert_eq!(fallback.counters().runs, 3);
+    }
 }
 
 struct Shelf(Stylesheet);

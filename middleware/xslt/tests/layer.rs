@@ -12,7 +12,10 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
-use tower_xslt::{Body, BoxError, InputKind, Limits, On, Policy, Pool, Stylesheet, XsltError, XsltLayer};
+use tower_xslt::{
+    Body, BoxError, InputKind, Limits, On, Otherwise, Policy, Pool, StoodIn, Stylesheet, XsltError,
+    XsltLayer, debug_answer,
+};
 
 const SHEET: &str = r#"<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
   <xsl:output method="html" encoding="UTF-8"/><xsl:param name="p"/>
@@ -118,6 +121,7 @@ struct Received {
     headers: HeaderMap,
     body: String,
     error: Option<Arc<XsltError>>,
+    stood_in: Option<Arc<XsltError>>,
 }
 
 impl Received {
@@ -129,7 +133,14 @@ impl Received {
         }
         assert!(body.is_end_stream());
         let error = head.extensions.get::<Arc<XsltError>>().cloned();
-        Self { status: head.status, headers: head.headers, body: String::from_utf8(whole).unwrap(), error }
+        let stood_in = head.extensions.get::<StoodIn>().map(|stood_in| Arc::clone(&stood_in.0));
+        Self {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(whole).unwrap(),
+            error,
+            stood_in,
+        }
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -385,6 +396,70 @@ async fn the_answer_to_a_failure_is_the_users_to_make() {
         send(&layer, request(&[]), answer(&[("content-type", "text/xml")], TestBody::of("<"))).await;
     assert_eq!(received.status, StatusCode::IM_A_TEAPOT);
     assert!(received.text().starts_with("Response: parse the document: "), "{}", received.text());
+}
+
+/// A layer whose sheet always ends itself.
+fn failing() -> XsltLayer {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("failing.xsl");
+    let body = r#"<xsl:message terminate="yes">no &lt;price></xsl:message>"#;
+    std::fs::write(&file, SHEET.replace(r#"<xsl:value-of select="."/>"#, body)).unwrap();
+    XsltLayer::new(Stylesheet::compile([file], &Policy::default()).unwrap())
+}
+
+const TAGGED: [(&str, &str); 3] =
+    [("content-type", "text/xml"), ("etag", "\"abc\""), ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT")];
+
+#[tokio::test]
+async fn the_document_may_pass_where_it_cannot_be_transformed() {
+    let layer = failing().otherwise(Otherwise::Pass);
+    let (received, _) = send(&layer, request(&[]), answer(&TAGGED, TestBody::of(XML))).await;
+    assert_eq!((received.status, received.text()), (StatusCode::OK, XML));
+    assert_eq!(received.header("content-type"), Some("text/xml"));
+    assert_eq!((received.header("etag"), received.header("last-modified")), (None, None));
+    assert!(matches!(received.stood_in.as_deref(), Some(XsltError::Terminated { .. })));
+
+    let (received, _) = post(failing().otherwise(Otherwise::Pass), "text/xml", TestBody::of(XML)).await;
+    assert_eq!(received.text(), XML);
+    assert!(received.stood_in.is_some());
+}
+
+#[tokio::test]
+async fn another_sheet_may_stand_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fallback.xsl");
+    std::fs::write(&file, SHEET.replace(r#"name="p""#, r#"name="error""#).replace("$p", "$error")).unwrap();
+    let fallback = Stylesheet::compile([file], &Policy::default()).unwrap();
+    let layer = failing().otherwise(Otherwise::Fallback(fallback.clone()));
+    let (received, _) = send(&layer, request(&[]), answer(&TAGGED, TestBody::of(XML))).await;
+    assert_eq!(received.status, StatusCode::OK);
+    assert!(
+        received.text().contains("no &lt;price&gt;") && received.text().ends_with(">text</b>\n"),
+        "{}",
+        received.text()
+    );
+    assert_eq!(
+        (received.header("content-type"), received.header("etag")),
+        (Some("text/html; charset=utf-8"), None)
+    );
+    assert!(received.stood_in.is_some());
+
+    // What no sheet can transform fails as ever.
+    let (received, _) = send(&layer, request(&[]), answer(&TAGGED, TestBody::of("<a>"))).await;
+    assert_eq!(received.status, StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test]
+async fn the_author_of_a_theme_may_see_what_went_wrong() {
+    let (received, _) =
+        send(&failing().on_error(debug_answer), request(&[]), answer(&TAGGED, TestBody::of(XML))).await;
+    assert_eq!(received.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(received.header("content-type"), Some("text/html; charset=utf-8"));
+    for part in ["The stylesheet ended itself", "no &lt;price&gt;", "match=&quot;/&quot;"] {
+        assert!(received.text().contains(part), "{part} in {}", received.text());
+    }
+    let (received, _) = send(&failing(), request(&[]), answer(&TAGGED, TestBody::of(XML))).await;
+    assert_eq!(received.text(), "500 Internal Server Error\n");
 }
 
 #[tokio::test]

@@ -124,6 +124,30 @@ fn a_sheet_that_ends_itself_is_told_with_its_message() {
 }
 
 #[test]
+fn the_log_tells_the_author_of_a_theme_where_a_run_stood() {
+    let broken = "<xsl:template match=\"/\"><xsl:apply-templates select=\"feed/entry\"/></xsl:template>
+<xsl:template match=\"entry\"><xsl:value-of select=\"$nothing\"/></xsl:template>";
+    let (status, line) = failed(&through(broken, ""), "<feed>\n<entry/></feed>", "V-TRANSFORM");
+    assert_eq!(status, 500);
+    for part in
+        ["sheet.xsl:2:29: <value-of>: ", "at /feed/entry (line 2 of the document)", "called by match="]
+    {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+}
+
+#[test]
+fn what_stands_in_is_sent_and_the_failure_is_in_the_log_all_the_same() {
+    let stop =
+        r#"<xsl:template match="/"><xsl:message terminate="yes">no title</xsl:message></xsl:template>"#;
+    let gateway = through(stop, ", on_error: pass");
+    let answer = ask(&gateway, "<feed>as it came</feed>");
+    assert!(answer.status == 200 && answer.text().contains("as it came"), "{}", answer.text());
+    let line = gateway.log().wait_for_text("something else stands in");
+    assert!(line.contains("no title") && line.contains("request_id"), "{line}");
+}
+
+#[test]
 fn a_misspelled_element_is_told_when_the_sheet_is_compiled() {
     let gateway = through(r#"<xsl:template match="/"><a><xsl:value-off select="b"/></a></xsl:template>"#, "");
     let line = gateway.log().wait_for_text("unknown xsl:value-off");

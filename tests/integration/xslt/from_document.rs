@@ -170,6 +170,22 @@ routes:
     static: { root: . }";
 
 #[test]
+fn a_broken_sheet_lets_the_document_pass_until_it_is_mended() {
+    let settings = "sheets: style, on_error: pass, cache: 1MiB";
+    let gateway = start(&FROM_FOLDER.replace("sheets: style", settings));
+    gateway.write("style/rss.xsl", "<broken");
+    for _ in 0..2 {
+        let answer = ask(&gateway, "/blog.rss", &[BROWSER]);
+        assert_eq!((answer.status, answer.text()), (200, sample("blog.rss")));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert!(varies(&answer) && answer.header("etag").is_none(), "{answer:?}");
+    }
+    gateway.log().wait_for_texts(&["style/rss.xsl:1:", "something else stands in"]);
+    gateway.write("style/rss.xsl", &sample("style/rss.xsl"));
+    is_page(&ask(&gateway, "/blog.rss", &[BROWSER]), "Notes from the weir");
+}
+
+#[test]
 fn a_sheet_of_a_route_is_fetched_in_the_name_of_the_client() {
     let gateway = start(FROM_ROUTE);
     let basic = "Authorization: Basic cmVhZGVyOnNlY3JldA==";

@@ -116,12 +116,7 @@ impl Source {
         store: Arc<Store>,
     ) -> Result<(XsltLayer, Option<Arc<Library>>), Diagnostic> {
         match self {
-            Self::Given(paths) => {
-                let files = paths.iter().map(|path| &path.value);
-                let stylesheet =
-                    Stylesheet::compile(files, &policy).map_err(|error| diagnostic(&error, paths))?;
-                Ok((XsltLayer::new(stylesheet), None))
-            }
+            Self::Given(paths) => Ok((XsltLayer::new(compile(paths, &policy)?), None)),
             Self::FromDocument { places, at } => {
                 tower_xslt::init().map_err(|error| {
                     Diagnostic::error_in_lines(&format!("failed to {}", crate::rescue::chain(&error))).at(at)
@@ -140,6 +135,12 @@ impl Source {
             }
         }
     }
+}
+
+/// The sheets of these files, of which each gets what the one before it made.
+pub(super) fn compile(paths: &[Spanned<PathBuf>], policy: &Policy) -> Result<Stylesheet, Diagnostic> {
+    let files = paths.iter().map(|path| &path.value);
+    Stylesheet::compile(files, policy).map_err(|error| diagnostic(&error, paths))
 }
 
 /// The mistakes of a sheet, at the setting that names it; each with file, line and column of its own.

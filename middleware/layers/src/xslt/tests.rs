@@ -92,3 +92,34 @@ fn unknown_words_are_told_with_those_that_are_known() {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
+
+#[tokio::test]
+async fn a_failure_is_told_to_the_author_of_a_theme_and_to_nobody_else() {
+    for (debug, is_shown) in [(true, true), (false, false)] {
+        let service = pages(&format!("{{ stylesheet: theme.xsl, debug: {debug} }}"), "<page><br></page>");
+        let answer = service.answer(get("/")).await;
+        assert_eq!(answer.status(), 502);
+        let is_html = answer.headers()["content-type"] == "text/html; charset=utf-8";
+        let text = text(answer.into_body()).await;
+        assert_eq!((is_html, text.contains("&lt;page&gt;&lt;br&gt;")), (is_shown, is_shown), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn something_may_stand_in_for_what_cannot_be_made() {
+    let settings = |on_error| format!("{{ stylesheet: ending.xsl, on_error: {on_error} }}");
+    let document = "<page><y/><z/>hello</page>";
+    assert_eq!(status(&settings("fail"), document).await, 500);
+    let answer = pages(&settings("pass"), document).answer(get("/")).await;
+    assert_eq!((answer.status().as_u16(), text(answer.into_body()).await.as_str()), (200, document));
+    let answer = pages(&settings("{ fallback: plain.xsl }"), document).answer(get("/")).await;
+    assert_eq!((answer.status().as_u16(), text(answer.into_body()).await.as_str()), (200, "<p>hello</p>\n"));
+}
+
+#[test]
+fn a_stand_in_is_checked_when_it_is_built() {
+    let text = mistakes("xslt: { stylesheet: theme.xsl, on_error: ignore }");
+    assert!(text.contains("`on_error` cannot be `ignore`") && text.contains("fallback: sheet.xsl"), "{text}");
+    let text = mistakes("xslt: { stylesheet: theme.xsl, on_error: { fallback: broken.xsl } }");
+    assert!(text.contains("broken.xsl:4:"), "{text}");
+}

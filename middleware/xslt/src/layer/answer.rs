@@ -28,6 +28,18 @@ pub fn answer(error: &XsltError, on: On) -> Response<Bytes> {
     answer
 }
 
+/// Like [`answer`], but with the [page](crate::page) that shows the author of a theme what went wrong. It tells of the inside:
+/// never for the public.
+pub fn debug_answer(error: &XsltError, on: On) -> Response<Bytes> {
+    let page = Bytes::from(crate::page(error));
+    let mut answer = answer(error, on);
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(page.len()));
+    *answer.body_mut() = page;
+    answer
+}
+
 /// A bad document is its sender's fault: the client's on the way in, the service's on the way out.
 fn status(error: &XsltError, on: On) -> StatusCode {
     let sender =

@@ -55,17 +55,22 @@ impl Client<'_> {
         Ok(self.page(making, head, made))
     }
 
-    /// The answer with a result.
+    /// The answer with a result, or with what stands in for it.
     pub(super) fn page<B>(
         &self,
         making: &Making<'_>,
         mut head: response::Parts,
         made: Made,
     ) -> Response<Body<B>> {
-        describe(&mut head.headers, &made.output);
-        self.mark.validate(making.stylesheet, &mut head.headers);
-        made.tell(&mut head.headers);
-        Response::from_parts(head, Body::Full(made.output.bytes))
+        match made {
+            Made::Result(found) => {
+                describe(&mut head.headers, &found.output);
+                self.mark.validate(making.stylesheet, &mut head.headers);
+                found.tell(&mut head.headers);
+                Response::from_parts(head, Body::Full(found.output.bytes))
+            }
+            Made::StandIn(stand_in) => stand_in.answer(head),
+        }
     }
 
     /// The answer to who has the result.

@@ -92,7 +92,7 @@ impl Asked {
         }
     }
 
-    /// The page, or 304 where the client has it: that is known without a transform.
+    /// The page, or 304 where the client has it: that is known without a transform. Without the sheet, what stands in.
     async fn page<B>(
         &self,
         transform: &Transform,
@@ -101,7 +101,14 @@ impl Asked {
         head: response::Parts,
         document: Bytes,
     ) -> Result<Response<Body<B>>, XsltError> {
-        let stylesheet = sheets.find(href, &self.request).await?;
+        let stylesheet = match sheets.find(href, &self.request).await {
+            Ok(stylesheet) => stylesheet,
+            Err(error) => {
+                let (params, asked) = (&self.params, Some(&self.request));
+                let stand_in = transform.stand_in(&head.headers, document, params, asked, error).await?;
+                return Ok(stand_in.answer(head));
+            }
+        };
         let mark = Mark::new(stylesheet.fingerprint(), &self.params);
         let params = &self.params;
         let making = Making { transform, stylesheet: &stylesheet, params, asked: Some(&self.request) };

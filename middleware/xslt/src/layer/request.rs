@@ -6,10 +6,9 @@ use tower::Service;
 
 use super::Transform;
 use super::headers::describe;
-use super::result::Making;
+use super::result::{Made, Making};
 use crate::body::{Body, BoxError};
 use crate::error::XsltError;
-use crate::output::Output;
 use crate::sheet::Stylesheet;
 
 pub(super) async fn pass<S, ReqB, ResB>(
@@ -22,6 +21,7 @@ where
     S: Service<Request<Body<ReqB>>, Response = Response<ResB>>,
     ReqB: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
+    let mut failure = None;
     let request = if request.body().is_end_stream() || !transform.concerns(request.headers()) {
         request.map(Body::Untouched)
     } else {
@@ -30,24 +30,33 @@ where
         let asked = transform.asked(stylesheet, &parts);
         let making = Making { transform, stylesheet, params: &params, asked: asked.as_ref() };
         match transformed(&making, &parts.headers, body).await {
-            Ok(output) => {
-                describe(&mut parts.headers, &output);
-                Request::from_parts(parts, Body::Full(output.bytes))
+            Ok(Made::Result(found)) => {
+                describe(&mut parts.headers, &found.output);
+                Request::from_parts(parts, Body::Full(found.output.bytes))
+            }
+            Ok(Made::StandIn(stand_in)) => {
+                let (bytes, stood_in) = stand_in.describe(&mut parts.headers);
+                failure = Some(stood_in);
+                Request::from_parts(parts, Body::Full(bytes))
             }
             Err(error) => return Ok(transform.fail(error)),
         }
     };
-    Ok(inner.call(request).await?.map(Body::Untouched))
+    let mut answer = inner.call(request).await?.map(Body::Untouched);
+    if let Some(stood_in) = failure {
+        answer.extensions_mut().insert(stood_in);
+    }
+    Ok(answer)
 }
 
-async fn transformed<B>(making: &Making<'_>, headers: &HeaderMap, body: B) -> Result<Output, XsltError>
+async fn transformed<B>(making: &Making<'_>, headers: &HeaderMap, body: B) -> Result<Made, XsltError>
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let document = making.transform.read(headers, body).await?;
     let key = making.key_of_body(headers, &document).await;
     if let Some(made) = key.and_then(|key| making.kept(key)) {
-        return Ok(made.output);
+        return Ok(made);
     }
-    making.make(headers, document, key).await.map(|made| made.output)
+    making.make(headers, document, key).await
 }

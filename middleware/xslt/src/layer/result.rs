@@ -1,10 +1,11 @@
-//! The result for a document: from the cache, or by a run.
+//! The result for a document: from the cache, or by a run; or what stands in for it.
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::fetch::Ahead;
+use super::otherwise::StandIn;
 use super::{Transform, media_type};
 use crate::cache::{Cache, Key};
 use crate::error::XsltError;
@@ -25,13 +26,20 @@ pub(super) struct Making<'a> {
     pub(super) asked: Option<&'a Parts>,
 }
 
+/// What became of a document.
+pub(super) enum Made {
+    Result(Found),
+    /// Never of a cache, and never for one
+    StandIn(StandIn),
+}
+
 /// A result, and what a cache had to do with it.
-pub(super) struct Made {
+pub(super) struct Found {
     pub(super) output: Output,
     status: Option<&'static str>,
 }
 
-impl Made {
+impl Found {
     /// Tells what a cache had to do with it (RFC 9211).
     pub(super) fn tell(&self, headers: &mut HeaderMap) {
         if let Some(status) = self.status {
@@ -86,17 +94,23 @@ impl Making<'_> {
     pub(super) fn kept(&self, key: Key) -> Option<Made> {
         let output = self.cache()?.get(&key);
         self.stylesheet.0.counting.looked_up(output.is_some());
-        output.map(|output| Made { output, status: Some("xslt; hit") })
+        output.map(|output| Made::Result(Found { output, status: Some("xslt; hit") }))
     }
 
-    /// Makes a result, and keeps it under a key.
+    /// Makes a result, and keeps it under a key; or finds what stands in for it, and keeps nothing.
     pub(super) async fn make(
         &self,
         headers: &HeaderMap,
         document: Bytes,
         key: Option<Key>,
     ) -> Result<Made, XsltError> {
-        let output = self.run(headers, document).await?;
+        let output = match self.run(headers, document.clone()).await {
+            Ok(output) => output,
+            Err(error) => {
+                let stand_in = self.transform.stand_in(headers, document, self.params, self.asked, error);
+                return stand_in.await.map(Made::StandIn);
+            }
+        };
         // The run may have told that the sheet reads other documents.
         let status = match (self.cache(), key) {
             (Some(cache), Some(key)) => {
@@ -105,11 +119,11 @@ impl Making<'_> {
             }
             _ => None,
         };
-        Ok(Made { output, status })
+        Ok(Made::Result(Found { output, status }))
     }
 
     /// Transforms a document that came with these headers, once what the sheet reads beside it is there.
-    async fn run(&self, headers: &HeaderMap, document: Bytes) -> Result<Output, XsltError> {
+    pub(super) async fn run(&self, headers: &HeaderMap, document: Bytes) -> Result<Output, XsltError> {
         let settings = &self.transform.settings;
         let ahead = match (self.asked, &settings.documents) {
             (Some(asked), Some(documents)) => Ahead::of(&**documents, self.stylesheet, asked).await,
