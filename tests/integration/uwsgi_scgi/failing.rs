@@ -169,6 +169,24 @@ fn an_upload_that_breaks_off_never_looks_whole() {
 }
 
 #[test]
+fn a_client_that_leaves_takes_its_request_along() {
+    for protocol in PROTOCOLS {
+        let ((tell, told), (end, ended)) = (channel(), channel());
+        let application = Upstream::once(move |peer| {
+            read_head(protocol, peer);
+            let _ = tell.send(());
+            let _ = end.send(peer.is_closed());
+        });
+        let gateway = before(protocol, application.address(), "");
+        let mut client = gateway.connect();
+        client.send(request("GET", "/", &[], "")).unwrap();
+        told.recv_timeout(DEADLINE).unwrap();
+        drop(client);
+        assert!(ended.recv_timeout(DEADLINE).unwrap(), "{protocol}: the connection is closed");
+    }
+}
+
+#[test]
 fn a_client_that_does_not_read_stops_the_application() {
     const LARGE: usize = 128 << 20;
     for protocol in PROTOCOLS {
