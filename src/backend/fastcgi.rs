@@ -112,6 +112,7 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
     let limits = Limits {
         connect_timeout: settings.connect_timeout,
         timeout: settings.timeout,
+        head_timeout: None,
         idle_timeout: settings.idle_timeout,
         idle_connections: settings.idle_connections,
         header_bytes: settings.header_bytes,

@@ -204,7 +204,7 @@ fn max_requests(reader: &mut Reader<'_>) -> Option<u64> {
 
 fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
     if settings.process.is_some() {
-        process::client(context, settings.input == InputMode::Stream)
+        process::client(context, settings.input == InputMode::Stream, settings.timeout)
     } else {
         in_this_process(settings, context)
     }

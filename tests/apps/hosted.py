@@ -7,6 +7,11 @@ import threading
 
 HELD = []
 
+# What "/break" leaves behind, so that this never imports again.
+BROKEN = os.environ.get("BROKEN", "")
+if os.path.exists(BROKEN):
+    raise RuntimeError("broken")
+
 
 def dying():
     for _ in range(4):  # each is asked for when the one before has been written
@@ -35,6 +40,9 @@ def application(environ, start_response):
     text = [("Content-Type", "text/plain; charset=utf-8")]
     match environ["PATH_INFO"]:
         case "/exit":
+            os._exit(3)
+        case "/break":
+            open(BROKEN, "x").close()
             os._exit(3)
         case "/middle":
             start_response("200 OK", text)

@@ -31,6 +31,8 @@ pub(in crate::backend) enum Failure {
     Protocol(#[from] AnswerError),
     #[error(transparent)]
     Head(#[from] HeadError),
+    #[error("no answer began within {0:?}")]
+    Late(Duration),
     #[error("the head of the answer is over {0} bytes")]
     HeadTooLarge(usize),
     /// The request ended without a head.
@@ -85,7 +87,7 @@ impl Failure {
     pub(in crate::backend) fn cause(&self) -> Cause {
         match self {
             Self::Exchange { source, .. } => source.cause(),
-            Self::ConnectTimeout { .. } => Cause::GatewayTimeout,
+            Self::ConnectTimeout { .. } | Self::Late(_) => Cause::GatewayTimeout,
             Self::Connect { source, .. } | Self::Io(source) => match source.kind() {
                 io::ErrorKind::TimedOut => Cause::GatewayTimeout,
                 // The queue of a unix socket is full.

@@ -41,6 +41,8 @@ pub(in crate::backend) struct Limits {
     pub(in crate::backend) connect_timeout: Duration,
     /// How long the application may be silent while something is expected of it.
     pub(in crate::backend) timeout: Duration,
+    /// How long the head of an answer may take, with all the waiting for a place, once the request is sent.
+    pub(in crate::backend) head_timeout: Option<Duration>,
     /// How long a connection is kept without a request.
     pub(in crate::backend) idle_timeout: Duration,
     /// How many connections are kept without a request, on each core.
@@ -115,7 +117,10 @@ impl Client {
             }
             self.pool.give_up();
         }
-        head.await
+        match self.limits.head_timeout {
+            Some(most) => time::timeout(most, head).await.unwrap_or(Err(Failure::Late(most))),
+            None => head.await,
+        }
     }
 
     /// A kept connection, or else a new one.

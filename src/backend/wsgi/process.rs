@@ -17,8 +17,11 @@ use crate::listener::owner::{self, Login};
 /// Each is a process with an interpreter of its own.
 const MOST_PROCESSES: usize = 1_000;
 
-/// What is longer than any request: how long an answer may take is the application's own limit.
+/// What is longer than any request: how long an answer may be silent is the application's own limit.
 const LONG: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How much longer than the application's `timeout` a request is waited for: a process that has taken it tells more.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What such processes are.
 #[derive(Clone)]
@@ -94,12 +97,19 @@ fn login(reader: &mut Reader<'_>) -> Option<Login> {
 }
 
 /// What the workers do: they hand requests to the processes. Where none are started, nobody will ask. A process takes as many
-/// requests as it has threads, so a slow client must not be one of them, unless bodies are to be streamed.
-pub(super) fn client(context: &Context<'_>, is_streamed: bool) -> Result<BoxService, Diagnostic> {
+/// requests as it has threads, so a slow client must not be one of them, unless bodies are to be streamed. `timeout` limits the
+/// wait for a process, too: all may have crashed, and not come up again.
+pub(super) fn client(
+    context: &Context<'_>,
+    is_streamed: bool,
+    timeout: Option<Duration>,
+) -> Result<BoxService, Diagnostic> {
     let socket = context.socket.clone().unwrap_or_default();
     let limits = Limits {
         connect_timeout: Duration::from_secs(60),
         timeout: LONG,
+        // A body that is streamed may take its own time.
+        head_timeout: timeout.filter(|_| !is_streamed).map(|timeout| timeout + GRACE),
         // A connection for each request: a process takes what it has room for, and what waits is nobody's yet.
         idle_timeout: Duration::ZERO,
         idle_connections: 0,

@@ -99,6 +99,17 @@ fn a_client_that_sends_slowly_holds_none_of_its_threads() {
 }
 
 #[test]
+fn where_no_process_comes_up_again_a_request_waits_no_longer_than_its_timeout() {
+    let folder = tempdir().unwrap();
+    let broken = folder.path().join("broken");
+    let gateway = hosted(&format!("timeout: 1s, env: {{ BROKEN: \"{}\" }}", broken.display()));
+    assert_eq!(get(&gateway.address(), "/apart/break").status, 502);
+    let late = get(&gateway.address(), "/apart/");
+    assert!(late.status == 504 && late.text().contains("V-"), "{late:?}");
+    assert_eq!(get(&gateway.address(), "/").status, 200);
+}
+
+#[test]
 fn a_process_that_exits_is_502_and_started_again_and_touches_nothing_else() {
     let gateway = hosted("");
     let before = pid(&gateway);
