@@ -26,6 +26,9 @@ use crate::supervisor::watched::Watched;
 use crate::worker::{self, APPLICATIONS_END};
 use crate::{cli, hosted, logs, runtime};
 
+/// How long to wait when the system is out of file descriptors or memory.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
 /// How often its memory is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -120,7 +123,10 @@ async fn serve_until_drain(
             },
             accepted = accept(listener.as_ref()), if has_room => match accepted {
                 Ok(stream) => drop(connections.spawn(serve_connection(stream, application.service.clone()))),
-                Err(error) => tracing::warn!("failed to accept a connection: {error}"),
+                Err(error) => {
+                    tracing::warn!("failed to accept a connection, trying on: {error}");
+                    time::sleep(BACK_OFF).await;
+                }
             },
             Some(_) = connections.join_next() => {}
             reason = &mut worn_out, if worn.is_none() => worn = Some((reason, None)),
