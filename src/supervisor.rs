@@ -1,7 +1,7 @@
 //! `vestibule run`: owns the listening sockets and the workers, and serves nothing itself.
 //!
 //! A configuration makes a *generation* of workers. The first one must come up, or the program ends. SIGHUP, or a change of
-//! the `env_file` or of a file that is [`watched`], starts the next: its workers build everything while the last ones serve
+//! the `env_file` or of a file that is `watched`, starts the next: its workers build everything while the last ones serve
 //! on; when all are ready they accept, and the old ones drain. A generation that does not come up is dropped, with the
 //! reason in the log. Nothing is lost meanwhile: all share the listening sockets with their queues.
 //!
