@@ -10,8 +10,9 @@
 //! 6. [`backend`]: who answers: static files, WSGI applications, HTTP upstreams, …
 //! 7. [`rescue`](mod@rescue): every failure becomes one clear answer
 //!
-//! [`gateway`] is the line that runs through them; [`supervisor`] owns the processes around it; [`cli`] is what a person
-//! types.
+//! [`gateway`] is the line that runs through them; [`supervisor`] owns the processes around it: `worker` is one that serves
+//! it, `application` one of an application that has processes of its own (`hosted` finds those in a configuration); [`cli`]
+//! is what a person types.
 
 #![forbid(unsafe_code)]
 
