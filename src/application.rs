@@ -4,6 +4,8 @@
 //! takes what it has room for and the others the rest, what waits is not lost with a process that ends, and one that is
 //! replaced just takes no more. Its stdin is the control socket, as a worker's; signals are the supervisor's business.
 
+mod places;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
@@ -19,6 +21,7 @@ use tokio::time::{self, Instant};
 use vestibule_config::Source;
 use vestibule_layers::{Body, BoxService};
 
+use self::places::{Place, Places};
 use crate::backend::{self, Context, LocalRedirects, Wanted};
 use crate::gateway::SOFTWARE;
 use crate::supervisor::control::{Control, Order, Report};
@@ -35,9 +38,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long a worn-out process waits for its successor before it asks again.
 const REMIND: Duration = Duration::from_secs(60);
 
-/// Runs one of the applications of the configuration that comes, until it is told to leave.
-pub(crate) fn run(number: usize) -> u8 {
-    match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve(number))) {
+/// Runs the one application of the configuration that comes, until it is told to leave.
+pub(crate) fn run() -> u8 {
+    match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve())) {
         Ok(()) => cli::SUCCESS,
         Err(error) => {
             tracing::error!("the process of an application ends: {error}");
@@ -53,17 +56,17 @@ struct Application {
     drain: Duration,
 }
 
-async fn serve(number: usize) -> io::Result<()> {
+async fn serve() -> io::Result<()> {
     worker::allow_many_files();
     let _ignored = worker::Signals::register()?;
     let mut control = Control::new(worker::take_stdin()?)?;
-    let Some((sockets, source)) = worker::orders_to_build(&mut control).await? else { return Ok(()) };
+    let Some(orders) = worker::orders_to_build(&mut control).await? else { return Ok(()) };
     // As in a worker: an import may never end.
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     if control.is_closed() {
         return Ok(());
     }
-    let built = build(&source, number);
+    let built = build(&orders.source);
     set_parent_process_death_signal(None)?;
     let application = match built {
         Ok(application) => application,
@@ -71,7 +74,7 @@ async fn serve(number: usize) -> io::Result<()> {
     };
     control.report(&Report::Ready(Watched::default())).await?;
     let mut connections = JoinSet::new();
-    serve_until_drain(&application, &mut control, sockets, &mut connections).await?;
+    serve_until_drain(&application, &mut control, orders.sockets, &mut connections).await?;
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if time::timeout(application.drain, all_ended).await.is_err() {
         tracing::warn!("requests did not end within `drain` and are cut off");
@@ -82,16 +85,16 @@ async fn serve(number: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn build(source: &Source, number: usize) -> Result<Application, Report> {
+fn build(source: &Source) -> Result<Application, Report> {
     let config = worker::load(source)?;
     let all = hosted::all(&config);
-    let Some(hosted) = all.get(number) else {
-        let reason = format!("the configuration has no application {number} with processes of its own");
+    let Some(hosted) = all.first() else {
+        let reason = "the configuration has no application with processes of its own".into();
         return Err(Report::Failed { configuration: false, reason });
     };
     let redirects = LocalRedirects::default();
     let context =
-        Context { name: &hosted.name, config: &config, cores: 1, redirects: &redirects, socket: None };
+        Context { name: &hosted.name, config: &config, cores: 1, redirects: &redirects, door: None };
     let service = (hosted.processes.build)(&hosted.component.settings, &context).map_err(|mistake| {
         let reason = vestibule_config::Diagnostics::from(mistake).render(logs::colored());
         Report::Failed { configuration: true, reason }
@@ -107,22 +110,24 @@ async fn serve_until_drain(
     connections: &mut JoinSet<()>,
 ) -> io::Result<()> {
     let mut listener = None;
+    let places = Places::new(application.wanted.at_once);
     let mut worn_out = pin!(backend::worn_out());
     let mut look = time::interval(LOOK);
     // Why it should be replaced, and when the supervisor was told.
     let mut worn: Option<(String, Option<Instant>)> = None;
     loop {
-        let has_room = connections.len() < application.wanted.at_once;
         tokio::select! {
             order = control.order() => match order? {
                 Some(Order::Accept) => listener = sockets.pop().map(listen).transpose()?.or(listener),
                 Some(Order::Drain(_)) | None => return Ok(()),
-                Some(Order::Socket(_) | Order::Build(_)) => {
+                Some(Order::Socket(_) | Order::Door(_) | Order::Build(_)) => {
                     return Err(io::Error::other("an order came that only a new process can follow"));
                 }
             },
-            accepted = accept(listener.as_ref()), if has_room => match accepted {
-                Ok(stream) => drop(connections.spawn(serve_connection(stream, application.service.clone()))),
+            accepted = places.accept(listener.as_ref()) => match accepted {
+                Ok((stream, place)) => {
+                    connections.spawn(serve_connection(stream, place, application.service.clone()));
+                }
                 Err(error) => {
                     tracing::warn!("failed to accept a connection, trying on: {error}");
                     time::sleep(BACK_OFF).await;
@@ -147,19 +152,18 @@ fn listen(socket: OwnedFd) -> io::Result<UnixListener> {
     UnixListener::from_std(std::os::unix::net::UnixListener::from(socket))
 }
 
-/// The next connection; waits for ever before there is a socket.
-async fn accept(listener: Option<&UnixListener>) -> io::Result<UnixStream> {
-    match listener {
-        Some(listener) => Ok(listener.accept().await?.0),
-        None => std::future::pending().await,
-    }
-}
-
 /// Answers the request of a connection.
-async fn serve_connection(stream: UnixStream, service: BoxService) {
+async fn serve_connection(stream: UnixStream, place: Place, service: BoxService) {
     let server = Arc::new(Server { software: SOFTWARE, ..Server::default() });
     let (reader, writer) = stream.into_split();
-    let answer = |request: http::Request<responder::Body>| {
+    // The application is done with a request when its extensions are dropped. Where it never is, the request is given up, and
+    // this connection ends.
+    let mut of_request = Some(Arc::new(place.hold()));
+    let _of_connection = place.hold();
+    let answer = |mut request: http::Request<responder::Body>| {
+        if let Some(hold) = of_request.take() {
+            request.extensions_mut().insert(hold);
+        }
         let answer = service.answer(request.map(Body::boxed));
         async move { Ok::<_, Refused>(answer.await) }
     };

@@ -18,12 +18,14 @@ mod uwsgi;
 pub(crate) mod wsgi;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use vestibule_config::{Config, Diagnostic, Kind, Settings};
 use vestibule_layers::BoxService;
 
 pub use self::local_redirect::LocalRedirects;
+use crate::listener::Door;
 use crate::listener::owner::Login;
 
 /// A kind of backend: what the configuration knows of it, and how its settings become a service.
@@ -57,7 +59,7 @@ pub struct Wanted {
     pub user: Option<Login>,
     /// Their working directory; that of the supervisor by default.
     pub folder: Option<PathBuf>,
-    /// What their environment has beside the supervisor's.
+    /// What their environment has beside the supervisor's, or what is left of that for another user.
     pub env: Vec<(String, String)>,
     /// With more memory than this, in bytes, one is replaced.
     pub max_memory: Option<u64>,
@@ -73,8 +75,8 @@ pub struct Context<'a> {
     pub cores: usize,
     /// Answers what an application wants to have answered in its place.
     pub redirects: &'a LocalRedirects,
-    /// Where the processes of this application listen, if it has any; `None` where none are started, as for `check`.
-    pub socket: Option<PathBuf>,
+    /// The way to the processes of this application, if it has any; `None` where none are started, as for `check`.
+    pub(crate) door: Option<Arc<Door>>,
 }
 
 /// Every kind of backend.

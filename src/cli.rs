@@ -105,9 +105,6 @@ enum Command {
         /// The number of the configuration it is started for
         #[arg(long)]
         generation: u64,
-        /// The folder of the sockets of applications that run in processes of their own
-        #[arg(long)]
-        sockets: Option<PathBuf>,
     },
     /// Runs an application in a process of its own, on behalf of `run`
     #[command(hide = true)]
@@ -115,9 +112,6 @@ enum Command {
         /// The number of the configuration it is started for
         #[arg(long)]
         generation: u64,
-        /// Which of its applications
-        #[arg(long)]
-        number: usize,
     },
 }
 
@@ -138,8 +132,8 @@ pub fn main() -> ! {
         Command::Routes { file } => routes::run(&file),
         Command::Doctor { file } => doctor::run(&file),
         Command::Probe(probe) => probe.run(),
-        Command::Worker { sockets, .. } => worker::run(sockets.as_deref()),
-        Command::Application { number, .. } => application::run(number),
+        Command::Worker { .. } => worker::run(),
+        Command::Application { .. } => application::run(),
     };
     drop(flush);
     backend::exit(status)

@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use http::{Extensions, HeaderValue, Method};
@@ -14,6 +13,7 @@ use crate::backend::{self, Context, LocalRedirects};
 use crate::front;
 use crate::hosted::{self, Hosted};
 use crate::identity::{Connection, Identity};
+use crate::listener::Door;
 use crate::route::{Route, Router, predicate};
 use crate::stack::Stack;
 use crate::supervisor::watched::Watched;
@@ -44,15 +44,11 @@ impl Gateway {
     /// Builds everything that a configuration names: opens, compiles, imports. Binds nothing. `cores` is the number of
     /// threads that will serve requests.
     pub fn build(config: Config, cores: usize) -> Result<Self, Diagnostics> {
-        Self::build_before(config, cores, None)
+        Self::build_before(config, cores, Vec::new())
     }
 
-    /// The same where applications run in processes of their own, which listen in the folder `sockets`.
-    pub(crate) fn build_before(
-        config: Config,
-        cores: usize,
-        sockets: Option<&Path>,
-    ) -> Result<Self, Diagnostics> {
+    /// The same where applications run in processes of their own, to each of which a door leads.
+    pub(crate) fn build_before(config: Config, cores: usize, doors: Vec<Door>) -> Result<Self, Diagnostics> {
         let config = Arc::new(config);
         let mut diagnostics = Diagnostics::new();
         let stack = Stack::build(&config.layers, &config.routes, &mut diagnostics);
@@ -60,7 +56,7 @@ impl Gateway {
             config: &config,
             cores,
             redirects: LocalRedirects::default(),
-            sockets,
+            doors: doors.into_iter().map(Arc::new).collect(),
             hosted: hosted::all(&config),
             apps: Vec::new(),
             diagnostics,
@@ -150,7 +146,8 @@ struct Builder<'a> {
     config: &'a Config,
     cores: usize,
     redirects: LocalRedirects,
-    sockets: Option<&'a Path>,
+    /// To the processes of those that are hosted, in the same order.
+    doors: Vec<Arc<Door>>,
     hosted: Vec<Hosted<'a>>,
     apps: Vec<BoxService>,
     diagnostics: Diagnostics,
@@ -171,10 +168,10 @@ impl Builder<'_> {
 
     fn backend(&mut self, component: &Component, name: &str) -> BoxService {
         let row = backend::KINDS.iter().find(|row| std::ptr::eq(&raw const row.kind, component.kind));
-        let hosted = self.hosted.iter().find(|hosted| std::ptr::eq(hosted.component, component));
-        let socket = self.sockets.zip(hosted).map(|(folder, hosted)| hosted.socket(folder));
+        let hosted = self.hosted.iter().position(|hosted| std::ptr::eq(hosted.component, component));
+        let door = hosted.and_then(|number| self.doors.get(number)).map(Arc::clone);
         let context =
-            Context { name, config: self.config, cores: self.cores, redirects: &self.redirects, socket };
+            Context { name, config: self.config, cores: self.cores, redirects: &self.redirects, door };
         let built =
             (row.expect("the configuration uses kinds of the list").build)(&component.settings, &context);
         built.unwrap_or_else(|diagnostic| {

@@ -1,33 +1,36 @@
 //! Which applications of a configuration run in processes of their own.
 
-use std::path::{Path, PathBuf};
+use std::io;
 
-use vestibule_config::{Component, Config, Route, Target};
+use vestibule_config::{Component, Config, Only, Route, Source, Target};
 
 use crate::backend::{KINDS, Processes, Wanted};
 
 /// An application that runs in processes of its own.
 pub(crate) struct Hosted<'a> {
-    /// Its place among them, which is the same in every process that reads the configuration.
-    pub(crate) number: usize,
     pub(crate) name: String,
+    /// What the configuration knows it by.
+    only: Only<'a>,
     pub(crate) component: &'a Component,
     pub(crate) processes: &'static Processes,
     pub(crate) wanted: Wanted,
 }
 
 impl Hosted<'_> {
-    /// Where its processes listen, in a folder for such sockets.
-    pub(crate) fn socket(&self, folder: &Path) -> PathBuf {
-        folder.join(format!("{}.sock", self.number))
+    /// What a process of it is told of the configuration: nothing of the others, whose secrets may stand there.
+    pub(crate) fn source(&self, config: &Config) -> io::Result<Source> {
+        let environment = |name: &str| std::env::var(name).ok();
+        config.source.narrowed(self.only, &environment).ok_or_else(|| {
+            io::Error::other(format!("the application {} is no longer where it was written", self.name))
+        })
     }
 }
 
-/// All of them, in the order of the file.
+/// All of them, in an order that is the same in every process that reads the configuration.
 pub(crate) fn all(config: &Config) -> Vec<Hosted<'_>> {
     let mut all = Vec::new();
     for app in &config.apps {
-        add(&mut all, &app.backend, &app.name);
+        add(&mut all, &app.backend, &app.name, Only::App(&app.name));
     }
     add_routes(&mut all, &config.routes);
     all
@@ -43,14 +46,16 @@ fn add_routes<'a>(all: &mut Vec<Hosted<'a>>, routes: &'a [Route]) {
         match &route.target {
             Target::App(_) => {}
             Target::Routes(children) => add_routes(all, children),
-            Target::Backend(component) => add(all, component, &name_in_place(component)),
+            Target::Backend(component) => {
+                add(all, component, &name_in_place(component), Only::InPlace(&component.place));
+            }
         }
     }
 }
 
-fn add<'a>(all: &mut Vec<Hosted<'a>>, component: &'a Component, name: &str) {
+fn add<'a>(all: &mut Vec<Hosted<'a>>, component: &'a Component, name: &str, only: Only<'a>) {
     let row = KINDS.iter().find(|row| std::ptr::eq(&raw const row.kind, component.kind));
     let Some(processes) = row.and_then(|row| row.processes.as_ref()) else { return };
     let Some(wanted) = (processes.wanted)(&component.settings) else { return };
-    all.push(Hosted { number: all.len(), name: name.to_owned(), component, processes, wanted });
+    all.push(Hosted { name: name.to_owned(), only, component, processes, wanted });
 }

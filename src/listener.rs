@@ -4,8 +4,11 @@
 //! beside it.
 //! For unix sockets see `listener/unix.rs`.
 
+mod between;
 pub(crate) mod owner;
 mod unix;
+
+pub(crate) use self::between::Door;
 
 use std::fmt;
 use std::io;
@@ -53,16 +56,6 @@ impl Socket {
                 Ok(Self { local: Local(address.clone()), address, fd, file: Some(file) })
             }
         }
-    }
-
-    /// Binds a socket between processes of ours, in a folder that nobody else may enter. `waiting` connections may wait.
-    pub(crate) fn between(path: &Path, waiting: usize) -> io::Result<Self> {
-        let address = Address::Unix(path.to_path_buf());
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        rustix::net::bind(&fd, &rustix::net::SocketAddrUnix::new(path)?)?;
-        rustix::net::listen(&fd, i32::try_from(waiting).unwrap_or(BACKLOG).min(BACKLOG))?;
-        Ok(Self { local: Local(address.clone()), address, fd, file: None })
     }
 
     /// Where it listens.

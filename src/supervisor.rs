@@ -9,6 +9,7 @@
 //! `drain`. (Killing the oldest instead would cut off what it still serves.) SIGTERM or SIGINT drain and end; a
 //! second one ends at once.
 
+pub(crate) mod account;
 mod backoff;
 pub(crate) mod control;
 mod env_file;

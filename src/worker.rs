@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use tokio::time::{self, Instant};
 use vestibule_config::{Config, Diagnostics, Source};
 
 use crate::gateway::{self, Gateway};
-use crate::listener::Listener;
+use crate::listener::{Door, Listener};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::{self, Cores, Stage};
 use crate::supervisor::control::{Control, Drain, Order, Report};
@@ -34,8 +33,8 @@ const REMIND: Duration = Duration::from_secs(60);
 const LAST: Duration = Duration::from_secs(5);
 
 /// Runs a worker until it is told to leave.
-pub(crate) fn run(sockets: Option<&Path>) -> u8 {
-    match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve(sockets))) {
+pub(crate) fn run() -> u8 {
+    match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve())) {
         Ok(()) => cli::SUCCESS,
         Err(error) => {
             tracing::error!("the worker ends: {error}");
@@ -44,18 +43,18 @@ pub(crate) fn run(sockets: Option<&Path>) -> u8 {
     }
 }
 
-async fn serve(applications: Option<&Path>) -> io::Result<()> {
+async fn serve() -> io::Result<()> {
     allow_many_files();
     let signals = Signals::register()?;
     let mut control = Control::new(take_stdin()?)?;
-    let Some((sockets, source)) = orders_to_build(&mut control).await? else { return Ok(()) };
+    let Some(Orders { sockets, doors, source }) = orders_to_build(&mut control).await? else { return Ok(()) };
     // An import may never end, and until it does nobody here sees the end of the control socket: the kernel does.
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     if control.is_closed() {
         // The supervisor ended before the kernel was asked.
         return Ok(());
     }
-    let built = build(&source, applications);
+    let built = build(&source, doors);
     set_parent_process_death_signal(None)?;
     let (gateway, cores) = match built {
         Ok(built) => built,
@@ -79,13 +78,23 @@ pub(crate) fn allow_many_files() {
     }
 }
 
-/// The listening sockets and then the configuration; `None` when the supervisor has gone.
-pub(crate) async fn orders_to_build(control: &mut Control) -> io::Result<Option<(Vec<OwnedFd>, Source)>> {
-    let mut sockets = Vec::new();
+/// What a process is told to build.
+pub(crate) struct Orders {
+    /// Where it will accept.
+    pub(crate) sockets: Vec<OwnedFd>,
+    /// The ways to the processes of applications.
+    pub(crate) doors: Vec<Door>,
+    pub(crate) source: Source,
+}
+
+/// The sockets and then the configuration; `None` when the supervisor has gone.
+pub(crate) async fn orders_to_build(control: &mut Control) -> io::Result<Option<Orders>> {
+    let (mut sockets, mut doors) = (Vec::new(), Vec::new());
     loop {
         match control.order().await? {
             Some(Order::Socket(socket)) => sockets.push(socket),
-            Some(Order::Build(source)) => return Ok(Some((sockets, source))),
+            Some(Order::Door(door)) => doors.push(door),
+            Some(Order::Build(source)) => return Ok(Some(Orders { sockets, doors, source })),
             Some(Order::Accept | Order::Drain(_)) => {
                 return Err(io::Error::other("an order came before the configuration"));
             }
@@ -95,10 +104,10 @@ pub(crate) async fn orders_to_build(control: &mut Control) -> io::Result<Option<
 }
 
 /// Reads the configuration and builds everything that it asks for. This takes its time on core 0, which serves nothing yet.
-fn build(source: &Source, applications: Option<&Path>) -> Result<(Arc<Gateway>, Cores), Report> {
+fn build(source: &Source, doors: Vec<Door>) -> Result<(Arc<Gateway>, Cores), Report> {
     let config = load(source)?;
     let count = runtime::share(config.workers);
-    let gateway = Gateway::build_before(config, count, applications).map_err(mistaken)?;
+    let gateway = Gateway::build_before(config, count, doors).map_err(mistaken)?;
     let cores = Cores::start(count).map_err(|error| Report::Failed {
         configuration: false,
         reason: format!("failed to start a thread for each core: {error}"),
@@ -151,7 +160,7 @@ async fn serve_until_drain(
             }
             Some(Order::Drain(drain)) => return Ok(drain),
             None => return Ok(Drain::Stop),
-            Some(Order::Socket(_) | Order::Build(_)) => {
+            Some(Order::Socket(_) | Order::Door(_) | Order::Build(_)) => {
                 return Err(io::Error::other("an order came that only a new worker can follow"));
             }
         }

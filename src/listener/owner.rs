@@ -17,10 +17,20 @@ pub(super) struct Owner {
 }
 
 /// Whom a process runs as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     pub(crate) user: u32,
     pub(crate) group: u32,
+    /// What is known of the user; nothing of a number that stands in no table.
+    pub(crate) account: Option<Account>,
+}
+
+/// A line of `/etc/passwd`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) name: String,
+    group: u32,
+    pub(crate) home: String,
 }
 
 #[derive(Debug, Error)]
@@ -53,21 +63,24 @@ pub(super) fn resolve(text: &str) -> Result<Owner, OwnerError> {
 /// Looks up whom a process is to run as: without a group, with the user's own.
 pub(crate) fn login(text: &str) -> Result<Login, OwnerError> {
     let Owner { user: Some(user), group } = resolve(text)? else { return Err(OwnerError::NoUser) };
-    let group = match group {
-        Some(group) => group,
-        None => own_group(user)?.ok_or_else(|| OwnerError::NoGroup(text.to_owned()))?,
-    };
-    Ok(Login { user, group })
+    let account = account(user)?;
+    let own_group = account.as_ref().map(|account| account.group);
+    let group = group.or(own_group).ok_or_else(|| OwnerError::NoGroup(text.to_owned()))?;
+    Ok(Login { user, group, account })
 }
 
-/// The fourth field of a user's line.
-fn own_group(user: u32) -> Result<Option<u32>, OwnerError> {
+/// The line of a user: `name:password:number:group:comment:home:shell`.
+fn account(user: u32) -> Result<Option<Account>, OwnerError> {
     let file = "/etc/passwd";
     let table = fs::read(file).map_err(|error| OwnerError::Unreadable { path: file.into(), error })?;
     let table = String::from_utf8_lossy(&table);
     Ok(table.lines().find_map(|line| {
-        let mut fields = line.split(':').skip(2);
-        (fields.next()?.parse() == Ok(user)).then(|| fields.next()?.parse().ok()).flatten()
+        let mut fields = line.split(':');
+        let (name, _, number) = (fields.next()?, fields.next()?, fields.next()?);
+        let (group, _, home) = (fields.next()?, fields.next()?, fields.next()?);
+        let is_meant = number.parse() == Ok(user);
+        is_meant
+            .then(|| Some(Account { name: name.into(), group: group.parse().ok()?, home: home.into() }))?
     }))
 }
 
@@ -99,6 +112,19 @@ mod tests {
         assert_eq!(resolve("root:root").unwrap(), owner(Some(0), Some(0)));
         assert_eq!(resolve(":root").unwrap(), owner(None, Some(0)));
         assert_eq!(resolve("1000:7").unwrap(), owner(Some(1000), Some(7)));
+    }
+
+    #[test]
+    fn a_login_has_the_group_and_the_home_of_its_user() {
+        let root = login("root").unwrap();
+        assert_eq!((root.user, root.group), (0, 0));
+        assert_eq!(
+            root.account.map(|account| (account.name, account.home)),
+            Some(("root".into(), "/root".into()))
+        );
+        let nobody_s = login("4000000000:7").unwrap();
+        assert_eq!((nobody_s.group, nobody_s.account), (7, None));
+        assert!(matches!(login("4000000000"), Err(OwnerError::NoGroup(_))));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What supervisor and worker tell each other, over the socketpair that is the worker's stdin.
 //!
-//! A message is a byte for its kind, four for the length of its body, and the body; a listening socket travels beside
+//! A message is a byte for its kind, four for the length of its body, and the body; a socket travels beside
 //! its message (`SCM_RIGHTS`). A worker may be of a newer binary than its supervisor (a reload starts what is installed
 //! now): so the very first body begins with [`VERSION`], and a worker refuses one that it does not speak.
 
@@ -22,9 +22,10 @@ use tokio::net::UnixStream;
 use vestibule_config::{Source, SourceText};
 
 use super::watched::Watched;
+use crate::listener::Door;
 
 /// Raised whenever a message changes its meaning.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// A frame's kind and length.
 const HEAD: usize = 5;
@@ -43,6 +44,8 @@ pub(crate) enum Drain {
 pub(crate) enum Order {
     /// A listening socket; they come in the order of the configuration's `listen`, before it.
     Socket(OwnedFd),
+    /// The way to an application's processes; they come in the order of the configuration, before it.
+    Door(Door),
     /// The configuration: build it.
     Build(Source),
     /// Accept connections.
@@ -71,6 +74,7 @@ pub(crate) enum Report {
 }
 
 const SOCKET: u8 = b's';
+const DOOR: u8 = b'd';
 const BUILD: u8 = b'b';
 const ACCEPT: u8 = b'a';
 const RETIRE: u8 = b'r';
@@ -99,6 +103,11 @@ impl Control {
     /// Hands a listening socket to the worker.
     pub(crate) async fn send_socket(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         self.send(SOCKET, &[], Some(socket)).await
+    }
+
+    /// Hands the way to an application's processes to the worker.
+    pub(crate) async fn send_door(&self, door: &Door) -> io::Result<()> {
+        self.send(DOOR, &[], Some(door.as_fd())).await
     }
 
     /// Hands the configuration to the worker.
@@ -141,15 +150,18 @@ impl Control {
     pub(crate) async fn order(&mut self) -> io::Result<Option<Order>> {
         let Some((kind, body)) = self.receive().await? else { return Ok(None) };
         Ok(Some(match kind {
-            SOCKET => {
-                Order::Socket(self.sockets.pop_front().ok_or_else(|| malformed("no socket came with it"))?)
-            }
+            SOCKET => Order::Socket(self.take_socket()?),
+            DOOR => Order::Door(Door::new(self.take_socket()?)),
             BUILD => Order::Build(read_source(&body)?),
             ACCEPT => Order::Accept,
             RETIRE => Order::Drain(Drain::Retire),
             STOP => Order::Drain(Drain::Stop),
             _ => return Err(malformed("it is of no known kind")),
         }))
+    }
+
+    fn take_socket(&mut self) -> io::Result<OwnedFd> {
+        self.sockets.pop_front().ok_or_else(|| malformed("no socket came with it"))
     }
 
     /// The worker's next report; `None` when it is gone. Nothing is lost when the future is dropped.

@@ -52,12 +52,13 @@ impl Generation {
         let (tell, started) = mpsc::channel(config.workers);
         let hosts = Hosts::start(number, program, config, &tell)?;
         let slot = Slot {
-            role: Role::Worker { applications: hosts.folder() },
+            role: Role::Worker,
             program: program.to_path_buf(),
             generation: number,
             source: config.source.clone(),
             drain: config.drain,
             sockets: sockets.iter().map(Arc::downgrade).collect(),
+            doors: hosts.doors(),
         };
         let slot = Arc::new(slot);
         let mut slots = JoinSet::new();

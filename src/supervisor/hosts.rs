@@ -1,16 +1,13 @@
 //! The processes of applications that have some of their own: one set for each generation, shared by its workers.
 //!
-//! They listen in a folder that only the supervisor's user may enter, on sockets that the supervisor has bound: what waits
-//! there outlives a process that crashes or is replaced. They end when the last worker of their generation has.
+//! They listen on sockets that the supervisor has bound: what waits there outlives a process that crashes or is replaced. They
+//! end when the last worker of their generation has.
 
-use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
-use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use vestibule_config::{Config, Source, SourceText};
@@ -20,7 +17,7 @@ use super::role::Role;
 use super::slot::{Phase, Slot};
 use super::watched::Watched;
 use crate::hosted::{self, Hosted};
-use crate::listener::Socket;
+use crate::listener::{Door, Socket};
 
 /// The processes of a generation's applications. Dropped, they are killed.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ pub(super) struct Hosts {
     slots: JoinSet<()>,
     count: usize,
     sockets: Vec<Arc<Socket>>,
-    folder: Option<TempDir>,
+    doors: Vec<Arc<Door>>,
 }
 
 impl Hosts {
@@ -41,15 +38,11 @@ impl Hosts {
         tell: &mpsc::Sender<Result<Watched, StartError>>,
     ) -> Result<Self, StartError> {
         let (phase, phases) = watch::channel(Phase::Build);
-        let mut hosts = Self { phase, slots: JoinSet::new(), count: 0, sockets: Vec::new(), folder: None };
-        let all = hosted::all(config);
-        if all.is_empty() {
-            return Ok(hosts);
-        }
-        let folder = folder_for_sockets()?;
-        for hosted in all {
-            let waiting = hosted.wanted.waiting;
-            let socket = Arc::new(Socket::between(&hosted.socket(folder.path()), waiting)?);
+        let mut hosts =
+            Self { phase, slots: JoinSet::new(), count: 0, sockets: Vec::new(), doors: Vec::new() };
+        for hosted in hosted::all(config) {
+            let (socket, door) = Socket::between(hosted.wanted.waiting)?;
+            let socket = Arc::new(socket);
             let count = hosted.wanted.count;
             let slot = Arc::new(slot(generation, program, config, hosted, &[Arc::clone(&socket)])?);
             for _ in 0..count {
@@ -57,14 +50,14 @@ impl Hosts {
             }
             hosts.count += count;
             hosts.sockets.push(socket);
+            hosts.doors.push(Arc::new(door));
         }
-        hosts.folder = Some(folder);
         Ok(hosts)
     }
 
-    /// The folder of their sockets, if there are any.
-    pub(super) fn folder(&self) -> Option<PathBuf> {
-        self.folder.as_ref().map(|folder| folder.path().to_path_buf())
+    /// The ways to them, for each application one.
+    pub(super) fn doors(&self) -> Vec<Weak<Door>> {
+        self.doors.iter().map(Arc::downgrade).collect()
     }
 
     /// How many there are.
@@ -81,16 +74,12 @@ impl Hosts {
     pub(super) fn poll_stopped(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !self.sockets.is_empty() {
             self.sockets.clear();
+            self.doors.clear();
             self.phase.send_replace(Phase::Stop);
         }
         while ready!(self.slots.poll_join_next(context)).is_some() {}
         Poll::Ready(())
     }
-}
-
-/// A folder of our own. Whoever reaches a socket in it can tell the application any user, address or scheme.
-fn folder_for_sockets() -> io::Result<TempDir> {
-    tempfile::Builder::new().prefix("vestibule-").permissions(Permissions::from_mode(0o700)).tempdir()
 }
 
 fn slot(
@@ -100,15 +89,17 @@ fn slot(
     hosted: Hosted<'_>,
     sockets: &[Arc<Socket>],
 ) -> io::Result<Slot> {
-    let Hosted { number, name, wanted, .. } = hosted;
-    let source = if wanted.folder.is_some() { absolute(&config.source)? } else { config.source.clone() };
+    let source = hosted.source(config)?;
+    let Hosted { name, wanted, .. } = hosted;
+    let source = if wanted.folder.is_some() { absolute(&source)? } else { source };
     Ok(Slot {
-        role: Role::Application { number, name, wanted },
+        role: Role::Application { name, wanted },
         program: program.to_path_buf(),
         generation,
         source,
         drain: config.drain,
         sockets: sockets.iter().map(Arc::downgrade).collect(),
+        doors: Vec::new(),
     })
 }
 
@@ -128,16 +119,4 @@ pub(crate) fn try_all(config: &Config) -> Result<(), StartError> {
         }
         Ok(())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_else_enters_the_folder_of_the_sockets() {
-        let folder = folder_for_sockets().unwrap();
-        let mode = std::fs::metadata(folder.path()).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
-    }
 }

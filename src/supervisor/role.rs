@@ -1,25 +1,26 @@
 //! What a process is started for, and with which command line, environment and user.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::process::Command;
 
+use super::account;
 use crate::backend::Wanted;
 
 /// What a process is started for.
 #[derive(Debug)]
 pub(super) enum Role {
-    /// It serves. Applications that run in processes of their own listen in the folder.
-    Worker { applications: Option<PathBuf> },
+    /// It serves.
+    Worker,
     /// It runs an application.
-    Application { number: usize, name: String, wanted: Wanted },
+    Application { name: String, wanted: Wanted },
 }
 
 impl Role {
     /// The name of the application, for the log.
     pub(super) fn application(&self) -> Option<&str> {
         match self {
-            Self::Worker { .. } => None,
+            Self::Worker => None,
             Self::Application { name, .. } => Some(name),
         }
     }
@@ -29,21 +30,12 @@ impl Role {
         let mut command = Command::new(program);
         let generation = generation.to_string();
         match self {
-            Self::Worker { applications } => {
+            Self::Worker => {
                 command.args(["worker", "--generation", &generation]);
-                if let Some(folder) = applications {
-                    command.arg("--sockets").arg(folder);
-                }
             }
-            Self::Application { number, wanted, .. } => {
-                command.args(["application", "--generation", &generation, "--number", &number.to_string()]);
-                command.envs(wanted.env.iter().map(|(name, value)| (name, value)));
-                if let Some(folder) = &wanted.folder {
-                    command.current_dir(folder);
-                }
-                if let Some(login) = wanted.user {
-                    command.uid(login.user).gid(login.group);
-                }
+            Self::Application { wanted, .. } => {
+                command.args(["application", "--generation", &generation]);
+                account::apply(wanted, &mut command);
             }
         }
         command

@@ -19,7 +19,7 @@ use super::backoff::Backoff;
 use super::control::{Control, Drain, Report};
 use super::role::Role;
 use super::watched::Watched;
-use crate::listener::Socket;
+use crate::listener::{Door, Socket};
 use crate::worker::APPLICATIONS_END;
 
 /// How long a worker may take to import and compile everything.
@@ -65,6 +65,8 @@ pub(super) struct Slot {
     pub(super) drain: Duration,
     /// They are the generation's: when it has given them up, nothing is started any more.
     pub(super) sockets: Vec<Weak<Socket>>,
+    /// The ways to the processes of applications, of which the same holds.
+    pub(super) doors: Vec<Weak<Door>>,
 }
 
 /// A worker that has built everything.
@@ -283,6 +285,10 @@ impl Slot {
             let Some(socket) = socket.upgrade() else { return Ok(None) };
             control.send_socket(socket.as_fd()).await?;
         }
+        for door in &self.doors {
+            let Some(door) = door.upgrade() else { return Ok(None) };
+            control.send_door(&door).await?;
+        }
         control.send_build(&self.source).await?;
         control.next_report().await
     }
@@ -327,8 +333,15 @@ mod tests {
         writeln!(writer.stdin.take().unwrap(), "#!/bin/sh\n{script}").unwrap();
         assert!(writer.wait().unwrap().success());
         let source = Source { config: Arc::new(SourceText::new("vestibule.yaml", "")), env_file: None };
-        let role = Role::Worker { applications: None };
-        let slot = Slot { role, program, generation: 1, source, drain: Duration::ZERO, sockets: Vec::new() };
+        let slot = Slot {
+            role: Role::Worker,
+            program,
+            generation: 1,
+            source,
+            drain: Duration::ZERO,
+            sockets: Vec::new(),
+            doors: Vec::new(),
+        };
         let start = time::timeout(Duration::from_secs(60), slot.start()).await.expect("it ends");
         start.err().expect("a script is no worker").to_string()
     }

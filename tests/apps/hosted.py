@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 import threading
+import time
 
 HELD = []
 
@@ -17,6 +18,20 @@ def dying():
     for _ in range(4):  # each is asked for when the one before has been written
         yield b"x" * 200_000
     os._exit(3)
+
+
+def hog():
+    """Holds every file descriptor there is, until a file is there."""
+    taken = []
+    try:
+        while True:
+            taken.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        yield b"all taken"
+    while not os.path.exists(os.environ["FREE"]):
+        time.sleep(0.01)
+    for descriptor in taken:
+        os.close(descriptor)
 
 
 def who(environ):
@@ -54,6 +69,9 @@ def application(environ, start_response):
             threading.Event().wait()
         case "/grow":
             HELD.append(b"x" * 400_000_000)
+        case "/hog":
+            start_response("200 OK", text)
+            return hog()
         case "/upload":
             body = environ["wsgi.input"].read()
             start_response("200 OK", text)
@@ -61,6 +79,9 @@ def application(environ, start_response):
         case "/large":
             start_response("200 OK", text)
             return [bytes([97 + number % 26]) * 100_000 for number in range(50)]
+        case "/whole":
+            start_response("200 OK", text)
+            return [b"x" * 20_000_000]
         case "/environ":
             start_response("200 OK", text)
             return [variables(environ).encode()]

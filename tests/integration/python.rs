@@ -10,6 +10,7 @@ mod interpreters;
 pub(crate) mod isolation;
 mod lxml;
 mod numpy;
+mod other_user;
 mod processes;
 mod side_by_side;
 mod streaming;

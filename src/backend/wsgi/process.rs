@@ -32,7 +32,7 @@ pub(super) struct Process {
     user: Option<Login>,
     /// Their working directory; by default that of the gateway.
     cwd: Option<PathBuf>,
-    /// What their environment has beside the gateway's.
+    /// What their environment has beside the gateway's, or what is left of that for another user.
     env: Vec<(String, String)>,
     /// With more memory than this, one is replaced; never by default.
     max_memory: Option<u64>,
@@ -68,7 +68,7 @@ impl Process {
             count: self.processes,
             at_once: threads,
             waiting: queue,
-            user: self.user,
+            user: self.user.clone(),
             folder: self.cwd.clone(),
             env: self.env.clone(),
             max_memory: self.max_memory,
@@ -104,7 +104,8 @@ pub(super) fn client(
     is_streamed: bool,
     timeout: Option<Duration>,
 ) -> Result<BoxService, Diagnostic> {
-    let socket = context.socket.clone().unwrap_or_default();
+    let door = context.door.clone();
+    let path = door.as_ref().map(|door| door.path()).unwrap_or_default();
     let limits = Limits {
         connect_timeout: Duration::from_secs(60),
         timeout: LONG,
@@ -116,8 +117,12 @@ pub(super) fn client(
         header_bytes: 1 << 20,
         is_body_first: !is_streamed,
     };
-    let client = Arc::new(Client::new(context.name, Address::Unix(socket), limits, context.cores));
-    Ok(BoxService::from_fn(move |request| answer(Arc::clone(&client), request)))
+    let client = Arc::new(Client::new(context.name, Address::Unix(path), limits, context.cores));
+    Ok(BoxService::from_fn(move |request| {
+        // The path leads there as long as the door is open.
+        let _open = &door;
+        answer(Arc::clone(&client), request)
+    }))
 }
 
 async fn answer(client: Arc<Client>, mut request: Request) -> Response {

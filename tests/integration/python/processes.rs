@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::tempdir;
 
@@ -96,6 +97,45 @@ fn a_client_that_sends_slowly_holds_none_of_its_threads() {
         slow.send(bytes(200_000 - "its beginning".len())).unwrap();
         assert_eq!(slow.answer().unwrap().status, 200);
     }
+}
+
+#[test]
+fn a_client_that_reads_slowly_holds_none_of_its_threads() {
+    let gateway = hosted("threads: 1");
+    let slow = [(); 3].map(|()| {
+        let mut slow = gateway.connect();
+        slow.send(request("GET", "/apart/whole", &[], "")).unwrap();
+        slow.until(b"\r\n\r\n").unwrap();
+        slow
+    });
+    assert_eq!(get(&gateway.address(), "/apart/").status, 200);
+    for mut slow in slow {
+        assert_eq!(slow.exactly(20_000_000).unwrap().len(), 20_000_000);
+    }
+}
+
+#[test]
+fn a_process_without_file_descriptors_waits_a_moment_before_it_accepts_again() {
+    let folder = tempdir().unwrap();
+    let free = folder.path().join("free");
+    let yaml = format!(
+        "routes: [ {{ wsgi: {{ app: \"hosted:application\", path: {APPS}, python: \"{}\", isolation: process, \
+         env: {{ FREE: \"{}\" }} }} }} ]",
+        venv(),
+        free.display()
+    );
+    let gateway = TestGateway::with_at_most_files(&yaml, 100);
+    let mut hog = gateway.connect();
+    hog.send(request("GET", "/hog", &[], "")).unwrap();
+    hog.until(b"all taken").unwrap();
+    let begun = Instant::now();
+    let mut waiting = gateway.connect();
+    waiting.send(request("GET", "/", &[], "")).unwrap();
+    let failed = "failed to accept a connection";
+    eventually("several failures", || (gateway.log().count(failed) >= 4).then_some(()));
+    assert!(begun.elapsed() >= Duration::from_millis(300), "it tries again at once:\n{}", gateway.log());
+    std::fs::write(free, "").unwrap();
+    assert_eq!(waiting.answer().unwrap().status, 200);
 }
 
 #[test]
@@ -308,6 +348,28 @@ fn nothing_is_left_behind_when_the_gateway_ends() {
     gateway.signal("TERM");
     assert!(gateway.wait().success());
     assert!(processes.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()));
+}
+
+#[test]
+fn a_supervisor_that_is_killed_leaves_no_file() {
+    let folder = tempdir().unwrap();
+    let yaml = "routes: [ { wsgi: { app: \"hosted:application\", path: \"${APPS}\", isolation: process } } ]";
+    let mut gateway = start_with(yaml, &[], &[("TMPDIR", folder.path())]);
+    assert_eq!(get(&gateway.address(), "/").status, 200);
+    let left =
+        || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let processes = gateway.workers();
+    gateway.signal("KILL");
+    gateway.wait();
+    eventually("all processes to leave", || {
+        let is_gone = |pid: &u32| {
+            let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // Without a parent that waits for it, it may stay as a zombie.
+            state.is_empty() || state.contains(") Z ")
+        };
+        processes.iter().all(is_gone).then_some(())
+    });
+    assert!(left().is_empty(), "{:?}", left());
 }
 
 #[test]

@@ -1,0 +1,46 @@
+//! The environment of a process that runs as another user.
+//!
+//! The supervisor's may hold the secrets of all applications, and is not for those who run as somebody else: they have what
+//! any program needs, their user's own, and what `env` says.
+
+use std::ffi::OsString;
+
+use tokio::process::Command;
+
+use crate::backend::Wanted;
+use crate::listener::owner::Login;
+
+/// What any program may need: where programs and libraries are, language and time, how to log.
+const KEPT: [&str; 9] = [
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "VIRTUAL_ENV",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "VESTIBULE_LOG",
+    "RUST_LOG",
+    "NO_COLOR",
+];
+
+/// Gives a command the environment, the working directory and the user that an application asks for.
+pub(crate) fn apply(wanted: &Wanted, command: &mut Command) {
+    if let Some(login) = &wanted.user {
+        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_kept(name))).envs(of_user(login));
+        command.uid(login.user).gid(login.group);
+    }
+    command.envs(wanted.env.iter().map(|(name, value)| (name, value)));
+    if let Some(folder) = &wanted.folder {
+        command.current_dir(folder);
+    }
+}
+
+fn is_kept(name: &OsString) -> bool {
+    name.to_str().is_some_and(|name| KEPT.contains(&name) || name.starts_with("LC_"))
+}
+
+/// What a login sets; nothing for a number that is nobody's.
+fn of_user(login: &Login) -> Vec<(&'static str, String)> {
+    let Some(account) = &login.account else { return Vec::new() };
+    vec![("HOME", account.home.clone()), ("USER", account.name.clone()), ("LOGNAME", account.name.clone())]
+}
