@@ -63,8 +63,7 @@ impl Call {
         // SAFETY: the caller's; a sheet holds its own tree, of which the template's element and its strings are parts.
         unsafe {
             let element = template.element.as_ref()?;
-            let attributes =
-                [("match", template.pattern), ("name", template.name), ("mode", template.mode)];
+            let attributes = [("match", template.pattern), ("name", template.name), ("mode", template.mode)];
             let attributes = attributes.into_iter().filter(|(_, value)| !value.is_null());
             let attributes: Vec<_> =
                 attributes.map(|(name, value)| format!("{name}=\"{}\"", text(value))).collect();
