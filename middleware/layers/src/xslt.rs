@@ -265,6 +265,8 @@ fn cause(error: &XsltError, on: On) -> Cause {
         XsltError::Limit(Limit::InputBytes) => sender(Cause::BodyTooLarge),
         XsltError::Fetch { .. } => Cause::BadGateway,
         XsltError::ContentEncoding(_) => sender(Cause::UnsupportedMediaType),
+        // Who else would send a zero byte?
+        XsltError::Parameter { .. } => Cause::BadRequest,
         XsltError::NotWellFormed(_)
         | XsltError::Body(_)
         | XsltError::Limit(Limit::Depth | Limit::Entities | Limit::Text) => sender(Cause::BadRequest),
