@@ -4,6 +4,7 @@ mod check;
 mod doctor;
 mod flow;
 mod routes;
+mod xslt;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ Examples:
   kill -HUP PID                     reloads the file without losing a request
   vestibule routes vestibule.yaml   shows which application answers what, through which layers
   vestibule doctor vestibule.yaml   tries which WSGI applications can share a process, and how
+  vestibule xslt run a.xsl b.xml    writes what the layer `xslt` would make of a document
 
 A small vestibule.yaml:
   listen: 127.0.0.1:8000
@@ -96,6 +98,9 @@ enum Command {
         #[arg(default_value = "vestibule.yaml")]
         file: PathBuf,
     },
+    /// Runs stylesheets by hand, as the layer `xslt` would
+    #[command(subcommand)]
+    Xslt(xslt::Command),
     /// Imports applications on behalf of `doctor`, and writes down how they are
     #[command(hide = true)]
     Probe(doctor::Probe),
@@ -122,15 +127,18 @@ pub fn main() -> ! {
         Command::Run { .. } => Process::Supervisor,
         Command::Worker { generation, .. } => Process::Worker { generation },
         Command::Application { generation, .. } => Process::Application { generation },
-        Command::Check { .. } | Command::Routes { .. } | Command::Doctor { .. } | Command::Probe(_) => {
-            Process::Command
-        }
+        Command::Check { .. }
+        | Command::Routes { .. }
+        | Command::Doctor { .. }
+        | Command::Xslt(_)
+        | Command::Probe(_) => Process::Command,
     });
     let status = match command {
         Command::Run { file } => run(&file),
         Command::Check { file } => check::run(&file),
         Command::Routes { file } => routes::run(&file),
         Command::Doctor { file } => doctor::run(&file),
+        Command::Xslt(command) => xslt::run(command),
         Command::Probe(probe) => probe.run(),
         Command::Worker { .. } => worker::run(),
         Command::Application { .. } => application::run(),

@@ -70,6 +70,7 @@ pub use service::{Answer, BoxLayer, BoxService, Request, Response};
 pub use stamp::Stamp;
 pub use subrequest::Root;
 use vestibule_config::{Diagnostic, Kind, Settings};
+pub use xslt::trial;
 
 /// A kind of layer: what the configuration knows of it, and how its settings become a layer.
 pub struct LayerKind {

@@ -27,6 +27,7 @@
 //! Place it inside of `compress`, and outside of `decompress` (`on: response`) where what is inside compresses by itself.
 
 mod documents;
+mod faults;
 mod files;
 mod library;
 mod on_error;
@@ -35,6 +36,7 @@ mod sheets;
 mod source;
 mod store;
 mod totals;
+pub mod trial;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -47,7 +49,9 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use http_environ::{RequestId, Template, View};
 use tower::{Layer, ServiceExt as _};
-use tower_xslt::{Cache, InputKind, Limit, Limits, On, Policy, SourceFile, StoodIn, XsltError, XsltLayer};
+use tower_xslt::{
+    Cache, InputKind, Limit, Limits, On, Otherwise, Policy, SourceFile, StoodIn, XsltError, XsltLayer,
+};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, sets_nothing};
 
 use documents::{Documents, Listed};
@@ -127,6 +131,42 @@ impl Settings {
     }
 }
 
+impl Settings {
+    fn policy(&self) -> Policy {
+        let mut policy = Policy::default();
+        policy.folders.clone_from(&self.folders);
+        policy
+    }
+
+    fn store(&self) -> Arc<Store> {
+        Arc::new(Store::new(self.limits.input_bytes, self.limits.time))
+    }
+
+    /// The layer with all other settings, but for those of logs and watching.
+    fn equip(&self, layer: XsltLayer, store: Arc<Store>, otherwise: Otherwise) -> XsltLayer {
+        let documents = Documents { listed: self.documents.clone(), places: self.source.places(), store };
+        let params = Arc::clone(&self.params);
+        let layer = layer
+            .documents(documents)
+            .on(self.on)
+            .input(self.input)
+            .limits(self.limits.clone())
+            .params(move |request| {
+                let view = View::of_parts(request);
+                let text =
+                    |template: &Template| String::from_utf8_lossy(&template.render(&view)).into_owned();
+                params.iter().map(|(name, template)| (name.clone(), text(template))).collect()
+            })
+            .otherwise(otherwise)
+            // The error travels beside this answer, and `rescue` makes the one that is sent.
+            .on_error(|_, _| http::Response::new(Bytes::new()));
+        match self.cache {
+            Some(size) => layer.cache(Cache::new(bytes(size))),
+            None => layer,
+        }
+    }
+}
+
 fn limits(reader: &mut Reader<'_>) -> Limits {
     let mut limits = Limits::default();
     limits.input_bytes = reader.optional("max_input").map_or(limits.input_bytes, bytes);
@@ -143,34 +183,11 @@ fn bytes(size: Size) -> usize {
 }
 
 fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
-    let mut policy = Policy::default();
-    policy.folders.clone_from(&settings.folders);
+    let policy = settings.policy();
     let (otherwise, fallback) = settings.on_error.build(&policy)?;
-    let store = Arc::new(Store::new(settings.limits.input_bytes, settings.limits.time));
-    let documents = Documents {
-        listed: settings.documents.clone(),
-        places: settings.source.places(),
-        store: Arc::clone(&store),
-    };
-    let params = Arc::clone(&settings.params);
-    let (layer, library) = settings.source.layer(policy, store)?;
-    let layer = layer
-        .documents(documents)
-        .on(settings.on)
-        .input(settings.input)
-        .limits(settings.limits.clone())
-        .params(move |request| {
-            let view = View::of_parts(request);
-            let text = |template: &Template| String::from_utf8_lossy(&template.render(&view)).into_owned();
-            params.iter().map(|(name, template)| (name.clone(), text(template))).collect()
-        })
-        .otherwise(otherwise)
-        // The error travels beside this answer, and `rescue` makes the one that is sent.
-        .on_error(|_, _| http::Response::new(Bytes::new()));
-    let layer = match settings.cache {
-        Some(size) => layer.cache(Cache::new(bytes(size))),
-        None => layer,
-    };
+    let store = settings.store();
+    let (layer, library) = settings.source.layer(policy, Arc::clone(&store))?;
+    let layer = settings.equip(layer, store, otherwise);
     let watched = layer.stylesheet().into_iter().chain(fallback).filter(|_| settings.watch);
     let watched =
         watched.flat_map(|stylesheet| stylesheet.files().iter().filter_map(stamp).collect::<Vec<_>>());
@@ -248,6 +265,8 @@ fn cause(error: &XsltError, on: On) -> Cause {
         XsltError::Limit(Limit::InputBytes) => sender(Cause::BodyTooLarge),
         XsltError::Fetch { .. } => Cause::BadGateway,
         XsltError::ContentEncoding(_) => sender(Cause::UnsupportedMediaType),
+        // Who else would send a zero byte?
+        XsltError::Parameter { .. } => Cause::BadRequest,
         XsltError::NotWellFormed(_)
         | XsltError::Body(_)
         | XsltError::Limit(Limit::Depth | Limit::Entities | Limit::Text) => sender(Cause::BadRequest),

@@ -136,8 +136,12 @@ pub struct Stylesheet {
     pub strip_spaces: *mut c_void,
     /// `stripAll`
     pub strip_all: c_int,
-    /// `cdataSection` to `keys`: seventeen pointers that are none of our business
-    pub tables: [*mut c_void; 17],
+    /// `cdataSection`, `variables`
+    pub parts: [*mut c_void; 2],
+    /// Its own templates, without those of imports
+    pub templates: *mut Template,
+    /// `templatesHash` to `keys`: fourteen pointers that are none of our business
+    pub tables: [*mut c_void; 14],
     /// xsl:output's method
     pub method: *const c_char,
     /// Its namespace
@@ -162,12 +166,14 @@ pub struct Stylesheet {
     pub media_type: *const c_char,
 }
 
-/// `xsltTemplate`, up to `elem`
+/// `xsltTemplate`, up to `time`
 #[repr(C)]
 #[derive(Debug)]
 pub struct Template {
-    /// `next`, `style`
-    pub links: [*mut c_void; 2],
+    /// The next one of the sheet
+    pub next: *mut Template,
+    /// The sheet
+    pub style: *mut Stylesheet,
     /// Its match attribute
     pub pattern: *const c_char,
     /// `priority`
@@ -184,6 +190,14 @@ pub struct Template {
     pub content: *mut Node,
     /// The element itself
     pub element: *mut Node,
+    /// `inheritedNsNr`
+    pub inherited_count: c_int,
+    /// `inheritedNs`
+    pub inherited: *mut c_void,
+    /// How often it was called by runs that were profiled
+    pub calls: c_int,
+    /// What these took without the templates that they called, in 10 µs
+    pub time: c_ulong,
 }
 
 /// `xsltTransformContext`, up to `opCount`

@@ -39,6 +39,12 @@ fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
         field!("_xsltTemplate", "name", Template, name),
         field!("_xsltTemplate", "mode", Template, mode),
         field!("_xsltTemplate", "elem", Template, element),
+        field!("_xsltTemplate", "next", Template, next),
+        field!("_xsltTemplate", "nbCalls", Template, calls),
+        field!("_xsltTemplate", "time", Template, time),
+        ("XSLT_TIMESTAMP_TICS_PER_SEC".to_owned(), 100_000),
+        field!("_xsltStylesheet", "templates", Stylesheet, templates),
+        field!("_xsltTransformContext", "profile", TransformContext, profile),
         field!("_xsltTransformContext", "templNr", TransformContext, template_count),
         field!("_xsltTransformContext", "templTab", TransformContext, template_table),
         field!("_xsltTransformContext", "node", TransformContext, node),
@@ -103,7 +109,7 @@ fn probe(expressions: &[&str]) -> Vec<usize> {
     let lines = lines.concat();
     let source = format!(
         "#include <stddef.h>\n#include <stdio.h>\n#include <libxml/xpath.h>\n#include <libxml/HTMLparser.h>\n\
-         #include <libxslt/xsltInternals.h>\n#include <libxslt/security.h>\nint main(void) {{\n{lines}    return 0;\n}}\n"
+         #include <libxslt/xsltInternals.h>\n#include <libxslt/security.h>\n#include <libxslt/xsltutils.h>\nint main(void) {{\n{lines}    return 0;\n}}\n"
     );
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (file, program) = (folder.path().join("probe.c"), folder.path().join("probe"));

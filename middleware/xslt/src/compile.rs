@@ -133,7 +133,7 @@ impl Compiler {
         };
         // SAFETY: the sheet was just compiled.
         let output = unsafe { OutputSpec::read(table, style) };
-        let sheet = Sheet { engine: self.engine, style, output };
+        let sheet = Sheet { engine: self.engine, style, output, is_profiled: false };
         if scope.with(|current| current.denied.is_some()) {
             return Err(refusal(&scope));
         }

@@ -136,6 +136,9 @@ impl Sheet {
             return Outcome::Failed;
         };
         let raw = context.pointer.as_ptr();
+        if self.is_profiled {
+            context.profile();
+        }
         let result = stop.during(&context, || {
             // SAFETY: context, sheet and tree belong together; the list of parameters ends with null and outlives the
             // call. A run of libxslt writes to nothing but its context, its result and the tree it was given.

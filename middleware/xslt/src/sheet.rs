@@ -61,6 +61,8 @@ pub(crate) struct Sheet {
     pub(crate) engine: &'static Engine,
     pub(crate) style: NonNull<libxslt_sys::Stylesheet>,
     pub(crate) output: OutputSpec,
+    /// Runs count in the sheet itself: there is one at a time, see `profile`.
+    pub(crate) is_profiled: bool,
 }
 
 // SAFETY: libxslt changes a compiled sheet no more: templates, keys, attribute sets and extension elements are resolved

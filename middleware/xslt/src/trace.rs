@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_int};
 use std::fmt;
 
-use libxslt_sys::{ATTRIBUTE_NODE, ELEMENT_NODE, NAMESPACE_DECL, Node, Table, TransformContext};
+use libxslt_sys::{ATTRIBUTE_NODE, ELEMENT_NODE, NAMESPACE_DECL, Node, Table, Template, TransformContext};
 
 use crate::current::text;
 use crate::error::Place;
@@ -43,15 +43,7 @@ impl Trace {
             let count = usize::try_from(context.template_count).unwrap_or(0);
             let templates = (0..count).rev().take(MOST_CALLS).filter_map(|index| {
                 let template = (*context.template_table.add(index)).as_ref()?;
-                let element = template.element.as_ref()?;
-                let attributes =
-                    [("match", template.pattern), ("name", template.name), ("mode", template.mode)];
-                let attributes = attributes.into_iter().filter(|(_, value)| !value.is_null());
-                let attributes: Vec<_> =
-                    attributes.map(|(name, value)| format!("{name}=\"{}\"", text(value))).collect();
-                let file = path_of(&text(element.document.as_ref()?.url));
-                let line = line_of(table, element)?;
-                Some(Call { template: attributes.join(" "), place: Place { file, line, column: None } })
+                Call::of(table, template)
             });
             let templates = templates.collect();
             let node = context.node.as_ref().filter(|node| node.kind != NAMESPACE_DECL);
@@ -60,6 +52,24 @@ impl Trace {
                 line: node.and_then(|node| line_of(table, node)),
                 templates,
             }
+        }
+    }
+}
+
+impl Call {
+    /// # Safety
+    /// The template is one of a sheet that is alive.
+    pub(crate) unsafe fn of(table: &Table, template: &Template) -> Option<Self> {
+        // SAFETY: the caller's; a sheet holds its own tree, of which the template's element and its strings are parts.
+        unsafe {
+            let element = template.element.as_ref()?;
+            let attributes = [("match", template.pattern), ("name", template.name), ("mode", template.mode)];
+            let attributes = attributes.into_iter().filter(|(_, value)| !value.is_null());
+            let attributes: Vec<_> =
+                attributes.map(|(name, value)| format!("{name}=\"{}\"", text(value))).collect();
+            let file = path_of(&text(element.document.as_ref()?.url));
+            let line = line_of(table, element)?;
+            Some(Self { template: attributes.join(" "), place: Place { file, line, column: None } })
         }
     }
 }

@@ -116,6 +116,12 @@ impl Context {
         }
     }
 
+    /// Has the run count what its templates take, in the sheet.
+    pub(crate) fn profile(&self) {
+        // SAFETY: the context is ours and alive, and nothing runs in it yet.
+        unsafe { (*self.pointer.as_ptr()).profile = 1 }
+    }
+
     pub(crate) fn state(&self) -> c_int {
         // SAFETY: the context is ours and alive.
         unsafe { (*self.pointer.as_ptr()).state }

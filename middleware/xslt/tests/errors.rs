@@ -177,31 +177,6 @@ fn a_document_that_is_no_stylesheet() {
 }
 
 #[test]
-fn a_parameter_with_nul() {
-    let sheet = write(&["<xsl:template match='/'/>"]);
-    let params = [("p".to_owned(), "a\0b".to_owned())];
-    let sheet = Stylesheet::compile([sheet.path.clone()], &Policy::default()).unwrap();
-    let error = sheet.transform(b"<a/>".as_slice(), &params, &Limits::default()).unwrap_err();
-    assert!(matches!(error, XsltError::Parameter { .. }), "{error:?}");
-}
-
-#[test]
-fn parameters_are_strings_whatever_they_hold() {
-    let sheet = write(&[
-        "<xsl:output method='text'/><xsl:param name='p'/>",
-        "<xsl:template match='/'><xsl:value-of select='$p'/></xsl:template>",
-    ]);
-    let sheet = Stylesheet::compile([sheet.path.clone()], &Policy::default()).unwrap();
-    for value in
-        ["it's", "\"both\" and 'both'", "document('/etc/passwd')", "{/a}", "", "é€", "&amp;<a>", "1 + 1"]
-    {
-        let params = [("p".to_owned(), value.to_owned())];
-        let output = sheet.transform(b"<a/>".as_slice(), &params, &Limits::default()).unwrap();
-        assert_eq!(output.bytes, value);
-    }
-}
-
-#[test]
 fn threads_share_a_sheet() {
     let sheet = write(&[
         "<xsl:output method='text'/><xsl:param name='p'/><xsl:key name='k' match='i' use='@k'/>",

@@ -21,6 +21,14 @@ async fn an_answer_is_transformed_with_parameters_of_the_request() {
 }
 
 #[tokio::test]
+async fn what_a_client_sends_is_a_string_to_the_sheet() {
+    let service = pages("{ stylesheet: theme.xsl, params: { path: \"{PATH_INFO}\" } }", "<page>hello</page>");
+    let sent = service.answer(get("/%01'%22%7BHOST%7D%3Cb%3E")).await;
+    // What HTML cannot hold is left out of it.
+    assert_eq!(text(sent.into_body()).await, "<h1>/'\"{HOST}&lt;b&gt;: hello</h1>\n");
+}
+
+#[tokio::test]
 async fn sheets_of_a_list_are_applied_in_its_order() {
     let service = pages("{ stylesheet: [wrap.xsl, theme.xsl] }", "<x>inside</x>");
     assert_eq!(text(service.answer(get("/")).await.into_body()).await, "<h1>nowhere: wrapped inside</h1>\n");

@@ -49,6 +49,8 @@ fn status(error: &XsltError, on: On) -> StatusCode {
         XsltError::Limit(Limit::Time) => StatusCode::GATEWAY_TIMEOUT,
         XsltError::Limit(Limit::InputBytes) => sender(StatusCode::PAYLOAD_TOO_LARGE, StatusCode::BAD_GATEWAY),
         XsltError::ContentEncoding(_) => sender(StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::BAD_GATEWAY),
+        // Who else would send a zero byte?
+        XsltError::Parameter { .. } => StatusCode::BAD_REQUEST,
         XsltError::NotWellFormed(_)
         | XsltError::Body(_)
         | XsltError::Limit(Limit::Depth | Limit::Entities | Limit::Text) => {
