@@ -22,7 +22,8 @@ use vestibule_config::Source;
 use vestibule_layers::{Body, BoxService};
 
 use self::places::{Place, Places};
-use crate::backend::{self, Context, LocalRedirects, Wanted};
+use crate::backend::processes::{Hosting, Runs};
+use crate::backend::{self, Context, LocalRedirects};
 use crate::gateway::SOFTWARE;
 use crate::supervisor::control::{Control, Order, Report};
 use crate::supervisor::watched::Watched;
@@ -52,7 +53,7 @@ pub(crate) fn run() -> u8 {
 /// What it runs.
 struct Application {
     service: BoxService,
-    wanted: Wanted,
+    hosting: Hosting,
     drain: Duration,
 }
 
@@ -88,18 +89,19 @@ async fn serve() -> io::Result<()> {
 fn build(source: &Source) -> Result<Application, Report> {
     let config = worker::load(source)?;
     let all = hosted::all(&config);
-    let Some(hosted) = all.first() else {
+    let Some((hosted, Runs::Backend(hosting))) = all.first().map(|hosted| (hosted, &hosted.wanted.runs))
+    else {
         let reason = "the configuration has no application with processes of its own".into();
         return Err(Report::Failed { configuration: false, reason });
     };
     let redirects = LocalRedirects::default();
     let context =
         Context { name: &hosted.name, config: &config, cores: 1, redirects: &redirects, door: None };
-    let service = (hosted.processes.build)(&hosted.component.settings, &context).map_err(|mistake| {
+    let service = (hosting.build)(&hosted.component.settings, &context).map_err(|mistake| {
         let reason = vestibule_config::Diagnostics::from(mistake).render(logs::colored());
         Report::Failed { configuration: true, reason }
     })?;
-    Ok(Application { service, wanted: hosted.wanted.clone(), drain: config.drain })
+    Ok(Application { service, hosting: hosting.clone(), drain: config.drain })
 }
 
 /// Takes connections as ordered, and asks to be replaced when it is worn out, until the order to end.
@@ -110,7 +112,7 @@ async fn serve_until_drain(
     connections: &mut JoinSet<()>,
 ) -> io::Result<()> {
     let mut listener = None;
-    let places = Places::new(application.wanted.at_once);
+    let places = Places::new(application.hosting.at_once);
     let mut worn_out = pin!(backend::worn_out());
     let mut look = time::interval(LOOK);
     // Why it should be replaced, and when the supervisor was told.
@@ -136,7 +138,7 @@ async fn serve_until_drain(
             Some(_) = connections.join_next() => {}
             reason = &mut worn_out, if worn.is_none() => worn = Some((reason, None)),
             _ = look.tick() => {
-                worn = worn.or_else(|| Some((too_much_memory(application.wanted.max_memory)?, None)));
+                worn = worn.or_else(|| Some((too_much_memory(application.hosting.max_memory)?, None)));
             }
         }
         if let Some((reason, told)) = &mut worn
@@ -149,7 +151,9 @@ async fn serve_until_drain(
 }
 
 fn listen(socket: OwnedFd) -> io::Result<UnixListener> {
-    UnixListener::from_std(std::os::unix::net::UnixListener::from(socket))
+    let listener = std::os::unix::net::UnixListener::from(socket);
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
 }
 
 /// Answers the request of a connection.

@@ -3,12 +3,14 @@
 //! A new backend is one new file, which holds its settings and its `KIND`, its `mod` line and one row in
 //! [`KINDS`].
 
+mod command;
 mod fastcgi;
 mod folder;
 #[cfg(test)]
 mod from_yaml;
 mod http;
 mod local_redirect;
+pub(crate) mod processes;
 mod redirect;
 mod respond;
 mod scgi;
@@ -17,7 +19,6 @@ mod upstream;
 mod uwsgi;
 pub(crate) mod wsgi;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ use vestibule_config::{Config, Diagnostic, Kind, Settings};
 use vestibule_layers::BoxService;
 
 pub use self::local_redirect::LocalRedirects;
+use self::processes::Wanted;
 use crate::listener::Door;
-use crate::listener::owner::Login;
 
 /// A kind of backend: what the configuration knows of it, and how its settings become a service.
 pub struct BackendKind {
@@ -34,35 +35,8 @@ pub struct BackendKind {
     pub kind: Kind,
     /// Builds the service. All that can fail fails here, before a request is there.
     pub build: fn(&Settings, &Context<'_>) -> Result<BoxService, Diagnostic>,
-    /// How it runs in processes of its own, if it can.
-    pub processes: Option<Processes>,
-}
-
-/// How a kind of backend runs in processes of its own (`application.rs`).
-pub struct Processes {
-    /// What the settings ask for; `None` where it runs in the workers.
-    pub wanted: fn(&Settings) -> Option<Wanted>,
-    /// Builds what such a process serves; the workers' `build` leads there.
-    pub build: fn(&Settings, &Context<'_>) -> Result<BoxService, Diagnostic>,
-}
-
-/// The processes that an application asks for.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// How many there are.
-    pub count: usize,
-    /// How many requests each of them takes at once.
-    pub at_once: usize,
-    /// How many more requests wait until one of them takes them.
-    pub waiting: usize,
-    /// The user and the group that they run as; those of the supervisor by default.
-    pub user: Option<Login>,
-    /// Their working directory; that of the supervisor by default.
-    pub folder: Option<PathBuf>,
-    /// What their environment has beside the supervisor's, or what is left of that for another user.
-    pub env: Vec<(String, String)>,
-    /// With more memory than this, in bytes, one is replaced.
-    pub max_memory: Option<u64>,
+    /// The processes of its own that its settings ask for, if it can have some.
+    pub processes: Option<fn(&Settings) -> Option<Wanted>>,
 }
 
 /// What a backend may know of the gateway that it is built for.

@@ -6,6 +6,7 @@ mod flow;
 mod routes;
 mod xslt;
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 use vestibule_config::{Config, Diagnostics};
 
 use crate::logs::Process;
+use crate::supervisor::program::exec::exec;
 use crate::supervisor::{self, StartError};
 use crate::{application, backend, gateway, logs, worker};
 
@@ -118,6 +120,16 @@ enum Command {
         #[arg(long)]
         generation: u64,
     },
+    /// Becomes a program that runs an application, on behalf of `run`
+    #[command(hide = true)]
+    Program {
+        /// The process that it ends with
+        #[arg(long)]
+        parent: i32,
+        /// The program and its arguments
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
 }
 
 /// Does what the command line says, and ends this process.
@@ -131,7 +143,8 @@ pub fn main() -> ! {
         | Command::Routes { .. }
         | Command::Doctor { .. }
         | Command::Xslt(_)
-        | Command::Probe(_) => Process::Command,
+        | Command::Probe(_)
+        | Command::Program { .. } => Process::Command,
     });
     let status = match command {
         Command::Run { file } => run(&file),
@@ -142,6 +155,10 @@ pub fn main() -> ! {
         Command::Probe(probe) => probe.run(),
         Command::Worker { .. } => worker::run(),
         Command::Application { .. } => application::run(),
+        Command::Program { parent, command } => {
+            tell(&exec(parent, &command));
+            COULD_NOT_START
+        }
     };
     drop(flush);
     backend::exit(status)

@@ -4,7 +4,8 @@ use std::io;
 
 use vestibule_config::{Component, Config, Only, Route, Source, Target};
 
-use crate::backend::{KINDS, Processes, Wanted};
+use crate::backend::KINDS;
+use crate::backend::processes::Wanted;
 
 /// An application that runs in processes of its own.
 pub(crate) struct Hosted<'a> {
@@ -12,7 +13,6 @@ pub(crate) struct Hosted<'a> {
     /// What the configuration knows it by.
     only: Only<'a>,
     pub(crate) component: &'a Component,
-    pub(crate) processes: &'static Processes,
     pub(crate) wanted: Wanted,
 }
 
@@ -55,7 +55,6 @@ fn add_routes<'a>(all: &mut Vec<Hosted<'a>>, routes: &'a [Route]) {
 
 fn add<'a>(all: &mut Vec<Hosted<'a>>, component: &'a Component, name: &str, only: Only<'a>) {
     let row = KINDS.iter().find(|row| std::ptr::eq(&raw const row.kind, component.kind));
-    let Some(processes) = row.and_then(|row| row.processes.as_ref()) else { return };
-    let Some(wanted) = (processes.wanted)(&component.settings) else { return };
-    all.push(Hosted { name: name.to_owned(), only, component, processes, wanted });
+    let Some(wanted) = row.and_then(|row| row.processes?(&component.settings)) else { return };
+    all.push(Hosted { name: name.to_owned(), only, component, wanted });
 }

@@ -58,6 +58,11 @@ impl Socket {
         }
     }
 
+    /// The same socket, for a process that is started.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.fd.try_clone()
+    }
+
     /// Where it listens.
     pub(crate) fn local(&self) -> &Local {
         &self.local

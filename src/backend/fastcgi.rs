@@ -26,8 +26,9 @@ use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, s
 use vestibule_layers::{BoxService, Cause, Request, Response, rescue};
 
 use self::script::{Found, NotFound, Script, Scripts};
-use super::upstream::address::Address;
+use super::command::Takes;
 use super::upstream::fastcgi::{Client, Limits};
+use super::upstream::target::Target;
 use super::upstream::{Reply, header_bytes, wait};
 use super::{BackendKind, Context, LocalRedirects, folder};
 
@@ -40,12 +41,12 @@ pub(super) static KIND: BackendKind = BackendKind {
         sets: sets_nothing,
     },
     build: |settings, context| build(settings.get(), context),
-    processes: None,
+    processes: Some(|settings| settings.get::<Settings>().target.as_ref()?.wanted()),
 };
 
 struct Settings {
-    /// Where the application listens: `HOST:PORT` or `unix:PATH`.
-    address: Option<Address>,
+    /// Where the application listens: `HOST:PORT` or `unix:PATH`, or else a `command` that starts it.
+    target: Option<Target>,
     /// The folder of the scripts, for the application, too. Without it, the application is asked without a script.
     root: Option<Spanned<PathBuf>>,
     /// The script that answers for a folder; index.php by default.
@@ -68,11 +69,9 @@ struct Settings {
 
 impl Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
-        let address: Spanned<String> = reader.required("address");
-        let known = if address.place.is_unknown() { None } else { reader.parse::<Address>(&address) };
         let place = reader.place();
         let settings = Self {
-            address: known.map(|known| known.in_folder(address.place.folder())),
+            target: Target::read(reader, Takes::PathOrStdin),
             root: reader.optional("root"),
             index: reader.or("index", Spanned::new("index.php".to_owned(), place.clone())),
             split: reader.or("split", vec![Spanned::new(".php".to_owned(), place)]),
@@ -108,7 +107,8 @@ impl Settings {
 }
 
 fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
-    let address = settings.address.clone().ok_or_else(|| Diagnostic::error("no address was read"))?;
+    let target = settings.target.as_ref().ok_or_else(|| Diagnostic::error("no address was read"))?;
+    let address = target.address(context)?;
     let limits = Limits {
         connect_timeout: settings.connect_timeout,
         timeout: settings.timeout,

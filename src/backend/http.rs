@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http_environ::View;
-use vestibule_config::{Kind, Reader, Settings as Checked, Spanned, sets_nothing};
+use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 use vestibule_layers::{BoxService, Request, Response, rescue};
 
 use self::connection::{Limits, Unanswered};
@@ -36,8 +36,9 @@ use self::headers::Host;
 pub(super) use self::outside::outside;
 use self::pool::Pool;
 use self::server::Server;
-use super::BackendKind;
+use super::command::{Command, Takes};
 use super::upstream::{header_bytes, wait};
+use super::{BackendKind, Context};
 
 pub(super) static KIND: BackendKind = BackendKind {
     kind: Kind {
@@ -47,13 +48,15 @@ pub(super) static KIND: BackendKind = BackendKind {
         read: |reader| Checked::new(Settings::read(reader)),
         sets: sets_nothing,
     },
-    build: |settings, context| Ok(build(settings.get(), context.cores)),
-    processes: None,
+    build: |settings, context| build(settings.get(), context),
+    processes: Some(|settings| Some(settings.get::<Settings>().command.as_ref()?.wanted())),
 };
 
 struct Settings {
     /// The servers, `HOST:PORT` or `unix:PATH`, taken in turn. A host is looked up whenever a connection is opened.
     servers: Vec<Server>,
+    /// How the supervisor starts them, in place of `servers`.
+    command: Option<Command>,
     /// How long a connection may take to open; 5s by default.
     connect_timeout: Duration,
     /// How long to wait for the answer, and then for each next piece of it; 60s by default.
@@ -72,8 +75,10 @@ struct Settings {
 
 impl Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
+        let command = Command::read(reader, Takes::Path);
         Self {
-            servers: servers(reader),
+            servers: servers(reader, command.is_some()),
+            command,
             connect_timeout: wait(reader, "connect_timeout", Duration::from_secs(5)),
             timeout: wait(reader, "timeout", Duration::from_secs(60)),
             idle_timeout: wait(reader, "idle_timeout", Duration::from_secs(4)),
@@ -84,7 +89,14 @@ impl Settings {
     }
 }
 
-fn servers(reader: &mut Reader<'_>) -> Vec<Server> {
+fn servers(reader: &mut Reader<'_>, are_started: bool) -> Vec<Server> {
+    if are_started {
+        if let Some(given) = reader.optional::<Spanned<Vec<String>>>("servers") {
+            let message = "there are `servers` and a `command`: programs that are started here get their sockets from here";
+            reader.mistake(&given.place, message);
+        }
+        return Vec::new();
+    }
     let given = reader.required::<Spanned<Vec<Spanned<String>>>>("servers");
     if given.is_empty() && !given.place.is_unknown() {
         reader.mistake(&given.place, "at least one server is needed").help("HOST:PORT or unix:PATH");
@@ -105,10 +117,14 @@ fn host(reader: &mut Reader<'_>) -> Host {
     }
 }
 
-fn build(settings: &Settings, cores: usize) -> BoxService {
+fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
+    let servers = match &settings.command {
+        None => settings.servers.clone(),
+        Some(command) => command.addresses(context)?.into_iter().map(Server::of_ours).collect(),
+    };
     let upstream = Arc::new(Upstream {
-        pool: Pool::new(cores, settings.servers.len(), settings.idle_connections),
-        servers: settings.servers.clone(),
+        pool: Pool::new(context.cores, servers.len(), settings.idle_connections),
+        servers,
         connect_timeout: settings.connect_timeout,
         limits: Limits {
             timeout: settings.timeout,
@@ -117,7 +133,7 @@ fn build(settings: &Settings, cores: usize) -> BoxService {
         },
         host: settings.host.clone(),
     });
-    BoxService::from_fn(move |request| Arc::clone(&upstream).answer(request))
+    Ok(BoxService::from_fn(move |request| Arc::clone(&upstream).answer(request)))
 }
 
 /// The servers and what leads to them.

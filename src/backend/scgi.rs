@@ -29,7 +29,7 @@ pub(super) static KIND: BackendKind = BackendKind {
         sets: sets_nothing,
     },
     build: |settings, context| single_use::build(settings.get(), put_head, context),
-    processes: None,
+    processes: Some(|settings| settings.get::<Settings>().wanted()),
 };
 
 /// Writes the netstring of the variables, the length of the body first; a NUL byte ends each name and each value.

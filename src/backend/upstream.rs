@@ -7,6 +7,7 @@ pub(super) mod failure;
 pub(super) mod fastcgi;
 pub(super) mod single_use;
 pub(super) mod spool;
+pub(super) mod target;
 
 use std::time::Duration;
 

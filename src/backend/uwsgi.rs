@@ -30,7 +30,7 @@ pub(super) static KIND: BackendKind = BackendKind {
         sets: sets_nothing,
     },
     build: |settings, context| single_use::build(settings.get(), put_head, context),
-    processes: None,
+    processes: Some(|settings| settings.get::<Settings>().wanted()),
 };
 
 /// modifier1 (0: a request for the default plugin), the size in two bytes, modifier2.

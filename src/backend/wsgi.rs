@@ -27,7 +27,7 @@ use vestibule_layers::{Answer, Body, BoxService, Cause, Request, rescue};
 
 use self::process::Process;
 use self::sendfile::{Handover, Sendfile};
-use super::{BackendKind, Context, Processes};
+use super::{BackendKind, Context};
 
 pub(super) static KIND: BackendKind = BackendKind {
     kind: Kind {
@@ -38,12 +38,9 @@ pub(super) static KIND: BackendKind = BackendKind {
         sets: sets_nothing,
     },
     build: |settings, context| build(settings.get(), context),
-    processes: Some(Processes {
-        wanted: |settings| {
-            let settings: &Settings = settings.get();
-            Some(settings.process.as_ref()?.wanted(settings.threads, settings.queue))
-        },
-        build: |settings, context| in_this_process(settings.get(), context),
+    processes: Some(|settings| {
+        let settings: &Settings = settings.get();
+        Some(settings.process.as_ref()?.wanted(settings.threads, settings.queue))
     }),
 };
 

@@ -8,7 +8,7 @@ use std::fs::Permissions;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -26,6 +26,11 @@ impl Door {
         Self(descriptor)
     }
 
+    /// Opens the way to a socket, or to the folder of some.
+    pub(crate) fn to(path: &Path) -> io::Result<Self> {
+        Ok(Self(rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?))
+    }
+
     /// The path by which this process connects, as long as it has the door.
     pub(crate) fn path(&self) -> PathBuf {
         format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
@@ -39,21 +44,22 @@ impl AsFd for Door {
 }
 
 impl Socket {
-    /// Binds a socket between processes of ours, and opens the way there. `waiting` connections may wait.
+    /// Binds a socket between processes of ours, and opens the way there. `waiting` connections may wait. It blocks, as programs
+    /// expect of their stdin.
     pub(crate) fn between(waiting: usize) -> io::Result<(Self, Door)> {
         let folder = tempfile::Builder::new()
             .prefix("vestibule-")
             .permissions(Permissions::from_mode(0o700))
             .tempdir()?;
         let path = folder.path().join("socket");
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let (family, flags) = (AddressFamily::UNIX, SocketFlags::CLOEXEC);
+        let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
         rustix::net::bind(&fd, &SocketAddrUnix::new(&path)?)?;
-        let door = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        let door = Door::to(&path)?;
         folder.close()?;
         rustix::net::listen(&fd, i32::try_from(waiting).unwrap_or(BACKLOG).min(BACKLOG))?;
         let address = Address::Unix(path);
-        Ok((Self { local: Local(address.clone()), address, fd, file: None }, Door(door)))
+        Ok((Self { local: Local(address.clone()), address, fd, file: None }, door))
     }
 }
 

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use tokio::process::Command;
 
-use crate::backend::Wanted;
+use crate::backend::processes::Wanted;
 use crate::listener::owner::Login;
 
 /// What any program may need: where programs and libraries are, language and time, how to log.

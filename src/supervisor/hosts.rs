@@ -3,20 +3,26 @@
 //! They listen on sockets that the supervisor has bound: what waits there outlives a process that crashes or is replaced. They
 //! end when the last worker of their generation has.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
+use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use vestibule_config::{Config, Source, SourceText};
 
 use super::StartError;
+use super::program::{Keeper, Listens};
 use super::role::Role;
 use super::slot::{Phase, Slot};
 use super::watched::Watched;
+use crate::backend::processes::{self, Program, Runs, Wanted};
 use crate::hosted::{self, Hosted};
+use crate::listener::owner::Login;
 use crate::listener::{Door, Socket};
 
 /// The processes of a generation's applications. Dropped, they are killed.
@@ -27,6 +33,8 @@ pub(super) struct Hosts {
     count: usize,
     sockets: Vec<Arc<Socket>>,
     doors: Vec<Arc<Door>>,
+    /// Those of the sockets that programs open.
+    folders: Vec<TempDir>,
 }
 
 impl Hosts {
@@ -38,21 +46,58 @@ impl Hosts {
         tell: &mpsc::Sender<Result<Watched, StartError>>,
     ) -> Result<Self, StartError> {
         let (phase, phases) = watch::channel(Phase::Build);
-        let mut hosts =
-            Self { phase, slots: JoinSet::new(), count: 0, sockets: Vec::new(), doors: Vec::new() };
+        let mut hosts = Self {
+            phase,
+            slots: JoinSet::new(),
+            count: 0,
+            sockets: Vec::new(),
+            doors: Vec::new(),
+            folders: Vec::new(),
+        };
         for hosted in hosted::all(config) {
-            let (socket, door) = Socket::between(hosted.wanted.waiting)?;
-            let socket = Arc::new(socket);
-            let count = hosted.wanted.count;
-            let slot = Arc::new(slot(generation, program, config, hosted, &[Arc::clone(&socket)])?);
-            for _ in 0..count {
-                hosts.slots.spawn(Arc::clone(&slot).keep(phases.clone(), tell.clone()));
+            hosts.count += hosted.wanted.count;
+            match &hosted.wanted.runs {
+                Runs::Backend(_) => {
+                    let socket = hosts.bind(hosted.wanted.waiting)?;
+                    let slot = Arc::new(slot(generation, program, config, &hosted, &[socket])?);
+                    for _ in 0..hosted.wanted.count {
+                        hosts.slots.spawn(Arc::clone(&slot).keep(phases.clone(), tell.clone()));
+                    }
+                }
+                Runs::Program(runs) => {
+                    for listens in hosts.listens(&hosted.wanted)? {
+                        let keeper = keeper(generation, program, &hosted, runs, listens);
+                        hosts.slots.spawn(keeper.keep(phases.clone(), tell.clone()));
+                    }
+                }
             }
-            hosts.count += count;
-            hosts.sockets.push(socket);
-            hosts.doors.push(Arc::new(door));
         }
         Ok(hosts)
+    }
+
+    /// A socket for all processes of an application, and the way there.
+    fn bind(&mut self, waiting: usize) -> io::Result<Arc<Socket>> {
+        let (socket, door) = Socket::between(waiting)?;
+        let socket = Arc::new(socket);
+        self.sockets.push(Arc::clone(&socket));
+        self.doors.push(Arc::new(door));
+        Ok(socket)
+    }
+
+    /// Where each process of a program listens.
+    fn listens(&mut self, wanted: &Wanted) -> io::Result<Vec<Listens>> {
+        if wanted.open_their_sockets() {
+            let folder = own_folder(wanted.user.as_ref())?;
+            self.doors.push(Arc::new(Door::to(folder.path())?));
+            let path = |number| folder.path().join(processes::socket_name(number));
+            let listens = (0..wanted.count).map(|number| Listens::Path(path(number))).collect();
+            self.folders.push(folder);
+            return Ok(listens);
+        }
+        let socket = self.bind(wanted.waiting)?;
+        let door = self.doors.last().map(Arc::clone);
+        let stdin = |door| Listens::Stdin(Arc::downgrade(&socket), door);
+        Ok(std::iter::repeat_n(door, wanted.count).flatten().map(stdin).collect())
     }
 
     /// The ways to them, for each application one.
@@ -72,25 +117,33 @@ impl Hosts {
 
     /// Has them end, and tells when they have.
     pub(super) fn poll_stopped(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if !self.sockets.is_empty() {
-            self.sockets.clear();
-            self.doors.clear();
-            self.phase.send_replace(Phase::Stop);
-        }
+        self.sockets.clear();
+        self.doors.clear();
+        self.phase.send_if_modified(|phase| std::mem::replace(phase, Phase::Stop) != Phase::Stop);
         while ready!(self.slots.poll_join_next(context)).is_some() {}
         Poll::Ready(())
     }
+}
+
+/// A folder of a user's own. Whoever reaches a socket in it can tell the application any user, address or scheme.
+fn own_folder(user: Option<&Login>) -> io::Result<TempDir> {
+    let folder =
+        tempfile::Builder::new().prefix("vestibule-").permissions(Permissions::from_mode(0o700)).tempdir()?;
+    if let Some(login) = user {
+        chown(folder.path(), Some(login.user), Some(login.group))?;
+    }
+    Ok(folder)
 }
 
 fn slot(
     generation: u64,
     program: &Path,
     config: &Config,
-    hosted: Hosted<'_>,
+    hosted: &Hosted<'_>,
     sockets: &[Arc<Socket>],
 ) -> io::Result<Slot> {
     let source = hosted.source(config)?;
-    let Hosted { name, wanted, .. } = hosted;
+    let (name, wanted) = (hosted.name.clone(), hosted.wanted.clone());
     let source = if wanted.folder.is_some() { absolute(&source)? } else { source };
     Ok(Slot {
         role: Role::Application { name, wanted },
@@ -101,6 +154,23 @@ fn slot(
         sockets: sockets.iter().map(Arc::downgrade).collect(),
         doors: Vec::new(),
     })
+}
+
+fn keeper(
+    generation: u64,
+    launcher: &Path,
+    hosted: &Hosted<'_>,
+    program: &Program,
+    listens: Listens,
+) -> Keeper {
+    Keeper {
+        name: hosted.name.as_str().into(),
+        generation,
+        launcher: launcher.to_path_buf(),
+        wanted: hosted.wanted.clone(),
+        program: program.clone(),
+        listens,
+    }
 }
 
 /// The same text, whose relative paths start from where they did, whatever the working directory.
@@ -115,8 +185,23 @@ pub(crate) fn try_all(config: &Config) -> Result<(), StartError> {
     let program = std::env::current_exe()?;
     crate::runtime::of_one_core()?.block_on(async {
         for hosted in hosted::all(config) {
-            slot(0, &program, config, hosted, &[])?.try_start().await?;
+            // Programs of others are not started: they might do more than start.
+            if let Runs::Backend(_) = hosted.wanted.runs {
+                slot(0, &program, config, &hosted, &[])?.try_start().await?;
+            }
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_enters_the_folder_of_an_application() {
+        let folder = own_folder(None).unwrap();
+        let mode = std::fs::metadata(folder.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::process::Command;
 
 use super::account;
-use crate::backend::Wanted;
+use crate::backend::processes::Wanted;
 
 /// What a process is started for.
 #[derive(Debug)]

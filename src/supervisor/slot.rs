@@ -307,7 +307,7 @@ async fn worn(control: &mut Control) -> String {
 }
 
 /// How a process ended: `exit status: 1`, `signal: 9 (SIGKILL)`.
-fn ended(status: &io::Result<ExitStatus>) -> String {
+pub(super) fn ended(status: &io::Result<ExitStatus>) -> String {
     match status {
         Ok(status) => status.to_string(),
         Err(error) => format!("its end is unknown: {error}"),

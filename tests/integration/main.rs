@@ -11,6 +11,7 @@ mod fuzz;
 mod harness;
 mod identity;
 mod layers;
+mod managed;
 mod patience;
 mod process;
 mod python;

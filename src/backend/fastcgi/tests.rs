@@ -13,7 +13,8 @@ fn read(yaml: &str) -> Result<Checked, String> {
 fn defaults_are_applied_and_paths_start_from_the_folder_of_the_file() {
     let read = read("{ address: \"unix:php.sock\", root: wiki, fallback: app/index.php }").unwrap();
     let settings: &Settings = read.get();
-    assert_eq!(settings.address.as_ref().unwrap().to_string(), "unix:/srv/php.sock");
+    let Some(Target::Address(address)) = &settings.target else { panic!("an address was given") };
+    assert_eq!(address.to_string(), "unix:/srv/php.sock");
     assert_eq!(**settings.root.as_ref().unwrap(), *Path::new("/srv/wiki"));
     assert_eq!((&**settings.index, settings.split.len(), settings.idle_connections), ("index.php", 1, 8));
     assert_eq!((settings.timeout, settings.idle_timeout), (Duration::from_secs(60), Duration::from_secs(1)));

@@ -20,6 +20,11 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// A server that this gateway starts.
+    pub(super) fn of_ours(address: Address) -> Self {
+        Self { address, host: HeaderValue::from_static("localhost") }
+    }
+
     /// The Host of requests that name the server itself.
     pub(super) fn host(&self) -> &HeaderValue {
         &self.host
@@ -56,7 +61,7 @@ impl FromStr for Server {
         let address: Address = text.parse()?;
         let host = match &address {
             Address::Tcp(..) => HeaderValue::from_str(text).map_err(|_| AddressError::Form)?,
-            Address::Unix(_) => HeaderValue::from_static("localhost"),
+            Address::Unix(_) | Address::Ours(..) => HeaderValue::from_static("localhost"),
         };
         Ok(Self { address, host })
     }

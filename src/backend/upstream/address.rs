@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustix::io::Errno;
@@ -12,12 +13,16 @@ use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::listener::Door;
+
 /// Where a server listens.
 #[derive(Clone, Debug)]
 pub(in crate::backend) enum Address {
     /// A name or an IP address, and a port.
     Tcp(String, u16),
     Unix(PathBuf),
+    /// Processes that the supervisor has started: the way to their socket, or to its folder, and its name there.
+    Ours(Arc<Door>, String),
 }
 
 /// What is wrong with the text of an [`Address`].
@@ -36,8 +41,14 @@ impl Address {
     pub(in crate::backend) fn in_folder(self, folder: &Path) -> Self {
         match self {
             Self::Unix(path) => Self::Unix(folder.join(path)),
-            tcp @ Self::Tcp(..) => tcp,
+            other => other,
         }
+    }
+
+    /// A socket of processes that the supervisor has started; empty is the name of the only one. Where none was started, as
+    /// for `check`, nobody asks.
+    pub(in crate::backend) fn of_ours(door: Option<&Arc<Door>>, name: String) -> Self {
+        door.map_or_else(|| Self::Unix("not started".into()), |door| Self::Ours(Arc::clone(door), name))
     }
 
     /// Opens a socket; all addresses of a name are tried.
@@ -49,6 +60,10 @@ impl Address {
                 Ok(Stream::Tcp(stream))
             }
             Self::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+            Self::Ours(door, name) if name.is_empty() => {
+                UnixStream::connect(door.path()).await.map(Stream::Unix)
+            }
+            Self::Ours(door, name) => UnixStream::connect(door.path().join(name)).await.map(Stream::Unix),
         }
     }
 }
@@ -59,6 +74,8 @@ impl fmt::Display for Address {
             Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp(host, port) => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Ours(_, name) if name.is_empty() => f.write_str("its processes"),
+            Self::Ours(_, name) => write!(f, "its process {name}"),
         }
     }
 }

@@ -15,21 +15,24 @@ use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
 use http_body::Body as _;
 use http_environ::View;
-use vestibule_config::{Diagnostic, Reader, Spanned};
+use vestibule_config::{Diagnostic, Reader};
 use vestibule_layers::{BoxService, Request, Response, rescue};
 
 use self::exchange::Exchange;
 use super::address::Address;
 use super::connection::Connection;
 use super::failure::{Failure, Unsendable};
+use super::target::Target;
 use super::{Reply, header_bytes, spool, wait};
+use crate::backend::command::Takes;
+use crate::backend::processes::Wanted;
 use crate::backend::{Context, LocalRedirects};
 
 /// The settings that SCGI and uwsgi have in common, which are all.
 #[derive(Clone)]
 pub(in crate::backend) struct Settings {
-    /// Where the application listens: `HOST:PORT` or `unix:PATH`.
-    address: Option<Address>,
+    /// Where the application listens: `HOST:PORT` or `unix:PATH`, or else a `command` that starts it.
+    target: Option<Target>,
     /// How long a connection may take to open; 5s by default.
     connect_timeout: Duration,
     /// How long to wait for the answer, and then for each next piece of it; 60s by default.
@@ -40,14 +43,16 @@ pub(in crate::backend) struct Settings {
 
 impl Settings {
     pub(in crate::backend) fn read(reader: &mut Reader<'_>) -> Self {
-        let address: Spanned<String> = reader.required("address");
-        let known = if address.place.is_unknown() { None } else { reader.parse::<Address>(&address) };
         Self {
-            address: known.map(|known| known.in_folder(address.place.folder())),
+            target: Target::read(reader, Takes::Path),
             connect_timeout: wait(reader, "connect_timeout", Duration::from_secs(5)),
             timeout: wait(reader, "timeout", Duration::from_secs(60)),
             header_bytes: header_bytes(reader),
         }
+    }
+
+    pub(in crate::backend) fn wanted(&self) -> Option<Wanted> {
+        self.target.as_ref()?.wanted()
     }
 }
 
@@ -60,7 +65,8 @@ pub(in crate::backend) fn build(
     put_head: PutHead,
     context: &Context<'_>,
 ) -> Result<BoxService, Diagnostic> {
-    let address = settings.address.clone().ok_or_else(|| Diagnostic::error("no address was read"))?;
+    let target = settings.target.as_ref().ok_or_else(|| Diagnostic::error("no address was read"))?;
+    let address = target.address(context)?;
     let settings = settings.clone();
     let redirects = context.redirects.clone();
     let application = Arc::new(Application { address, settings, put_head, redirects });

@@ -8,14 +8,12 @@ use http_environ::View;
 use vestibule_config::{Diagnostic, Reader, Size, Spanned};
 use vestibule_layers::{BoxService, Cause, Request, Response, rescue};
 
+use super::super::Context;
+use super::super::processes::{self, Hosting, Runs, Wanted};
 use super::super::upstream::Reply;
 use super::super::upstream::address::Address;
 use super::super::upstream::fastcgi::{Client, Limits};
-use super::super::{Context, Wanted};
-use crate::listener::owner::{self, Login};
-
-/// Each is a process with an interpreter of its own.
-const MOST_PROCESSES: usize = 1_000;
+use crate::listener::owner::Login;
 
 /// What is longer than any request: how long an answer may be silent is the application's own limit.
 const LONG: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -42,10 +40,11 @@ impl Process {
     /// Reads the keys of processes, which stand there only where some are wanted.
     pub(super) fn read(reader: &mut Reader<'_>, is_wanted: bool, env: &[(String, String)]) -> Option<Self> {
         let place = reader.place();
-        let (processes, user, cwd) = (reader.optional("processes"), login(reader), reader.optional("cwd"));
+        let (count, user, cwd) =
+            (processes::read_count(reader), processes::read_login(reader), reader.optional("cwd"));
         let max_memory = reader.optional::<Spanned<Size>>("max_memory");
         if !is_wanted {
-            let is_given = processes.is_some() || user.is_some() || cwd.is_some() || max_memory.is_some();
+            let is_given = count.is_some() || user.is_some() || cwd.is_some() || max_memory.is_some();
             if is_given {
                 let message = "`processes`, `user`, `cwd` and `max_memory` need `isolation: process`";
                 reader.mistake(&place, message);
@@ -54,7 +53,7 @@ impl Process {
         }
         let cwd = cwd.map(|folder: Spanned<PathBuf>| folder.value);
         let max_memory = max_memory.map(|most| most.0);
-        Some(Self { processes: count(reader, processes), user, cwd, env: env.to_vec(), max_memory })
+        Some(Self { processes: count.unwrap_or(1), user, cwd, env: env.to_vec(), max_memory })
     }
 
     /// Whether there is more than one.
@@ -66,32 +65,15 @@ impl Process {
     pub(super) fn wanted(&self, threads: usize, queue: usize) -> Wanted {
         Wanted {
             count: self.processes,
-            at_once: threads,
             waiting: queue,
             user: self.user.clone(),
             folder: self.cwd.clone(),
             env: self.env.clone(),
-            max_memory: self.max_memory,
-        }
-    }
-}
-
-fn count(reader: &mut Reader<'_>, given: Option<Spanned<usize>>) -> usize {
-    let Some(given) = given else { return 1 };
-    if !(1..=MOST_PROCESSES).contains(&given.value) {
-        reader.mistake(&given.place, format!("`processes` is from 1 to {MOST_PROCESSES}"));
-        return 1;
-    }
-    given.value
-}
-
-fn login(reader: &mut Reader<'_>) -> Option<Login> {
-    let given = reader.optional::<Spanned<String>>("user")?;
-    match owner::login(&given) {
-        Ok(login) => Some(login),
-        Err(error) => {
-            reader.mistake(&given.place, error.to_string());
-            None
+            runs: Runs::Backend(Hosting {
+                build: |settings, context| super::in_this_process(settings.get(), context),
+                at_once: threads,
+                max_memory: self.max_memory,
+            }),
         }
     }
 }
@@ -104,8 +86,7 @@ pub(super) fn client(
     is_streamed: bool,
     timeout: Option<Duration>,
 ) -> Result<BoxService, Diagnostic> {
-    let door = context.door.clone();
-    let path = door.as_ref().map(|door| door.path()).unwrap_or_default();
+    let address = Address::of_ours(context.door.as_ref(), String::new());
     let limits = Limits {
         connect_timeout: Duration::from_secs(60),
         timeout: LONG,
@@ -117,12 +98,8 @@ pub(super) fn client(
         header_bytes: 1 << 20,
         is_body_first: !is_streamed,
     };
-    let client = Arc::new(Client::new(context.name, Address::Unix(path), limits, context.cores));
-    Ok(BoxService::from_fn(move |request| {
-        // The path leads there as long as the door is open.
-        let _open = &door;
-        answer(Arc::clone(&client), request)
-    }))
+    let client = Arc::new(Client::new(context.name, address, limits, context.cores));
+    Ok(BoxService::from_fn(move |request| answer(Arc::clone(&client), request)))
 }
 
 async fn answer(client: Arc<Client>, mut request: Request) -> Response {

@@ -1,0 +1,252 @@
+//! A program that runs an application, and its successors: started again, after a while, whenever it ends.
+//!
+//! Its start is over when it answers; it is stopped after the last worker of its generation has left. Signals go to its process
+//! group, so that its children end with it. What it writes goes to the log.
+
+mod answers;
+pub(crate) mod exec;
+
+use std::borrow::Cow;
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{self, Instant};
+
+use super::StartError;
+use super::account;
+use super::backoff::Backoff;
+use super::slot::{Phase, ended};
+use super::watched::Watched;
+use crate::backend::processes::{Program, Restart, SOCKET, Wanted};
+use crate::listener::{Door, Socket};
+
+/// How long a program may take until it answers.
+const START: Duration = Duration::from_secs(60);
+
+/// How long it may take to end before it is killed.
+const END: Duration = Duration::from_secs(10);
+
+/// A longer line of what it writes is logged in pieces.
+const LINE: u64 = 8 << 10;
+
+/// One process of an application that is a program.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    /// The name of the application, for the log.
+    pub(super) name: Arc<str>,
+    pub(super) generation: u64,
+    /// This binary, which becomes the program.
+    pub(super) launcher: PathBuf,
+    pub(super) wanted: Wanted,
+    pub(super) program: Program,
+    pub(super) listens: Listens,
+}
+
+/// Where a program listens.
+#[derive(Debug)]
+pub(super) enum Listens {
+    /// On its stdin, a socket of the generation's, and the way there.
+    Stdin(Weak<Socket>, Arc<Door>),
+    /// On a socket that it opens itself.
+    Path(PathBuf),
+}
+
+/// A process that answers.
+struct Running {
+    child: Child,
+    since: Instant,
+}
+
+impl Keeper {
+    /// Keeps it running, and tells what became of its first start.
+    pub(super) async fn keep(
+        self,
+        mut phase: watch::Receiver<Phase>,
+        tell: mpsc::Sender<Result<Watched, StartError>>,
+    ) {
+        let (told, mut running) = match self.start().await {
+            Ok(running) => (Ok(Watched::default()), Some(running)),
+            Err(error) => (Err(error), None),
+        };
+        // If nobody listens any more, the generation has failed already.
+        drop(tell.send(told).await);
+        drop(tell);
+        let mut backoff = Backoff::new();
+        while let Some(program) = running
+            && let Some(life) = self.watch(program, &mut phase).await
+        {
+            running = self.start_again(&mut backoff, life, &mut phase).await;
+        }
+    }
+
+    /// Stops it with its generation. Answers with its life if it has ended before, and another one is to be started.
+    async fn watch(&self, mut running: Running, phase: &mut watch::Receiver<Phase>) -> Option<Duration> {
+        let group = group(&running.child);
+        let status = tokio::select! {
+            status = running.child.wait() => status,
+            () = stopped(phase) => {
+                self.stop(running.child).await;
+                return None;
+            }
+        };
+        // Whoever is left of its children would hold its socket.
+        signal(group, Signal::KILL);
+        let (application, generation) = (&*self.name, self.generation);
+        tracing::error!(application, generation, "the program has ended unasked: {}", ended(&status));
+        let again = match self.program.restart {
+            Restart::Always => true,
+            Restart::OnFailure => !status.is_ok_and(|status| status.success()),
+            Restart::Never => false,
+        };
+        if !again {
+            tracing::warn!(application, generation, "it is not started again before the next reload");
+        }
+        again.then(|| running.since.elapsed())
+    }
+
+    /// Starts another one, as often as it takes. `None` when the generation ends meanwhile.
+    async fn start_again(
+        &self,
+        backoff: &mut Backoff,
+        mut life: Duration,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> Option<Running> {
+        let (application, generation) = (&*self.name, self.generation);
+        loop {
+            let wait = backoff.after(life);
+            tracing::info!(application, generation, "starting the program again in {wait:?}");
+            let start = async {
+                time::sleep(wait).await;
+                self.start().await
+            };
+            tokio::select! {
+                started = start => match started {
+                    Ok(running) => return Some(running),
+                    Err(error) => tracing::error!(application, generation, reason = %error, "it does not come up again"),
+                },
+                () = stopped(phase) => return None,
+            }
+            life = Duration::ZERO;
+        }
+    }
+
+    /// Starts it and waits until it answers.
+    async fn start(&self) -> Result<Running, StartError> {
+        let mut child = self.spawn()?;
+        let failed = tokio::select! {
+            status = child.wait() => format!("ended before it answered: {}", ended(&status)),
+            answers = time::timeout(START, self.answers()) => match answers {
+                Ok(()) => return Ok(Running { child, since: Instant::now() }),
+                Err(_) => format!("did not listen within {START:?}"),
+            },
+        };
+        signal(group(&child), Signal::KILL);
+        drop(child.kill().await);
+        let command = self.program.command.join(" ");
+        Err(StartError::System(format!("`{command}`, the program of {}, {failed}", self.name)))
+    }
+
+    async fn answers(&self) {
+        match &self.listens {
+            Listens::Stdin(_, door) => answers::accepted(&door.path()).await,
+            Listens::Path(path) => answers::connection(path).await,
+        }
+    }
+
+    fn spawn(&self) -> Result<Child, StartError> {
+        let failed = |error: io::Error| {
+            let launcher = self.launcher.display();
+            StartError::System(format!(
+                "failed to start the program of {} from {launcher}: {error}",
+                self.name
+            ))
+        };
+        let stdin = match &self.listens {
+            // The generation has ended, and nobody will ask.
+            Listens::Stdin(socket, _) => socket
+                .upgrade()
+                .ok_or_else(|| StartError::System("its socket is closed".into()))?
+                .duplicate()
+                .map_err(failed)?
+                .into(),
+            Listens::Path(path) => {
+                // Its last process may have left it there.
+                match std::fs::remove_file(path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                    _ => Stdio::null(),
+                }
+            }
+        };
+        let mut command = self.command();
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).process_group(0).spawn().map_err(failed)?;
+        if let Some(stdout) = child.stdout.take() {
+            tokio::spawn(log(stdout, Arc::clone(&self.name), "stdout"));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            tokio::spawn(log(stderr, Arc::clone(&self.name), "stderr"));
+        }
+        Ok(child)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.launcher);
+        command.args(["program", "--parent", &std::process::id().to_string(), "--"]);
+        let socket = match &self.listens {
+            Listens::Stdin(..) => Cow::Borrowed(SOCKET),
+            Listens::Path(path) => path.to_string_lossy(),
+        };
+        let filled = |text: &String| text.replace(SOCKET, &socket);
+        command.args(self.program.command.iter().map(filled));
+        account::apply(&self.wanted, &mut command);
+        command.envs(self.wanted.env.iter().map(|(name, value)| (name, filled(value))));
+        command
+    }
+
+    /// Asks it to end, and kills it if that takes too long.
+    async fn stop(&self, mut child: Child) {
+        let group = group(&child);
+        signal(group, Signal::TERM);
+        if time::timeout(END, child.wait()).await.is_err() {
+            let (application, generation) = (&*self.name, self.generation);
+            tracing::warn!(application, generation, "the program did not end within {END:?} and is killed");
+        }
+        signal(group, Signal::KILL);
+        drop(child.kill().await);
+    }
+}
+
+/// Waits until the generation ends.
+async fn stopped(phase: &mut watch::Receiver<Phase>) {
+    drop(phase.wait_for(|phase| *phase == Phase::Stop).await);
+}
+
+/// The process group of a child that was not waited for yet.
+fn group(child: &Child) -> Option<Pid> {
+    Pid::from_raw(child.id()?.try_into().ok()?)
+}
+
+fn signal(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // An error says that nobody is left.
+        let _ignored = kill_process_group(group, signal);
+    }
+}
+
+/// Logs what a program writes, until it closes its end.
+async fn log(stream: impl AsyncRead + Unpin, application: Arc<str>, stream_name: &'static str) {
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    while let Ok(1..) = (&mut reader).take(LINE).read_until(b'\n', &mut line).await {
+        let text = String::from_utf8_lossy(line.trim_ascii_end());
+        tracing::info!(application = &*application, stream = stream_name, "{text}");
+        line.clear();
+    }
+}
