@@ -1,5 +1,6 @@
 //! The XSLT layer through the gateway, in front of every sort of backend.
 
+mod attacks;
 mod by_hand;
 mod cache;
 mod documents;
