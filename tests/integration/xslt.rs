@@ -9,6 +9,7 @@ mod from_document;
 mod requests;
 mod responses;
 mod watch;
+mod worn_out;
 
 use crate::harness::TestGateway;
 use crate::python;
