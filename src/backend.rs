@@ -76,9 +76,12 @@ pub(crate) fn shutdown(deadline: Duration) -> bool {
     tower_wsgi::shutdown(deadline)
 }
 
-/// Waits until what backends have started in this process is worn out, and tells why: another worker should take over.
+/// Waits until what backends and layers have started in this process is worn out, and tells why: another worker should take over.
 pub(crate) async fn worn_out() -> String {
-    tower_wsgi::worn_out().await
+    tokio::select! {
+        why = tower_wsgi::worn_out() => why,
+        why = vestibule_layers::worn_out() => why,
+    }
 }
 
 /// Ends this process past what libraries of applications have left for its ordinary end: their threads may still run.

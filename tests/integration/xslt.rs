@@ -1,5 +1,6 @@
 //! The XSLT layer through the gateway, in front of every sort of backend.
 
+mod attacks;
 mod by_hand;
 mod cache;
 mod documents;
@@ -8,6 +9,7 @@ mod from_document;
 mod requests;
 mod responses;
 mod watch;
+mod worn_out;
 
 use crate::harness::TestGateway;
 use crate::python;

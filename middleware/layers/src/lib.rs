@@ -69,6 +69,7 @@ pub use rescue::{Cause, rescue};
 pub use service::{Answer, BoxLayer, BoxService, Request, Response};
 pub use stamp::Stamp;
 pub use subrequest::Root;
+pub use tower_xslt::worn_out;
 use vestibule_config::{Diagnostic, Kind, Settings};
 pub use xslt::trial;
 

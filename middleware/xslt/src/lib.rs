@@ -91,6 +91,7 @@ mod sheet;
 mod stop;
 mod trace;
 mod tree;
+mod worn;
 
 pub use body::{Body, BoxError};
 pub use cache::Cache;
@@ -112,3 +113,4 @@ pub use profile::{Profile, TemplateCost, profile};
 pub use reference::resolve;
 pub use sheet::{Policy, Stylesheet};
 pub use trace::{Call, Trace};
+pub use worn::worn_out;

@@ -2,13 +2,13 @@
 //!
 //! [`handoff`] brings documents there and results back. A run that nobody waits for any more, and that does not end all
 //! the same (libxslt looks whether it should only between instructions, and one expression may take long), leaves its
-//! thread lost: another one takes its place, up to a limit.
+//! thread lost: another one takes its place, up to a limit. Beyond that the process is [worn out](crate::worn_out).
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use handoff::{Hub, Kept, Queue, Refused, Reply, Taken};
@@ -21,12 +21,16 @@ use crate::limits::Limits;
 use crate::output::Output;
 use crate::sheet::{STACK, Stylesheet};
 use crate::stop::Stop;
+use crate::worn;
 
 /// How long a result may be held back while others follow: as long as some ten transforms of small documents take.
 const HOLD: Duration = Duration::from_millis(1);
 
 /// For each thread of a pool, how many more may be started while some are lost.
 const SPARE: usize = 3;
+
+/// For how long threads must be short until that is no passing thing: a run that is given up in its middle ends soon.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 thread_local! {
     static HUB: Kept<Outcome> = const { RefCell::new(None) };
@@ -146,6 +150,19 @@ struct Count {
     live: usize,
     /// Those of them that are at a run which nobody waits for
     lost: usize,
+    /// Since when there are too few, and no more may be started
+    short_since: Option<Instant>,
+}
+
+impl Count {
+    /// Wears the process out where threads stay short.
+    fn judge(&mut self, threads: usize) {
+        if self.live - self.lost >= threads || self.live < threads * (1 + SPARE) {
+            self.short_since = None;
+        } else if self.short_since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+            worn::out(|| format!("XSLT has lost threads to transforms that do not end: {}", self.lost));
+        }
+    }
 }
 
 struct Job {
@@ -183,6 +200,7 @@ impl Shared {
                 }
             }
         }
+        count.judge(self.threads);
         Ok(())
     }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::sheet::Policy;
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A template that takes months over a thousand elements, if it is not told to end.
 const ENDLESS: &str = r#"<xsl:for-each select="//*"><xsl:for-each select="//*"><xsl:for-each select="//*"><xsl:for-each select="//*"><x/></xsl:for-each></xsl:for-each></xsl:for-each></xsl:for-each>"#;
@@ -29,11 +29,11 @@ fn task(template: &str, limits: Limits) -> Task {
 }
 
 fn endless() -> Task {
-    task(ENDLESS, Limits { operations: u64::MAX, time: PATIENCE, ..Limits::default() })
+    task(ENDLESS, Limits { operations: u64::MAX, time: TEST_PATIENCE, ..Limits::default() })
 }
 
 fn quick() -> Task {
-    task(QUICK, Limits { time: PATIENCE, ..Limits::default() })
+    task(QUICK, Limits { time: TEST_PATIENCE, ..Limits::default() })
 }
 
 /// Waits until something holds, while a future goes on.
@@ -46,7 +46,7 @@ async fn until(mut future: impl Future<Output = impl Sized> + Unpin, holds: impl
     tokio::select! {
         biased;
         _ = &mut future => panic!("the future has ended"),
-        come_true = timeout(PATIENCE, come_true) => come_true.expect("it does not come true"),
+        come_true = timeout(TEST_PATIENCE, come_true) => come_true.expect("it does not come true"),
     }
 }
 
@@ -79,6 +79,28 @@ async fn a_thread_that_does_not_come_back_is_replaced_until_it_does() {
     })
     .await;
     pool.transform(quick()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_process_whose_spare_threads_are_all_lost_is_worn_out() {
+    let pool = Pool::new(1, 4);
+    // Long enough for all to be lost at once; and they end.
+    let deaf =
+        task(DEAF, Limits { time: Duration::from_millis(100), operations: 300_000_000, ..Limits::default() });
+    let is_worn = async {
+        let mut worn = Box::pin(crate::worn_out());
+        loop {
+            tokio::select! {
+                biased;
+                why = &mut worn => return why,
+                outcome = pool.transform(deaf.clone()) => assert!(outcome.is_err()),
+            }
+        }
+    };
+    let why = timeout(TEST_PATIENCE, is_worn).await.expect("it wears out");
+    assert!(why.starts_with("XSLT has lost threads to transforms that do not end: "), "{why}");
+    let count = pool.0.0.lock();
+    assert!(count.live == 1 + SPARE && count.short_since.is_some(), "{count:?}");
 }
 
 #[tokio::test]
