@@ -214,7 +214,7 @@ impl Quickstart {
         let processes = descendants(self.script.id());
         assert!(
             processes.len() >= 5,
-            "the clock, Vestibule, its worker, nginx and its worker: {processes:?}"
+            "Vestibule, its worker, the clock, nginx and its worker: {processes:?}"
         );
         kill("TERM", self.script.id());
         let status = eventually("the script to end", || self.script.try_wait().expect("it can be asked"));

@@ -1,13 +1,14 @@
 """An HTTP service beside the gateway: it tells the time, and what the gateway told it of the request.
 
-usage: clock.py PORT_FILE    listens on a free port of 127.0.0.1 and writes the number into PORT_FILE
+usage: clock.py SOCKET    listens on this unix socket
 """
 
 import json
 import os
 import sys
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingUnixStreamServer
 
 TOLD = ("Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Request-Id")
 
@@ -33,14 +34,5 @@ class Clock(BaseHTTPRequestHandler):
         """The gateway keeps the access log."""
 
 
-def main(port_file):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Clock)
-    part = f"{port_file}.part"
-    with open(part, "w", encoding="ascii") as file:
-        file.write(f"{server.server_port}\n")
-    os.rename(part, port_file)  # whoever waits for the file finds the number in it
-    server.serve_forever()
-
-
 if __name__ == "__main__":
-    main(sys.argv[1])
+    ThreadingUnixStreamServer(sys.argv[1], Clock).serve_forever()
