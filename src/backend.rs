@@ -47,7 +47,7 @@ pub struct Processes {
 }
 
 /// The processes that an application asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// How many there are.
     pub count: usize,

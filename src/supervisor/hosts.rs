@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use vestibule_config::{Config, Source, SourceText};
+use vestibule_config::Config;
 
 use super::StartError;
 use super::role::Role;
@@ -89,11 +89,10 @@ fn slot(
     hosted: Hosted<'_>,
     sockets: &[Arc<Socket>],
 ) -> io::Result<Slot> {
-    let source = hosted.source(config)?;
-    let Hosted { name, wanted, .. } = hosted;
-    let source = if wanted.folder.is_some() { absolute(&source)? } else { source };
+    let Hosted { backend, wanted, .. } = hosted;
+    let source = backend.source(config, wanted.folder.as_deref())?;
     Ok(Slot {
-        role: Role::Application { name, wanted },
+        role: Role::Application { name: backend.name, wanted },
         program: program.to_path_buf(),
         generation,
         source,
@@ -101,13 +100,6 @@ fn slot(
         sockets: sockets.iter().map(Arc::downgrade).collect(),
         doors: Vec::new(),
     })
-}
-
-/// The same text, whose relative paths start from where they did, whatever the working directory.
-fn absolute(source: &Source) -> io::Result<Source> {
-    let config = std::path::absolute(source.config.path())?;
-    let config = Arc::new(SourceText::new(config, source.config.text()));
-    Ok(Source { config, env_file: source.env_file.clone() })
 }
 
 /// Builds what each process of an application would, in one that then ends: for `check`.
