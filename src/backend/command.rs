@@ -16,7 +16,7 @@ use rustix::fs::{Access, access};
 use vestibule_config::{Diagnostic, Reader, Spanned};
 
 use super::Context;
-use super::processes::{self, Program, Restart, Runs, SOCKET, Wanted};
+use super::processes::{self, Program, Restart, Runs, SOCKET, Surroundings, Wanted};
 use super::upstream::address::Address;
 use crate::listener::owner::Login;
 
@@ -93,9 +93,11 @@ impl Command {
         Wanted {
             count: self.processes,
             waiting: WAITING,
-            user: self.user.clone(),
-            folder: Some(self.cwd.clone()).filter(|folder| !folder.as_os_str().is_empty()),
-            env: self.env.clone(),
+            surroundings: Surroundings {
+                user: self.user.clone(),
+                folder: Some(self.cwd.clone()).filter(|folder| !folder.as_os_str().is_empty()),
+                env: self.env.clone(),
+            },
             runs: Runs::Program(Program { command: command.collect(), restart: self.restart }),
         }
     }

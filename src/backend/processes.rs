@@ -16,14 +16,21 @@ pub struct Wanted {
     pub count: usize,
     /// How many more requests wait until one of them takes them.
     pub waiting: usize,
-    /// The user and the group that they run as; those of the supervisor by default.
-    pub user: Option<Login>,
-    /// Their working directory; that of the supervisor by default.
-    pub folder: Option<PathBuf>,
-    /// What their environment has beside the supervisor's, or what is left of that for another user.
-    pub env: Vec<(String, String)>,
+    /// Where they run, and as whom.
+    pub surroundings: Surroundings,
     /// What they run.
     pub runs: Runs,
+}
+
+/// Where a process runs, and as whom.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The user and the group that it runs as; those of the supervisor by default.
+    pub user: Option<Login>,
+    /// Its working directory; that of the supervisor by default.
+    pub folder: Option<PathBuf>,
+    /// What its environment has beside the supervisor's, or what is left of that for another user.
+    pub env: Vec<(String, String)>,
 }
 
 /// What a process of an application runs.
@@ -79,7 +86,7 @@ impl Wanted {
     /// supervisor has bound.
     pub fn open_their_sockets(&self) -> bool {
         let Runs::Program(program) = &self.runs else { return false };
-        let words = program.command.iter().chain(self.env.iter().map(|(_, value)| value));
+        let words = program.command.iter().chain(self.surroundings.env.iter().map(|(_, value)| value));
         words.into_iter().any(|word| word.contains(SOCKET))
     }
 }

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use tokio::process::Command;
 
-use crate::backend::processes::Wanted;
+use crate::backend::processes::Surroundings;
 use crate::listener::owner::Login;
 
 /// What any program may need: where programs and libraries are, language and time, how to log.
@@ -24,13 +24,13 @@ const KEPT: [&str; 9] = [
 ];
 
 /// Gives a command the environment, the working directory and the user that an application asks for.
-pub(crate) fn apply(wanted: &Wanted, command: &mut Command) {
-    if let Some(login) = &wanted.user {
+pub(crate) fn apply(surroundings: &Surroundings, command: &mut Command) {
+    if let Some(login) = &surroundings.user {
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_kept(name))).envs(of_user(login));
         command.uid(login.user).gid(login.group);
     }
-    command.envs(wanted.env.iter().map(|(name, value)| (name, value)));
-    if let Some(folder) = &wanted.folder {
+    command.envs(surroundings.env.iter().map(|(name, value)| (name, value)));
+    if let Some(folder) = &surroundings.folder {
         command.current_dir(folder);
     }
 }

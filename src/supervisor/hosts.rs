@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use vestibule_config::{Config, Source, SourceText};
+use vestibule_config::Config;
 
 use super::StartError;
 use super::program::{Keeper, Listens};
@@ -87,7 +87,7 @@ impl Hosts {
     /// Where each process of a program listens.
     fn listens(&mut self, wanted: &Wanted) -> io::Result<Vec<Listens>> {
         if wanted.open_their_sockets() {
-            let folder = own_folder(wanted.user.as_ref())?;
+            let folder = own_folder(wanted.surroundings.user.as_ref())?;
             self.doors.push(Arc::new(Door::to(folder.path())?));
             let path = |number| folder.path().join(processes::socket_name(number));
             let listens = (0..wanted.count).map(|number| Listens::Path(path(number))).collect();
@@ -142,11 +142,10 @@ fn slot(
     hosted: &Hosted<'_>,
     sockets: &[Arc<Socket>],
 ) -> io::Result<Slot> {
-    let source = hosted.source(config)?;
-    let (name, wanted) = (hosted.name.clone(), hosted.wanted.clone());
-    let source = if wanted.folder.is_some() { absolute(&source)? } else { source };
+    let Hosted { backend, wanted } = hosted;
+    let source = backend.source(config, wanted.surroundings.folder.as_deref())?;
     Ok(Slot {
-        role: Role::Application { name, wanted },
+        role: Role::Application { name: backend.name.clone(), wanted: wanted.clone() },
         program: program.to_path_buf(),
         generation,
         source,
@@ -164,20 +163,13 @@ fn keeper(
     listens: Listens,
 ) -> Keeper {
     Keeper {
-        name: hosted.name.as_str().into(),
+        name: hosted.backend.name.as_str().into(),
         generation,
         launcher: launcher.to_path_buf(),
         wanted: hosted.wanted.clone(),
         program: program.clone(),
         listens,
     }
-}
-
-/// The same text, whose relative paths start from where they did, whatever the working directory.
-fn absolute(source: &Source) -> io::Result<Source> {
-    let config = std::path::absolute(source.config.path())?;
-    let config = Arc::new(SourceText::new(config, source.config.text()));
-    Ok(Source { config, env_file: source.env_file.clone() })
 }
 
 /// Builds what each process of an application would, in one that then ends: for `check`.

@@ -205,8 +205,8 @@ impl Keeper {
         };
         let filled = |text: &String| text.replace(SOCKET, &socket);
         command.args(self.program.command.iter().map(filled));
-        account::apply(&self.wanted, &mut command);
-        command.envs(self.wanted.env.iter().map(|(name, value)| (name, filled(value))));
+        account::apply(&self.wanted.surroundings, &mut command);
+        command.envs(self.wanted.surroundings.env.iter().map(|(name, value)| (name, filled(value))));
         command
     }
 

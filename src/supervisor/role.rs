@@ -35,7 +35,7 @@ impl Role {
             }
             Self::Application { wanted, .. } => {
                 command.args(["application", "--generation", &generation]);
-                account::apply(wanted, &mut command);
+                account::apply(&wanted.surroundings, &mut command);
             }
         }
         command

@@ -25,6 +25,7 @@ class Server:
     title = name = ""
     prefix_header = None  # by which a trusted front server tells SCRIPT_NAME
     never_logged = None  # a word that no application can bring it to say
+    too_slow = (500, 504)  # what it may answer in place of an application
 
     def command(self, kind, place):
         raise NotImplementedError
@@ -46,6 +47,7 @@ class Vestibule(Server):
     name, title = "vestibule", "Vestibule"
     prefix_header = "X-Forwarded-Prefix"
     never_logged = "panicked"
+    too_slow = (504,)
     isolation = "shared"
 
     def command(self, kind, place):
@@ -74,6 +76,13 @@ class VestibuleInterpreter(Vestibule):
 
     name, title = "vestibule-interpreter", "Vestibule, interpreter"
     isolation = "interpreter"
+
+
+class VestibuleProcess(Vestibule):
+    """Each application in a process of its own, to which the gateway speaks FastCGI."""
+
+    name, title = "vestibule-process", "Vestibule, process"
+    isolation = "process"
 
 
 class Gunicorn(Server):
@@ -200,5 +209,5 @@ def group(name):
 
 
 # The columns of the tables; what comes after them runs where it is asked for by name.
-SERVERS = [Vestibule(), Gunicorn(), GunicornThreads(), Uwsgi(), UwsgiSocket(), Waitress(), Granian(), ModWsgi()]
+SERVERS = [Vestibule(), VestibuleProcess(), Gunicorn(), GunicornThreads(), Uwsgi(), UwsgiSocket(), Waitress(), Granian(), ModWsgi()]
 OTHERS = [VestibuleInterpreter()]

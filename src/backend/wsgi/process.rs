@@ -9,7 +9,7 @@ use vestibule_config::{Diagnostic, Reader, Size, Spanned};
 use vestibule_layers::{BoxService, Cause, Request, Response, rescue};
 
 use super::super::Context;
-use super::super::processes::{self, Hosting, Runs, Wanted};
+use super::super::processes::{self, Hosting, Runs, Surroundings, Wanted};
 use super::super::upstream::Reply;
 use super::super::upstream::address::Address;
 use super::super::upstream::fastcgi::{Client, Limits};
@@ -66,9 +66,11 @@ impl Process {
         Wanted {
             count: self.processes,
             waiting: queue,
-            user: self.user.clone(),
-            folder: self.cwd.clone(),
-            env: self.env.clone(),
+            surroundings: Surroundings {
+                user: self.user.clone(),
+                folder: self.cwd.clone(),
+                env: self.env.clone(),
+            },
             runs: Runs::Backend(Hosting {
                 build: |settings, context| super::in_this_process(settings.get(), context),
                 at_once: threads,
@@ -97,6 +99,7 @@ pub(super) fn client(
         idle_connections: 0,
         header_bytes: 1 << 20,
         is_body_first: !is_streamed,
+        asks_for_body: true,
     };
     let client = Arc::new(Client::new(context.name, address, limits, context.cores));
     Ok(BoxService::from_fn(move |request| answer(Arc::clone(&client), request)))
