@@ -7,20 +7,29 @@
 //! ```
 //!
 //! Under a mount the upstream gets PATH_INFO as it was sent, and the mount in `X-Forwarded-Prefix`. Bodies stream both
-//! ways, as fast as the slower side takes them. A request is sent to another server only while nothing of it was sent;
-//! what an upstream does wrong before its answer begins is 502 or 504, later the answer is aborted.
+//! ways, as fast as the slower side takes them. A request is sent once more only while nothing of it was sent, or where a kept
+//! connection ends without an answer and the request is idempotent and has no body (RFC 9110 section 9.2.2); what an
+//! upstream does wrong before its answer begins is 502 or 504, later the answer is aborted.
 //!
-//! The way of a request: [`headers`] makes it the upstream's, [`pool`] finds a server and a kept connection,
-//! [`connection`] opens one where none is free and sends; [`failure`] names what went wrong.
+//! The way of a request: [`turns`] finds a server, [`pool`] a kept connection to it, or [`server`] opens one;
+//! [`request_head`] writes what the server is told, and [`forwarded`] who asks; an [`Exchange`] sends it and reads what comes,
+//! both at once; [`answer_head`] reads the head of the answer, and [`body`] what follows it, by its length or its
+//! [`chunks`]. All of it runs in the task of the request: no hand-off, and nothing is held back but by the slower side.
 
-mod connection;
+mod answer;
+mod answer_head;
+mod body;
+mod chunks;
 mod failure;
-mod headers;
+mod forwarded;
+mod hop;
 mod outside;
 mod pool;
+mod request_head;
 mod server;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,13 +39,17 @@ use http_environ::View;
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 use vestibule_layers::{BoxService, Request, Response, rescue};
 
-use self::connection::{Limits, Unanswered};
+use self::body::Home;
 use self::failure::Failure;
-use self::headers::Host;
 pub(super) use self::outside::outside;
 use self::pool::Pool;
+use self::request_head::Host;
 use self::server::Server;
+use self::turns::Turns;
 use super::command::{Command, Takes};
+use super::upstream::connection::Connection;
+use super::upstream::exchange::Exchange;
+use super::upstream::upload::{Framing, Upload};
 use super::upstream::{header_bytes, wait};
 use super::{BackendKind, Context};
 
@@ -122,15 +135,14 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         None => settings.servers.clone(),
         Some(command) => command.addresses(context)?.into_iter().map(Server::of_ours).collect(),
     };
+    let (cores, count) = (context.cores, servers.len());
     let upstream = Arc::new(Upstream {
-        pool: Pool::new(context.cores, servers.len(), settings.idle_connections),
+        turns: Turns::new(cores, count),
+        pool: Arc::new(Pool::new(cores, count, settings.idle_connections, settings.idle_timeout)),
         servers,
         connect_timeout: settings.connect_timeout,
-        limits: Limits {
-            timeout: settings.timeout,
-            idle_timeout: settings.idle_timeout,
-            header_bytes: settings.header_bytes,
-        },
+        timeout: settings.timeout,
+        header_bytes: settings.header_bytes,
         host: settings.host.clone(),
     });
     Ok(BoxService::from_fn(move |request| Arc::clone(&upstream).answer(request)))
@@ -139,9 +151,11 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
 /// The servers and what leads to them.
 struct Upstream {
     servers: Vec<Server>,
-    pool: Pool,
+    turns: Turns,
+    pool: Arc<Pool>,
     connect_timeout: Duration,
-    limits: Limits,
+    timeout: Duration,
+    header_bytes: usize,
     host: Host,
 }
 
@@ -156,41 +170,38 @@ impl Upstream {
     }
 
     /// Sends a request to the first server that takes it.
-    ///
-    /// Another is tried only where nothing of the request was sent: where no connection could be opened, and where a
-    /// connection had ended before the request was written (hyper then hands the request back).
     async fn forward(&self, request: &mut Request) -> Result<Response, Failure> {
-        headers::prepare(request)?;
+        let mut body = std::mem::take(request.body_mut());
+        let framing = request_head::framing(request.headers(), &body);
+        let is_repeatable = framing == Framing::Length(0) && request.method().is_idempotent();
         let mut tried = Vec::new();
         let mut failure = Failure::NoServer;
-        while let Some((at, kept)) = self.pool.checkout(&tried) {
+        while let Some(at) = self.turns.next(&tried) {
             let server = &self.servers[at];
-            let is_kept = kept.is_some();
-            let connection = match kept {
-                Some(connection) => Ok(connection),
-                // Boxed, so that requests that need no new connection do not carry the room for opening one.
-                None => Box::pin(server.connect(self.connect_timeout, self.limits)).await,
-            };
-            let mut connection = match connection {
+            let (connection, is_kept) = match self.connection(at).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    self.pool.avoid(at);
+                    self.turns.note(at, false);
                     tried.push(at);
                     failure = error;
                     continue;
                 }
             };
-            self.host.set(request.headers_mut(), server);
-            match connection.send(std::mem::take(request)).await.map_err(Unanswered::from) {
-                Ok(answer) => {
-                    let answer = headers::pass_on(answer, server)?;
-                    self.pool.put(at, connection);
-                    return Ok(answer);
+            let head = request_head::forward(request, framing, &self.host, server);
+            let upload = Upload::new(head.map_err(Failure::Target)?, body, framing);
+            let mut exchange = Exchange::new(connection, upload);
+            match answer::head(&mut exchange, request, self.header_bytes).await {
+                Ok((head, received)) => {
+                    self.turns.note(at, true);
+                    let home = Home { pool: &self.pool, server: at };
+                    return Ok(answer::answer(exchange, head, received, self.header_bytes, Some(home)));
                 }
-                Err(unanswered) => {
-                    failure = Failure::Exchange { server: server.to_string(), source: unanswered.error };
-                    let Some(unsent) = unanswered.request else { return Err(failure) };
-                    *request = unsent;
+                Err(error) => {
+                    let unsent = exchange.into_unsent(is_kept && is_repeatable);
+                    let unsent = unsent.filter(|_| error.is_end_of_connection());
+                    failure = error.at(server);
+                    let Some(unsent) = unsent else { return Err(failure) };
+                    body = unsent;
                     // That a kept connection has ended meanwhile says nothing about its server.
                     if !is_kept {
                         tried.push(at);
@@ -199,5 +210,15 @@ impl Upstream {
             }
         }
         Err(failure)
+    }
+
+    /// A connection to a server, and whether it is a kept one.
+    async fn connection(&self, server: usize) -> Result<(Box<Connection>, bool), Failure> {
+        if let Some(connection) = self.pool.take(server) {
+            return Ok((connection, true));
+        }
+        // Boxed, so that requests that need no new connection do not carry the room for opening one.
+        let opened = Box::pin(self.servers[server].connect(self.connect_timeout, self.timeout)).await?;
+        Ok((opened, false))
     }
 }

@@ -1,13 +1,15 @@
 //! What backends that forward to other processes have in common.
 
 pub(super) mod address;
-mod connection;
+pub(super) mod connection;
 pub(super) mod deadline;
+pub(super) mod exchange;
 pub(super) mod failure;
 pub(super) mod fastcgi;
 pub(super) mod single_use;
 pub(super) mod spool;
 pub(super) mod target;
+pub(super) mod upload;
 
 use std::time::Duration;
 
@@ -29,7 +31,7 @@ pub(super) enum Reply {
 const UNWANTED: usize = 1 << 20;
 
 /// Whether an answer to this method, with this status, has a body.
-fn has_body(method: &Method, status: StatusCode) -> bool {
+pub(super) fn has_body(method: &Method, status: StatusCode) -> bool {
     *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 

@@ -92,7 +92,7 @@ impl UnderWay {
         let is_counted = answer.body().size_hint().exact().is_none();
         let length = is_counted.then(|| answer.headers().get(CONTENT_LENGTH)).flatten();
         let missing = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        answer.map(|body| Sending { body, missing, under_way: self })
+        answer.map(|body| Sending { body, missing, failure: None, under_way: self })
     }
 
     fn tell(&mut self, cause: Cause, reason: &str) {
@@ -119,6 +119,8 @@ pub(super) struct Sending {
     body: Body,
     /// What is left of a Content-Length that the body itself does not know.
     missing: Option<u64>,
+    /// Why it breaks off, while what came before is sent.
+    failure: Option<BodyError>,
     under_way: UnderWay,
 }
 
@@ -128,10 +130,12 @@ pub(super) struct Sending {
 struct Short(u64);
 
 impl Sending {
-    fn fail(&mut self, error: BodyError) -> BodyError {
+    /// Fails at the next turn of the task: hyper throws away what it has not sent when a body fails, perhaps even the head.
+    fn fail(&mut self, cx: &mut Context<'_>, error: BodyError) {
         let why: &(dyn Error + 'static) = &*error;
         self.under_way.tell(rescue::cause_of_answer(why), &rescue::chain(why));
-        error
+        self.failure = Some(error);
+        cx.waker().wake_by_ref();
     }
 }
 
@@ -143,18 +147,28 @@ impl http_body::Body for Sending {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
+        let frame = match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)).transpose() {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.fail(context, error);
+                return Poll::Pending;
+            }
+        };
         match (&frame, self.missing) {
-            (Some(Ok(frame)), Some(missing)) => {
+            (Some(frame), Some(missing)) => {
                 let size = frame.data_ref().map_or(0, Bytes::len) as u64;
                 self.missing = Some(missing.saturating_sub(size));
             }
             (None, Some(missing @ 1..)) => {
-                return Poll::Ready(Some(Err(self.fail(Box::new(Short(missing))))));
+                self.fail(context, Box::new(Short(missing)));
+                return Poll::Pending;
             }
             _ => {}
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(|error| self.fail(error))))
+        Poll::Ready(frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {

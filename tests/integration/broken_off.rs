@@ -54,7 +54,7 @@ fn an_upstream_that_breaks_off_is_told_with_the_request() {
         peer.is_closed();
     });
     for (script, code, reason) in [
-        (truncates, "V-UPSTREAM", "end of file before message length reached"),
+        (truncates, "V-UPSTREAM", "bytes before its Content-Length"),
         (resets, "V-UPSTREAM", ""),
         (talks_nonsense, "V-UPSTREAM", "chunk"),
         (stalls, "V-TOO-SLOW", "nothing came for 100ms"),

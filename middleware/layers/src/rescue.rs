@@ -147,7 +147,12 @@ impl fmt::Display for BrokenOff {
     }
 }
 
-impl Error for BrokenOff {}
+impl Error for BrokenOff {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // It prints as the reason itself does.
+        self.reason.source()
+    }
+}
 
 /// The cause where the body of a request could not be read to its end: the one that it was [broken off](BrokenOff) for, else
 /// the client left in the middle of it, or sent what is no body.

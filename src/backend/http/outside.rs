@@ -7,17 +7,20 @@ use http::{HeaderValue, Uri};
 use http_environ::View;
 use vestibule_layers::{BoxService, Request, Response, rescue};
 
-use super::connection::Limits;
 use super::failure::Failure;
-use super::headers;
 use super::server::Server;
+use super::{answer, request_head};
+use crate::backend::upstream::exchange::Exchange;
+use crate::backend::upstream::upload::Upload;
 
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// What a connection may use up: as the defaults of the backend.
-const LIMITS: Limits =
-    Limits { timeout: Duration::from_secs(60), idle_timeout: Duration::from_secs(4), header_bytes: 64 << 10 };
+/// How long a server may be silent, as by default.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The largest head of an answer, as by default.
+const HEADER_BYTES: usize = 64 << 10;
 
 /// Forwards requests to the hosts of their absolute URIs, as they are.
 pub(in crate::backend) fn outside() -> BoxService {
@@ -32,12 +35,14 @@ async fn forward(mut request: Request) -> Result<Response, Failure> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     *request.uri_mut() = target.parse().map_err(Failure::Target)?;
     request.headers_mut().insert(HOST, host);
-    let mut connection = server.connect(CONNECT, LIMITS).await?;
-    match connection.send(request).await {
-        Ok(answer) => headers::pass_on(answer, &server),
-        Err(unanswered) => {
-            Err(Failure::Exchange { server: server.to_string(), source: unanswered.into_error() })
-        }
+    let connection = server.connect(CONNECT, TIMEOUT).await?;
+    let body = std::mem::take(request.body_mut());
+    let framing = request_head::framing(request.headers(), &body);
+    let head = request_head::ask(&request, framing);
+    let mut exchange = Exchange::new(connection, Upload::new(head, body, framing));
+    match answer::head(&mut exchange, &mut request, HEADER_BYTES).await {
+        Ok((head, received)) => Ok(answer::answer(exchange, head, received, HEADER_BYTES, None)),
+        Err(failure) => Err(failure.at(&server)),
     }
 }
 

@@ -1,137 +1,101 @@
-//! Kept connections, per core, and whose turn it is.
+//! Kept connections, per core and server.
 //!
-//! A connection goes back as soon as its answer has begun. A short answer has been read to its end by then; the
-//! connection of a longer one is looked at again when no other is free. So nothing happens when a body ends, and bodies
-//! need no wrapper.
+//! Nothing watches a connection that waits: whether its server has closed it is asked when it is taken, and now and then by
+//! a task that closes what is old, and ends when nothing is left. That task counts rounds, so that neither giving back nor
+//! taking asks for the time.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
-use super::connection::Connection;
-use crate::runtime;
+use tokio::runtime::Handle;
+use tokio::time;
 
-/// How long a server that took no connection is passed over while there are others.
-const AVOIDED: Duration = Duration::from_secs(10);
+use crate::backend::upstream::connection::Connection;
+
+/// In how many rounds of its task a connection grows old.
+const ROUNDS: u32 = 8;
 
 /// The kept connections to all servers of one backend.
 pub(super) struct Pool {
     /// Each is locked by its own core only: the lock is always free.
     cores: Box<[Mutex<Core>]>,
+    max_idle: usize,
+    idle_timeout: Duration,
 }
 
 struct Core {
-    servers: Vec<Kept>,
-    /// The server whose turn it is.
-    next: usize,
+    /// For each server. The one that was used last is taken first, so that the others grow old.
+    idle: Box<[Vec<Kept>]>,
+    round: u32,
+    /// Whether a task looks for old ones.
+    is_swept: bool,
 }
 
-/// The connections of one core to one server.
 struct Kept {
-    /// Those that take a request; the one that was used last is taken first, so that the others grow old and end.
-    idle: Vec<Connection>,
-    /// Those whose answers were still on their way when last looked at.
-    answering: Vec<Connection>,
-    /// The length of `answering` at which it is looked through even though others are free.
-    look_at: usize,
-    max_idle: usize,
-    avoided_until: Option<Instant>,
+    connection: Box<Connection>,
+    /// The round in which it was given back.
+    since: u32,
 }
 
 impl Pool {
     /// An empty pool. `max_idle` counts per core and server.
-    pub(super) fn new(cores: usize, servers: usize, max_idle: usize) -> Self {
-        let core = |at: usize| {
-            let servers: Vec<_> = (0..servers).map(|_| Kept::new(max_idle)).collect();
-            // Cores begin at different servers.
-            Mutex::new(Core { next: at % servers.len().max(1), servers })
+    pub(super) fn new(cores: usize, servers: usize, max_idle: usize, idle_timeout: Duration) -> Self {
+        let core = || {
+            let idle = (0..servers).map(|_| Vec::new()).collect();
+            Mutex::new(Core { idle, round: 0, is_swept: false })
         };
-        Self { cores: (0..cores.max(1)).map(core).collect() }
+        Self { cores: (0..cores.max(1)).map(|_| core()).collect(), max_idle, idle_timeout }
     }
 
-    /// The server whose turn it is, without those in `tried`, and a connection to it if one is free.
-    pub(super) fn checkout(&self, tried: &[usize]) -> Option<(usize, Option<Connection>)> {
-        let mut core = self.core();
-        let at = core.turn(tried)?;
-        Some((at, core.servers[at].take()))
+    /// A connection of the calling thread's core that can be used.
+    pub(super) fn take(&self, server: usize) -> Option<Box<Connection>> {
+        let mut core = self.core(crate::runtime::core());
+        let kept = std::iter::from_fn(|| core.idle[server].pop());
+        kept.map(|kept| kept.connection).find(|connection| connection.seems_usable())
     }
 
-    /// Gives a connection back whose answer has begun.
-    pub(super) fn put(&self, server: usize, connection: Connection) {
-        self.core().servers[server].put(connection);
+    /// Takes a connection back, unless it is one too many.
+    pub(super) fn put(self: &Arc<Self>, server: usize, connection: Box<Connection>) {
+        let number = connection.core;
+        let mut core = self.core(number);
+        if core.idle[server].len() >= self.max_idle {
+            return;
+        }
+        if !core.is_swept {
+            // Whoever reads an answer elsewhere than on a core has no use for its connection.
+            let Ok(runtime) = Handle::try_current() else { return };
+            runtime.spawn(sweep(Arc::downgrade(self), number, self.idle_timeout / ROUNDS));
+            core.is_swept = true;
+        }
+        let since = core.round;
+        core.idle[server].push(Kept { connection, since });
     }
 
-    /// Notes that a server took no connection.
-    pub(super) fn avoid(&self, server: usize) {
-        self.core().servers[server].avoided_until = Some(Instant::now() + AVOIDED);
+    /// Closes what is old, or was closed; whether some are left.
+    fn close_old(&self, number: usize) -> bool {
+        let mut core = self.core(number);
+        core.round = core.round.wrapping_add(1);
+        let round = core.round;
+        for idle in &mut core.idle {
+            idle.retain(|kept| round.wrapping_sub(kept.since) < ROUNDS && kept.connection.seems_usable());
+        }
+        core.is_swept = core.idle.iter().any(|idle| !idle.is_empty());
+        core.is_swept
     }
 
-    fn core(&self) -> MutexGuard<'_, Core> {
-        let core = &self.cores[runtime::core() % self.cores.len()];
+    fn core(&self, number: usize) -> MutexGuard<'_, Core> {
+        let core = &self.cores[number % self.cores.len()];
         // Nothing in here is left half done by a panic.
         core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Core {
-    /// Round robin; servers to avoid are taken only where no other is left.
-    fn turn(&mut self, tried: &[usize]) -> Option<usize> {
-        let count = self.servers.len();
-        let start = self.next;
-        let mut order = (0..count).map(|step| (start + step) % count).filter(|at| !tried.contains(at));
-        let at = order.clone().find(|at| !self.servers[*at].is_avoided()).or_else(|| order.next())?;
-        self.next = (at + 1) % count;
-        Some(at)
-    }
-}
-
-impl Kept {
-    /// `answering` is not looked through below this length.
-    const FEW: usize = 64;
-
-    fn new(max_idle: usize) -> Self {
-        Self { idle: Vec::new(), answering: Vec::new(), look_at: Self::FEW, max_idle, avoided_until: None }
-    }
-
-    fn is_avoided(&self) -> bool {
-        self.avoided_until.is_some_and(|until| Instant::now() < until)
-    }
-
-    fn take(&mut self) -> Option<Connection> {
-        self.take_idle().or_else(|| {
-            self.look_through();
-            self.take_idle()
-        })
-    }
-
-    /// Connections that have ended are dropped on the way.
-    fn take_idle(&mut self) -> Option<Connection> {
-        std::iter::from_fn(|| self.idle.pop()).find(Connection::is_ready)
-    }
-
-    fn put(&mut self, connection: Connection) {
-        self.avoided_until = None;
-        if connection.is_ready() {
-            self.keep(connection);
-        } else if !connection.is_closed() {
-            self.answering.push(connection);
-            if self.answering.len() >= self.look_at {
-                self.look_through();
-                // Looked through again only at twice the length: the cost stays constant for each connection.
-                self.look_at = Self::FEW.max(self.answering.len() * 2);
-            }
-        }
-    }
-
-    fn look_through(&mut self) {
-        let is_done = |connection: &mut Connection| connection.is_ready() || connection.is_closed();
-        let done: Vec<_> = self.answering.extract_if(.., is_done).collect();
-        done.into_iter().filter(Connection::is_ready).for_each(|connection| self.keep(connection));
-    }
-
-    fn keep(&mut self, connection: Connection) {
-        if self.idle.len() < self.max_idle {
-            connection.rest();
-            self.idle.push(connection);
+/// Closes old connections of a core, until none is left or the pool is gone.
+async fn sweep(pool: Weak<Pool>, core: usize, round: Duration) {
+    loop {
+        time::sleep(round).await;
+        if !pool.upgrade().is_some_and(|pool| pool.close_old(core)) {
+            return;
         }
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::connection::{Connection, Limits};
-use super::failure::Failure;
 use crate::backend::upstream::address::{Address, AddressError};
+use crate::backend::upstream::connection::Connection;
+use crate::backend::upstream::failure::Failure;
 
 /// A server.
 #[derive(Clone, Debug)]
@@ -35,16 +35,13 @@ impl Server {
         Self { address: self.address.in_folder(folder), ..self }
     }
 
-    /// Opens a connection; all addresses of a name are tried.
-    pub(super) async fn connect(&self, within: Duration, limits: Limits) -> Result<Connection, Failure> {
-        let stream = match tokio::time::timeout(within, self.address.connect()).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(source)) => return Err(Failure::Connect { server: self.to_string(), source }),
-            Err(_) => return Err(Failure::ConnectTimeout { server: self.to_string(), within }),
-        };
-        Connection::open(stream, limits)
-            .await
-            .map_err(|source| Failure::Exchange { server: self.to_string(), source })
+    /// Opens a connection, within a time; all addresses of a name are tried. `timeout` is how long the server may be silent.
+    pub(super) async fn connect(
+        &self,
+        within: Duration,
+        timeout: Duration,
+    ) -> Result<Box<Connection>, Failure> {
+        Connection::open(&self.address, within, timeout, None).await.map(Box::new)
     }
 }
 

@@ -9,33 +9,37 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 use super::address::{Address, Stream};
-use super::deadline::{Deadline, Phase};
+use super::deadline::{Deadline, Turn};
 use super::failure::Failure;
 use super::fastcgi::pool::Opening;
 use crate::runtime;
 
-/// How much is read at once.
-const BUFFER: usize = 64 << 10;
+/// How much is read at once: this much first, which is room for most answers.
+const FIRST: usize = 8 << 10;
+
+/// So much where a read has filled its room. With more, a long answer leaves the processor's cache on its way.
+const MOST: usize = 64 << 10;
 
 /// With less room than this, a new buffer is better than a short read.
 const LEAST: usize = 4 << 10;
 
 /// A connection.
-pub(super) struct Connection {
+pub(in crate::backend) struct Connection {
     io: Deadline<Stream>,
-    pub(super) phase: Phase,
     /// What was read and is not used yet.
-    pub(super) received: BytesMut,
+    pub(in crate::backend) received: BytesMut,
+    /// How much the next read may take.
+    room: usize,
     timeout: Duration,
     /// The core whose pool it belongs to.
-    pub(super) core: usize,
-    /// One for a pool counts as waiting until its first answer begins.
+    pub(in crate::backend) core: usize,
+    /// One for the pool of FastCGI counts as waiting until its first answer begins.
     opening: Option<Opening>,
 }
 
 impl Connection {
     /// Opens one, within a time. `timeout` is how long the application may be silent.
-    pub(super) async fn open(
+    pub(in crate::backend) async fn open(
         address: &Address,
         within: Duration,
         timeout: Duration,
@@ -50,14 +54,23 @@ impl Connection {
     }
 
     fn on(stream: Stream, timeout: Duration, opening: Option<Opening>) -> Self {
-        let phase = Phase::idle();
-        let io = Deadline::new(stream, phase.clone(), timeout, timeout);
-        Self { io, phase, received: BytesMut::new(), timeout, core: runtime::core(), opening }
+        let io = Deadline::new(stream, timeout);
+        Self { io, received: BytesMut::new(), room: FIRST, timeout, core: runtime::core(), opening }
+    }
+
+    /// Notes whom it waits for from now on.
+    pub(in crate::backend) fn wait_for(&mut self, turn: Turn) {
+        self.io.wait_for(turn);
     }
 
     /// Whether it can be used again: the other side has neither closed it nor said what nobody asked for.
     pub(super) fn is_usable(&self) -> bool {
         self.io.stream().is_silent()
+    }
+
+    /// The same, as far as the runtime has heard of it: cheap, and wrong only where the news is on its way.
+    pub(in crate::backend) fn seems_usable(&self) -> bool {
+        self.received.is_empty() && self.io.stream().seems_silent()
     }
 
     /// The same connection, on the core of the calling thread.
@@ -69,36 +82,42 @@ impl Connection {
     }
 
     /// Reads more; the end is an error.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        if self.received.capacity() - self.received.len() < LEAST {
-            self.received.reserve(BUFFER);
+    pub(in crate::backend) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let free = self.received.capacity() - self.received.len();
+        if free < LEAST || (self.received.is_empty() && free < self.room) {
+            self.received.reserve(self.room);
         }
+        let room = self.received.capacity() - self.received.len();
         // Nothing is lost with the future: it reads at once or not at all.
         let read = pin!(self.io.read_buf(&mut self.received)).poll(cx);
         read.map(|read| match read {
             Ok(0) => Err(Failure::Ended),
-            Ok(_) => {
+            Ok(length) => {
                 self.opening = None;
+                if length == room {
+                    self.room = MOST;
+                } else if length < FIRST / 2 {
+                    self.room = FIRST;
+                }
                 Ok(())
             }
             Err(error) => Err(Failure::Io(error)),
         })
     }
 
-    /// Writes some of two pieces that follow each other.
-    pub(super) fn poll_write(
+    /// Writes some of three pieces that follow each other, of which one has something.
+    pub(in crate::backend) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
-        first: &[u8],
-        second: &[u8],
+        pieces: [&[u8]; 3],
     ) -> Poll<io::Result<usize>> {
-        let pieces = [io::IoSlice::new(first), io::IoSlice::new(second)];
-        let pieces = match (first.is_empty(), second.is_empty()) {
-            (true, _) => &pieces[1..],
-            (false, true) => &pieces[..1],
-            (false, false) => &pieces,
-        };
-        match Pin::new(&mut self.io).poll_write_vectored(cx, pieces) {
+        let mut slices = [io::IoSlice::new(&[]); 3];
+        let mut count = 0;
+        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            slices[count] = io::IoSlice::new(piece);
+            count += 1;
+        }
+        match Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count]) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             written => written,
         }

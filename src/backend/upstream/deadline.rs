@@ -1,4 +1,4 @@
-//! Ends waits that are too long: for an answer, for its next piece, or for the next request.
+//! Ends waits that are too long: for an answer, or for its next piece.
 //!
 //! The limit lies on the connection's reads, so that one timer serves a connection for its whole life, whatever requests
 //! it carries, and bodies need no wrapper. A connection is read only where something is wanted: a client that takes its answer
@@ -6,70 +6,36 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use crate::runtime::seldom::Seldom;
-
-/// What a connection waits for, told by whoever knows it. A clone is the same phase.
-#[derive(Clone, Debug)]
-pub(in crate::backend) struct Phase(Arc<AtomicU8>);
-
-const IDLE: u8 = 0;
-const SERVER: u8 = 1;
-const CLIENT: u8 = 2;
-
-impl Phase {
-    /// The phase of a new connection: nothing was asked yet.
-    pub(in crate::backend) fn idle() -> Self {
-        Self(Arc::new(AtomicU8::new(IDLE)))
-    }
-
-    /// It waits for a request.
-    pub(in crate::backend) fn wait_for_request(&self) {
-        self.0.store(IDLE, Relaxed);
-    }
-
-    /// It waits for the server, to take the request or to answer.
-    pub(in crate::backend) fn wait_for_server(&self) {
-        self.0.store(SERVER, Relaxed);
-    }
-
-    /// It waits for the client's next piece of the request's body: not the server's fault.
-    pub(in crate::backend) fn wait_for_client(&self) {
-        self.0.store(CLIENT, Relaxed);
-    }
+/// Whom a connection waits for, told by whoever knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend) enum Turn {
+    /// The server, to take the request or to answer.
+    Server,
+    /// The client, for the next piece of the request's body: not the server's fault.
+    Client,
 }
 
 /// A stream whose reads fail with [`io::ErrorKind::TimedOut`] where they wait too long.
 pub(in crate::backend) struct Deadline<S> {
     stream: S,
-    phase: Phase,
+    turn: Turn,
     timeout: Duration,
-    idle_timeout: Duration,
     /// Since when a read has waited without any progress, in reading or writing; `None` while none waits.
     since: Option<Instant>,
-    /// Never farther away than the shorter limit: then a new phase needs no reset of the timer.
+    /// Never farther away than the end of a wait: most waits find it as the one before has left it.
     timer: Pin<Box<Sleep>>,
-    reads: Seldom,
-    looks: Seldom,
 }
 
 impl<S> Deadline<S> {
-    pub(in crate::backend) fn new(
-        stream: S,
-        phase: Phase,
-        timeout: Duration,
-        idle_timeout: Duration,
-    ) -> Self {
-        let timer = Box::pin(tokio::time::sleep(timeout.min(idle_timeout)));
-        let (reads, looks) = Default::default();
-        Self { stream, phase, timeout, idle_timeout, since: None, timer, reads, looks }
+    pub(in crate::backend) fn new(stream: S, timeout: Duration) -> Self {
+        let timer = Box::pin(tokio::time::sleep(timeout));
+        Self { stream, turn: Turn::Server, timeout, since: None, timer }
     }
 
     /// The stream itself.
@@ -82,30 +48,27 @@ impl<S> Deadline<S> {
         self.stream
     }
 
+    /// Notes whom it waits for from now on.
+    pub(in crate::backend) fn wait_for(&mut self, turn: Turn) {
+        self.turn = turn;
+    }
+
     /// Registers the waiting read with the timer, or ends it.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { phase, timeout, idle_timeout, since, timer, looks, .. } = self;
-        let since = since.get_or_insert_with(Instant::now);
-        looks.poll(cx, |cx| {
-            while timer.as_mut().poll(cx).is_ready() {
-                let now = Instant::now();
-                let limit = match phase.0.load(Relaxed) {
-                    IDLE => *idle_timeout,
-                    SERVER => *timeout,
-                    _ => {
-                        *since = now;
-                        *timeout
-                    }
-                };
-                let end = *since + limit;
-                if end <= now {
-                    let message = format!("nothing came for {limit:?}");
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)));
-                }
-                timer.as_mut().reset(end.min(now + (*timeout).min(*idle_timeout)));
+        let since = self.since.get_or_insert_with(Instant::now);
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if self.turn == Turn::Client {
+                *since = now;
             }
-            Poll::Pending
-        })
+            let end = *since + self.timeout;
+            if end <= now {
+                let message = format!("nothing came for {:?}", self.timeout);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)));
+            }
+            self.timer.as_mut().reset(end);
+        }
+        Poll::Pending
     }
 
     fn written<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -122,8 +85,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Deadline<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, reads, .. } = &mut *self;
-        let read = reads.poll(cx, |cx| Pin::new(stream).poll_read(cx, buf));
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_pending() {
             return self.poll_overdue(cx);
         }

@@ -75,7 +75,7 @@ impl Failure {
     }
 
     /// Whether the connection ended, or broke: nothing else is known.
-    pub(super) fn is_end_of_connection(&self) -> bool {
+    pub(in crate::backend) fn is_end_of_connection(&self) -> bool {
         match self {
             Self::Ended => true,
             Self::Io(error) => error.kind() != io::ErrorKind::TimedOut,

@@ -1,11 +1,10 @@
 //! Protocols with one request on a connection, whose end is the end of the answer: SCGI and uwsgi.
 //!
 //! The way of a request: [`spool`] gives its body a length; the protocol writes the variables; a [`Connection`] is opened; an
-//! [`exchange`] sends the request and reads what comes, both at once; [`answer`] makes an answer of it. An answer is whole
+//! [`Exchange`] sends the request and reads what comes, both at once; [`answer`] makes an answer of it. An answer is whole
 //! when it has its Content-Length; one that has none is whole when the connection ends well, however early that was.
 
 mod answer;
-mod exchange;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +17,12 @@ use http_environ::View;
 use vestibule_config::{Diagnostic, Reader};
 use vestibule_layers::{BoxService, Request, Response, rescue};
 
-use self::exchange::Exchange;
 use super::address::Address;
 use super::connection::Connection;
+use super::exchange::Exchange;
 use super::failure::{Failure, Unsendable};
 use super::target::Target;
+use super::upload::{Framing, Upload};
 use super::{Reply, header_bytes, spool, wait};
 use crate::backend::command::Takes;
 use crate::backend::processes::Wanted;
@@ -101,7 +101,8 @@ impl Application {
         let head = (self.put_head)(&View::of(request), length)?;
         let Settings { connect_timeout, timeout, header_bytes, .. } = self.settings;
         let connection = Connection::open(&self.address, connect_timeout, timeout, None).await?;
-        let mut exchange = Exchange::new(connection, head.freeze(), body, length);
+        let upload = Upload::new(head.into(), body, Framing::Length(length));
+        let mut exchange = Exchange::new(Box::new(connection), upload);
         match answer::head(&mut exchange, header_bytes).await {
             Ok(head) => Ok(answer::reply(head, exchange, request.method()).await),
             Err(failure) => Err(failure.at(&self.address)),

@@ -231,7 +231,7 @@ async fn an_early_answer_comes_through_while_the_upload_runs() {
     let (sender, body) = pieces();
     let answer = asked.ask(post(body)).await;
     assert_eq!((answer.status.as_u16(), answer.whole()), (413, "big"));
-    sender.send("more").await.expect("the upload goes on");
+    tokio::time::timeout(PATIENCE, sender.closed()).await.expect("the upload stops");
     assert_eq!(asked.ask(get("/")).await.whole(), "fine");
 }
 

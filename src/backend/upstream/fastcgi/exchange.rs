@@ -14,6 +14,7 @@ use vestibule_layers::Body;
 use super::complaints::Complaints;
 use super::{SMALL, at_hand};
 use crate::backend::upstream::connection::Connection;
+use crate::backend::upstream::deadline::Turn;
 use crate::backend::upstream::failure::Failure;
 
 /// What is sent.
@@ -87,7 +88,7 @@ impl Upload {
     fn poll(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> Poll<Result<(), Failure>> {
         loop {
             while !self.is_between_records() {
-                let written = ready!(connection.poll_write(cx, &self.records, &self.content));
+                let written = ready!(connection.poll_write(cx, [&self.records, &self.content, &[]]));
                 let written = written.map_err(Failure::Io)?;
                 self.has_begun = true;
                 let of_records = written.min(self.records.len());
@@ -105,10 +106,10 @@ impl Upload {
                 return Poll::Pending;
             }
             let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
-                connection.phase.wait_for_client();
+                connection.wait_for(Turn::Client);
                 return Poll::Pending;
             };
-            connection.phase.wait_for_server();
+            connection.wait_for(Turn::Server);
             self.body_has_begun = true;
             match frame.transpose().map_err(Failure::Body)? {
                 Some(frame) => {
@@ -141,8 +142,8 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(connection: Connection, upload: Upload, complaints: Complaints) -> Self {
-        connection.phase.wait_for_server();
+    pub(super) fn new(mut connection: Connection, upload: Upload, complaints: Complaints) -> Self {
+        connection.wait_for(Turn::Server);
         Self {
             connection: Some(connection),
             upload,

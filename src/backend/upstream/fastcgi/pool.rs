@@ -44,7 +44,7 @@ struct Kept {
 struct Waiting(Mutex<VecDeque<Instant>>);
 
 /// A new connection that waits for its first answer.
-pub(in crate::backend::upstream) struct Opening {
+pub(in crate::backend) struct Opening {
     waiting: Arc<Waiting>,
     since: Instant,
 }

@@ -11,7 +11,7 @@ use http_body::{Frame, SizeHint};
 use http_environ::answer::{self, Head};
 use vestibule_layers::Body;
 
-use super::exchange::Exchange;
+use crate::backend::upstream::exchange::Exchange;
 use crate::backend::upstream::failure::Failure;
 use crate::backend::upstream::{Reply, UNWANTED, has_body, keep_reason};
 

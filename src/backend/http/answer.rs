@@ -1,0 +1,92 @@
+//! From what a server sends to an answer: heads that only precede it are skipped, then comes its own.
+
+use std::future::poll_fn;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Response as HttpResponse, StatusCode};
+use vestibule_layers::{Request, Response};
+
+use super::answer_head::{self, Head, Length, Nonsense};
+use super::body::{Answering, Home, body};
+use super::failure::Failure;
+use crate::backend::upstream::exchange::Exchange;
+
+/// Waits for the head of the answer, and gives it with what was received behind it. `limit` is how long heads may be.
+///
+/// The request's own headers are used up once an answer begins: there is room for those of the answer.
+pub(super) async fn head(
+    exchange: &mut Exchange,
+    request: &mut Request,
+    limit: usize,
+) -> Result<(Head, Bytes), Failure> {
+    poll_fn(|cx| exchange.poll_read(cx)).await?;
+    let mut fields = std::mem::take(request.headers_mut());
+    fields.clear();
+    let mut reader = HeadReader { limit, interim: 0, searched: 0, fields };
+    loop {
+        if let Some((mut head, rest)) = reader.read(exchange.received())? {
+            if *request.method() == Method::HEAD {
+                head.length = Length::Known(0);
+            }
+            return Ok((head, rest));
+        }
+        poll_fn(|cx| exchange.poll_read(cx)).await?;
+    }
+}
+
+/// The answer. Its connection goes `home` where it can be used again.
+pub(super) fn answer(
+    exchange: Exchange,
+    head: Head,
+    received: Bytes,
+    limit: usize,
+    home: Option<Home<'_>>,
+) -> Response {
+    let home = home.filter(|_| head.is_kept);
+    let answering = Answering { exchange, received, length: head.length, most_trailers: limit };
+    let mut answer = HttpResponse::new(body(answering, home));
+    *answer.status_mut() = head.status;
+    *answer.headers_mut() = head.headers;
+    if let Some(reason) = head.reason {
+        answer.extensions_mut().insert(reason);
+    }
+    answer
+}
+
+/// Looks for the head in what comes.
+struct HeadReader {
+    limit: usize,
+    /// How long the heads were that only preceded the answer: 100, 103 and the like.
+    interim: usize,
+    /// How much was looked through and is not the whole head.
+    searched: usize,
+    fields: HeaderMap,
+}
+
+impl HeadReader {
+    fn read(&mut self, received: &mut BytesMut) -> Result<Option<(Head, Bytes)>, Failure> {
+        let left = self.limit.saturating_sub(self.interim);
+        while received[self.searched..].contains(&b'\n') {
+            let mut bytes = received.split().freeze();
+            let Some((head, end)) = answer_head::read(&bytes, &mut self.fields)? else {
+                *received = bytes.into();
+                break;
+            };
+            if end > left {
+                return Err(Nonsense::TooLarge(self.limit).into());
+            }
+            drop(bytes.split_to(end));
+            self.searched = 0;
+            match head.status {
+                StatusCode::SWITCHING_PROTOCOLS => return Err(Nonsense::Switches.into()),
+                status if status.is_informational() => {
+                    self.interim += end;
+                    *received = bytes.into();
+                }
+                _ => return Ok(Some((head, bytes))),
+            }
+        }
+        self.searched = received.len();
+        if received.len() > left { Err(Nonsense::TooLarge(self.limit).into()) } else { Ok(None) }
+    }
+}

@@ -1,0 +1,130 @@
+//! The head of a request as it is written to a server: its target, and the headers that are not for the next hop only.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::uri::InvalidUri;
+use http::{HeaderMap, HeaderValue, Uri};
+use http_body::Body as _;
+use http_environ::View;
+use vestibule_layers::{Body, Request};
+
+use super::forwarded::Forwarded;
+use super::hop::{is_hop_by_hop, named_by_connection};
+use super::server::Server;
+use crate::backend::upstream::upload::Framing;
+
+/// Room for most heads, within what is allocated fast.
+const ROOM: usize = 1 << 10;
+
+/// The Host that an upstream sees.
+#[derive(Clone, Debug)]
+pub(super) enum Host {
+    /// The client's, or the server's own where the client named none.
+    Preserve,
+    /// The server's own.
+    Upstream,
+    Fixed(HeaderValue),
+}
+
+/// How the server is to learn where the body ends.
+pub(super) fn framing(headers: &HeaderMap, body: &Body) -> Framing {
+    if body.is_end_stream() {
+        return Framing::Length(0);
+    }
+    // A layer may have wrapped a body so that nothing but the header knows its length.
+    let told = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    body.size_hint().exact().or_else(told).map_or(Framing::Chunks, Framing::Length)
+}
+
+/// Writes the head of a request in the name of its client: to what is below the mount, and with who asks.
+pub(super) fn forward(
+    request: &Request,
+    framing: Framing,
+    host: &Host,
+    server: &Server,
+) -> Result<Vec<u8>, InvalidUri> {
+    let view = View::of(request);
+    let target = target(&view)?;
+    let mut head = begin(request, target.as_ref().unwrap_or(request.uri()));
+    let (mut forwarded, mut length) = (Forwarded::default(), None);
+    let named = named_by_connection(request.headers());
+    // One look at each header: looking up those that matter costs more.
+    for (name, value) in request.headers() {
+        match name.as_str() {
+            "host" => forwarded.client_host = Some(value),
+            "content-length" => length = Some(value),
+            "te" if value.as_bytes().eq_ignore_ascii_case(b"trailers") => {
+                put_field(&mut head, "te", b"trailers");
+            }
+            // hyper's server answers it when the body is read.
+            "expect" => {}
+            _ if is_hop_by_hop(name) || forwarded.replaces(name) || named.contains(name) => {}
+            name => put_field(&mut head, name, value.as_bytes()),
+        }
+    }
+    let host = match host {
+        Host::Preserve => forwarded.client_host.unwrap_or(server.host()),
+        Host::Upstream => server.host(),
+        Host::Fixed(host) => host,
+    };
+    put_field(&mut head, HOST.as_str(), host.as_bytes());
+    forwarded.put(&mut head, view.environ());
+    Ok(end(head, framing, length.is_some()))
+}
+
+/// Writes the head of a request of the gateway's own.
+pub(super) fn ask(request: &Request, framing: Framing) -> Vec<u8> {
+    let mut head = begin(request, request.uri());
+    for (name, value) in request.headers().iter().filter(|(name, _)| *name != CONTENT_LENGTH) {
+        put_field(&mut head, name.as_str(), value.as_bytes());
+    }
+    end(head, framing, false)
+}
+
+/// The request line.
+fn begin(request: &Request, target: &Uri) -> Vec<u8> {
+    let mut head = Vec::with_capacity(ROOM);
+    let target = target.path_and_query().map_or("/", |target| target.as_str());
+    for piece in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
+        head.extend_from_slice(piece.as_bytes());
+    }
+    head
+}
+
+pub(super) fn put_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    head.reserve(name.len() + value.len() + 4);
+    head.extend_from_slice(name.as_bytes());
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
+}
+
+/// The framing of the body. `is_told`: the client has told the length, even if it is none.
+fn end(mut head: Vec<u8>, framing: Framing, is_told: bool) -> Vec<u8> {
+    match framing {
+        Framing::Length(0) if !is_told => {}
+        Framing::Length(length) => {
+            write!(head, "content-length: {length}\r\n").expect("memory takes all that is written");
+        }
+        Framing::Chunks => put_field(&mut head, "transfer-encoding", b"chunked"),
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+/// The target in origin form, under a mount only what is below it; `None` where that is what was sent.
+fn target(view: &View<'_>) -> Result<Option<Uri>, InvalidUri> {
+    let (sent, query) = (view.uri(), view.query());
+    let path = view.environ().path().raw_path_info();
+    if sent.scheme().is_none() && path == sent.path().as_bytes() && query == sent.query().unwrap_or("") {
+        return Ok(None);
+    }
+    let mut target = if path.is_empty() { b"/".to_vec() } else { path.to_vec() };
+    if !query.is_empty() {
+        target.push(b'?');
+        target.extend_from_slice(query.as_bytes());
+    }
+    Uri::from_maybe_shared(Bytes::from(target)).map(Some)
+}

@@ -1,0 +1,168 @@
+//! A request on its way out: its head, then its body piece by piece, as fast as the other side takes them.
+
+use std::io::Write as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use http_body::Body as _;
+use vestibule_layers::Body;
+
+use super::connection::Connection;
+use super::deadline::Turn;
+use super::failure::Failure;
+
+/// Up to how many bytes are copied, to be sent as one piece with what is around them: cheaper for the kernel than several.
+const SMALL: usize = 512;
+
+/// How the other side learns where the body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend) enum Framing {
+    /// By its length, of which this much is still to come.
+    Length(u64),
+    /// By a chunk of no size (RFC 9112 section 7.1).
+    Chunks,
+}
+
+/// What is sent.
+pub(in crate::backend) struct Upload {
+    /// What is written before the piece, and how much of it is written.
+    lead: Vec<u8>,
+    written: usize,
+    /// A piece of the body.
+    piece: Bytes,
+    /// What is written behind the piece.
+    trail: &'static [u8],
+    /// What has not come yet; `None` after its end.
+    body: Option<Body>,
+    framing: Framing,
+    progress: Progress,
+}
+
+/// What would be lost if the request were sent once more.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// A part of it was sent.
+    is_sent: bool,
+    /// A piece of its body was taken.
+    is_taken: bool,
+}
+
+impl Upload {
+    /// A request that begins with `head`.
+    pub(in crate::backend) fn new(head: Vec<u8>, body: Body, framing: Framing) -> Self {
+        let is_empty = framing == Framing::Length(0);
+        Self {
+            lead: head,
+            written: 0,
+            piece: Bytes::new(),
+            trail: &[],
+            body: (!is_empty).then_some(body),
+            framing,
+            progress: Progress::default(),
+        }
+    }
+
+    /// Whether all of it was written.
+    pub(in crate::backend) fn is_done(&self) -> bool {
+        self.body.is_none() && self.is_between_pieces()
+    }
+
+    /// The body, where another server may get the request: nothing was sent of it, or, if it `may_have_arrived`, nothing
+    /// of a body.
+    pub(in crate::backend) fn into_unsent(self, may_have_arrived: bool) -> Option<Body> {
+        let is_whole = !self.progress.is_taken && (may_have_arrived || !self.progress.is_sent);
+        is_whole.then(|| self.body.unwrap_or_default())
+    }
+
+    /// Sends all that the other side and the client let it.
+    pub(in crate::backend) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection,
+    ) -> Poll<Result<(), Failure>> {
+        loop {
+            // A body that is here already travels with the head.
+            if self.body.is_some() && self.piece.is_empty() && self.trail.is_empty() {
+                match self.poll_piece(cx)? {
+                    Poll::Ready(()) => connection.wait_for(Turn::Server),
+                    Poll::Pending if self.is_between_pieces() => {
+                        connection.wait_for(Turn::Client);
+                        return Poll::Pending;
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            if self.is_between_pieces() {
+                if self.body.is_none() {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
+            }
+            let pieces = [&self.lead[self.written..], &self.piece, self.trail];
+            let written = ready!(connection.poll_write(cx, pieces)).map_err(Failure::Io)?;
+            self.advance(written);
+        }
+    }
+
+    fn is_between_pieces(&self) -> bool {
+        self.written == self.lead.len() && self.piece.is_empty() && self.trail.is_empty()
+    }
+
+    fn advance(&mut self, written: usize) {
+        self.progress.is_sent = true;
+        let of_lead = written.min(self.lead.len() - self.written);
+        self.written += of_lead;
+        if self.written == self.lead.len() {
+            self.lead.clear();
+            self.written = 0;
+        }
+        let of_piece = (written - of_lead).min(self.piece.len());
+        self.piece.advance(of_piece);
+        self.trail = &self.trail[written - of_lead - of_piece..];
+    }
+
+    /// Takes the next piece of the body, or its end.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
+        let frame = ready!(Pin::new(body).poll_frame(cx)).transpose().map_err(Failure::Body)?;
+        self.progress.is_taken = true;
+        match frame.map(|frame| frame.into_data().unwrap_or_default()) {
+            Some(piece) => self.put(piece),
+            None => self.end(),
+        }
+    }
+
+    fn put(&mut self, piece: Bytes) -> Poll<Result<(), Failure>> {
+        match &mut self.framing {
+            Framing::Length(left) => {
+                *left = left.checked_sub(piece.len() as u64).ok_or(Failure::BodyLength)?;
+                if *left == 0 {
+                    self.body = None;
+                }
+            }
+            Framing::Chunks if piece.is_empty() => return Poll::Ready(Ok(())),
+            Framing::Chunks => {
+                write!(self.lead, "{:x}\r\n", piece.len()).expect("memory takes all that is written");
+                self.trail = b"\r\n";
+            }
+        }
+        if piece.len() <= SMALL {
+            self.lead.extend_from_slice(&piece);
+            self.lead.extend_from_slice(std::mem::take(&mut self.trail));
+        } else {
+            self.piece = piece;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn end(&mut self) -> Poll<Result<(), Failure>> {
+        match self.framing {
+            Framing::Length(0) => {}
+            Framing::Length(_) => return Poll::Ready(Err(Failure::BodyLength)),
+            Framing::Chunks => self.lead.extend_from_slice(b"0\r\n\r\n"),
+        }
+        self.body = None;
+        Poll::Ready(Ok(()))
+    }
+}
