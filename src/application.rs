@@ -25,7 +25,7 @@ use vestibule_layers::{Body, BoxService, Response};
 
 use self::places::{Place, Places};
 use crate::backend::processes::{Hosting, Runs};
-use crate::backend::{self, Context, LocalRedirects};
+use crate::backend::{self, Background, Context, LocalRedirects};
 use crate::gateway::SOFTWARE;
 use crate::supervisor::control::{Control, Order, Report};
 use crate::supervisor::watched::Watched;
@@ -57,6 +57,8 @@ struct Application {
     service: BoxService,
     hosting: Hosting,
     drain: Duration,
+    /// What its backend does beside the requests.
+    _background: Background,
 }
 
 async fn serve() -> io::Result<()> {
@@ -97,13 +99,21 @@ fn build(source: &Source) -> Result<Application, Report> {
         return Err(Report::Failed { configuration: false, reason });
     };
     let redirects = LocalRedirects::default();
-    let context =
-        Context { name: &hosted.backend.name, config: &config, cores: 1, redirects: &redirects, door: None };
+    let background = Background::default();
+    let context = Context {
+        name: &hosted.backend.name,
+        config: &config,
+        cores: 1,
+        redirects: &redirects,
+        background: &background,
+        door: None,
+    };
     let service = (hosting.build)(&hosted.backend.component.settings, &context).map_err(|mistake| {
         let reason = vestibule_config::Diagnostics::from(mistake).render(logs::colored());
         Report::Failed { configuration: true, reason }
     })?;
-    Ok(Application { service, hosting: hosting.clone(), drain: config.drain })
+    background.start();
+    Ok(Application { service, hosting: hosting.clone(), drain: config.drain, _background: background })
 }
 
 /// Takes connections as ordered, and asks to be replaced when it is worn out, until the order to end.

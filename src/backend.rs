@@ -3,6 +3,7 @@
 //! A new backend is one new file, which holds its settings and its `KIND`, its `mod` line and one row in
 //! [`KINDS`].
 
+mod background;
 mod command;
 mod fastcgi;
 mod folder;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use vestibule_config::{Config, Diagnostic, Kind, Settings};
 use vestibule_layers::BoxService;
 
+pub use self::background::Background;
 pub use self::local_redirect::LocalRedirects;
 use self::processes::Wanted;
 use crate::listener::Door;
@@ -49,6 +51,8 @@ pub struct Context<'a> {
     pub cores: usize,
     /// Answers what an application wants to have answered in its place.
     pub redirects: &'a LocalRedirects,
+    /// Takes what is to be done beside the requests.
+    pub background: &'a Background,
     /// The way to the processes of this application, if it has any; `None` where none are started, as for `check`.
     pub(crate) door: Option<Arc<Door>>,
 }

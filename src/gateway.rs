@@ -9,7 +9,7 @@ use http_environ::{RequestId, Server, View};
 use vestibule_config::{Component, Config, Diagnostics, Kind, Kinds, Limits, Target};
 use vestibule_layers::{Answer, Body, BoxService, Cause, Request, Response, Root, rescue};
 
-use crate::backend::{self, Context, LocalRedirects};
+use crate::backend::{self, Background, Context, LocalRedirects};
 use crate::front;
 use crate::hosted::{self, Hosted};
 use crate::identity::{Connection, Identity};
@@ -38,6 +38,7 @@ pub struct Gateway {
     stack: Stack,
     limits: Limits,
     config: Arc<Config>,
+    background: Background,
 }
 
 impl Gateway {
@@ -56,6 +57,7 @@ impl Gateway {
             config: &config,
             cores,
             redirects: LocalRedirects::default(),
+            background: Background::default(),
             doors: doors.into_iter().map(Arc::new).collect(),
             hosted: hosted::all(&config),
             apps: Vec::new(),
@@ -72,7 +74,13 @@ impl Gateway {
             return Err(builder.diagnostics);
         }
         let identity = Identity::new(config.trust.clone(), RandomState::new().hash_one(std::process::id()));
-        Ok(Self { identity, root, stack, limits: config.limits, config: Arc::clone(&config) })
+        let (limits, background) = (config.limits, builder.background);
+        Ok(Self { identity, root, stack, limits, config: Arc::clone(&config), background })
+    }
+
+    /// Begins what backends do beside the requests, on the runtime of the calling thread. It ends with the gateway.
+    pub fn start(&self) {
+        self.background.start();
     }
 
     /// What is the same for all requests of a listener; `address` is `None` for a unix socket.
@@ -146,6 +154,7 @@ struct Builder<'a> {
     config: &'a Config,
     cores: usize,
     redirects: LocalRedirects,
+    background: Background,
     /// To the processes of those that are hosted, in the same order.
     doors: Vec<Arc<Door>>,
     hosted: Vec<Hosted<'a>>,
@@ -170,8 +179,14 @@ impl Builder<'_> {
         let row = backend::KINDS.iter().find(|row| std::ptr::eq(&raw const row.kind, component.kind));
         let hosted = self.hosted.iter().position(|hosted| std::ptr::eq(hosted.backend.component, component));
         let door = hosted.and_then(|number| self.doors.get(number)).map(Arc::clone);
-        let context =
-            Context { name, config: self.config, cores: self.cores, redirects: &self.redirects, door };
+        let context = Context {
+            name,
+            config: self.config,
+            cores: self.cores,
+            redirects: &self.redirects,
+            background: &self.background,
+            door,
+        };
         let built =
             (row.expect("the configuration uses kinds of the list").build)(&component.settings, &context);
         built.unwrap_or_else(|diagnostic| {

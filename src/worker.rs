@@ -60,6 +60,7 @@ async fn serve() -> io::Result<()> {
         Ok(built) => built,
         Err(failed) => return control.report(&failed).await,
     };
+    gateway.start();
     control.report(&Report::Ready(gateway.watched())).await?;
     let limit = gateway.config().drain;
     let mut acceptor = Acceptor::new(Arc::clone(&gateway), cores);

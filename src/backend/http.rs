@@ -1,4 +1,4 @@
-//! Forwards requests to HTTP/1.1 servers, round robin, over connections that are kept.
+//! Forwards requests to HTTP/1.1 servers over connections that are kept.
 //!
 //! ```yaml
 //! apps:
@@ -8,28 +8,29 @@
 //!
 //! Under a mount the upstream gets PATH_INFO as it was sent, and the mount in `X-Forwarded-Prefix`. Bodies stream both
 //! ways, as fast as the slower side takes them. A request is sent once more only while nothing of it was sent, or where a kept
-//! connection ends without an answer and the request is idempotent and has no body (RFC 9110 section 9.2.2); what an
-//! upstream does wrong before its answer begins is 502 or 504, later the answer is aborted.
+//! connection (with `retry: { sent: true }` any) ends without an answer and the request is idempotent and has no body (RFC
+//! 9110 section 9.2.2); what an upstream does wrong before its answer begins is 502 or 504, later the answer is aborted.
 //!
-//! The way of a request: [`turns`] finds a server, [`pool`] a kept connection to it, or [`server`] opens one;
+//! The way of a request: [`balance`] finds a server, [`pool`] a kept connection to it, or [`server`] opens one;
 //! [`request_head`] writes what the server is told, and [`forwarded`] who asks; an [`Exchange`] sends it and reads what comes,
 //! both at once; [`answer_head`] reads the head of the answer, and [`body`] what follows it, by its length or its
 //! [`chunks`]. All of it runs in the task of the request: no hand-off, and nothing is held back but by the slower side.
 
 mod answer;
 mod answer_head;
+mod balance;
 mod body;
 mod chunks;
 mod failure;
 mod forwarded;
 mod hop;
+mod in_flight;
 mod outside;
 mod pool;
 mod request_head;
 mod server;
 #[cfg(test)]
 mod tests;
-mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,15 +38,16 @@ use std::time::Duration;
 use http::HeaderValue;
 use http_environ::View;
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
+use vestibule_layers::rescue::chain;
 use vestibule_layers::{BoxService, Request, Response, rescue};
 
-use self::body::Home;
+use self::balance::endpoint::Failed;
+use self::balance::entry::Entry;
+use self::balance::{Balancer, Place, Refused};
 use self::failure::Failure;
 pub(super) use self::outside::outside;
 use self::pool::Pool;
 use self::request_head::Host;
-use self::server::Server;
-use self::turns::Turns;
 use super::command::{Command, Takes};
 use super::upstream::connection::Connection;
 use super::upstream::exchange::Exchange;
@@ -66,10 +68,13 @@ pub(super) static KIND: BackendKind = BackendKind {
 };
 
 struct Settings {
-    /// The servers, `HOST:PORT` or `unix:PATH`, taken in turn. A host is looked up whenever a connection is opened.
-    servers: Vec<Server>,
+    /// The servers: `HOST:PORT`, `unix:PATH`, or a mapping. Every address of a host is used; names are looked up again when
+    /// their time to live is over.
+    servers: Vec<Entry>,
     /// How the supervisor starts them, in place of `servers`.
     command: Option<Command>,
+    /// Which of them gets a request.
+    balance: balance::settings::Settings,
     /// How long a connection may take to open; 5s by default.
     connect_timeout: Duration,
     /// How long to wait for the answer, and then for each next piece of it; 60s by default.
@@ -92,6 +97,7 @@ impl Settings {
         Self {
             servers: servers(reader, command.is_some()),
             command,
+            balance: balance::settings::Settings::read(reader),
             connect_timeout: wait(reader, "connect_timeout", Duration::from_secs(5)),
             timeout: wait(reader, "timeout", Duration::from_secs(60)),
             idle_timeout: wait(reader, "idle_timeout", Duration::from_secs(4)),
@@ -102,23 +108,19 @@ impl Settings {
     }
 }
 
-fn servers(reader: &mut Reader<'_>, are_started: bool) -> Vec<Server> {
+fn servers(reader: &mut Reader<'_>, are_started: bool) -> Vec<Entry> {
     if are_started {
-        if let Some(given) = reader.optional::<Spanned<Vec<String>>>("servers") {
+        if let Some(given) = reader.optional::<Spanned<Vec<Entry>>>("servers") {
             let message = "there are `servers` and a `command`: programs that are started here get their sockets from here";
             reader.mistake(&given.place, message);
         }
         return Vec::new();
     }
-    let given = reader.required::<Spanned<Vec<Spanned<String>>>>("servers");
+    let given = reader.required::<Spanned<Vec<Entry>>>("servers");
     if given.is_empty() && !given.place.is_unknown() {
         reader.mistake(&given.place, "at least one server is needed").help("HOST:PORT or unix:PATH");
     }
-    let parsed = given.iter().filter_map(|text| {
-        let server: Server = reader.parse(text)?;
-        Some(server.in_folder(text.place.folder()))
-    });
-    parsed.collect()
+    given.value
 }
 
 fn host(reader: &mut Reader<'_>) -> Host {
@@ -133,13 +135,17 @@ fn host(reader: &mut Reader<'_>) -> Host {
 fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
     let servers = match &settings.command {
         None => settings.servers.clone(),
-        Some(command) => command.addresses(context)?.into_iter().map(Server::of_ours).collect(),
+        Some(command) => command.addresses(context)?.into_iter().map(Entry::of_ours).collect(),
     };
-    let (cores, count) = (context.cores, servers.len());
+    let (idle_connections, idle_timeout) = (settings.idle_connections, settings.idle_timeout);
+    let keep = move || Arc::new(Pool::new(idle_connections, idle_timeout));
+    let balancer = Balancer::new(&settings.balance, &servers, context.cores, keep);
+    if let Some(work) = balancer.background(&settings.balance, servers) {
+        context.background.add(work);
+    }
     let upstream = Arc::new(Upstream {
-        turns: Turns::new(cores, count),
-        pool: Arc::new(Pool::new(cores, count, settings.idle_connections, settings.idle_timeout)),
-        servers,
+        balancer,
+        retries_sent: settings.balance.retry.sent,
         connect_timeout: settings.connect_timeout,
         timeout: settings.timeout,
         header_bytes: settings.header_bytes,
@@ -150,9 +156,9 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
 
 /// The servers and what leads to them.
 struct Upstream {
-    servers: Vec<Server>,
-    turns: Turns,
-    pool: Arc<Pool>,
+    balancer: Balancer<Arc<Pool>>,
+    /// Whether a request that was sent may be sent to another server.
+    retries_sent: bool,
     connect_timeout: Duration,
     timeout: Duration,
     header_bytes: usize,
@@ -171,54 +177,74 @@ impl Upstream {
 
     /// Sends a request to the first server that takes it.
     async fn forward(&self, request: &mut Request) -> Result<Response, Failure> {
+        let wish = self.balancer.wish(request);
         let mut body = std::mem::take(request.body_mut());
         let framing = request_head::framing(request.headers(), &body);
         let is_repeatable = framing == Framing::Length(0) && request.method().is_idempotent();
         let mut tried = Vec::new();
-        let mut failure = Failure::NoServer;
-        while let Some(at) = self.turns.next(&tried) {
-            let server = &self.servers[at];
-            let (connection, is_kept) = match self.connection(at).await {
+        let mut failure = None;
+        loop {
+            let chosen = match self.balancer.choose(&wish, &tried) {
+                Ok(chosen) => chosen,
+                Err(Refused::Unknown) => {
+                    self.known().await?;
+                    continue;
+                }
+                Err(refused) => return Err(failure.unwrap_or(refused.into())),
+            };
+            let endpoint = &chosen.place.endpoint;
+            let (connection, is_kept) = match self.connection(&chosen.place).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    self.turns.note(at, false);
-                    tried.push(at);
-                    failure = error;
+                    endpoint.failed(Failed::Unreachable, &chain(&error));
+                    tried.push(chosen.place);
+                    failure = Some(error);
                     continue;
                 }
             };
-            let head = request_head::forward(request, framing, &self.host, server);
+            let head = request_head::forward(request, framing, &self.host, endpoint.server());
             let upload = Upload::new(head.map_err(Failure::Target)?, body, framing);
             let mut exchange = Exchange::new(connection, upload);
             match answer::head(&mut exchange, request, self.header_bytes).await {
                 Ok((head, received)) => {
-                    self.turns.note(at, true);
-                    let home = Home { pool: &self.pool, server: at };
-                    return Ok(answer::answer(exchange, head, received, self.header_bytes, Some(home)));
+                    self.balancer.answered(endpoint, head.status);
+                    let home = Some(&chosen.place.kept);
+                    let answer = answer::answer(exchange, head, received, self.header_bytes, home);
+                    return Ok(in_flight::until_the_end(answer, chosen.in_flight, wish.cookie(endpoint)));
                 }
                 Err(error) => {
-                    let unsent = exchange.into_unsent(is_kept && is_repeatable);
-                    let unsent = unsent.filter(|_| error.is_end_of_connection());
-                    failure = error.at(server);
-                    let Some(unsent) = unsent else { return Err(failure) };
-                    body = unsent;
+                    let has_ended = error.is_end_of_connection();
+                    let unsent = exchange.into_unsent((is_kept || self.retries_sent) && is_repeatable);
+                    let error = error.at(endpoint.server());
                     // That a kept connection has ended meanwhile says nothing about its server.
+                    if error.is_servers() && !(is_kept && has_ended) {
+                        endpoint.failed(Failed::Unanswered, &chain(&error));
+                    }
+                    let Some(unsent) = unsent.filter(|_| has_ended) else { return Err(error) };
+                    body = unsent;
+                    failure = Some(error);
                     if !is_kept {
-                        tried.push(at);
+                        tried.push(chosen.place);
                     }
                 }
             }
         }
-        Err(failure)
+    }
+
+    /// Waits until a name was looked up.
+    async fn known(&self) -> Result<(), Failure> {
+        let known = tokio::time::timeout(self.connect_timeout, self.balancer.known()).await;
+        known.map_err(|_| Refused::Unknown.into())
     }
 
     /// A connection to a server, and whether it is a kept one.
-    async fn connection(&self, server: usize) -> Result<(Box<Connection>, bool), Failure> {
-        if let Some(connection) = self.pool.take(server) {
+    async fn connection(&self, place: &Place<Arc<Pool>>) -> Result<(Box<Connection>, bool), Failure> {
+        if let Some(connection) = place.kept.take() {
             return Ok((connection, true));
         }
+        let server = place.endpoint.server();
         // Boxed, so that requests that need no new connection do not carry the room for opening one.
-        let opened = Box::pin(self.servers[server].connect(self.connect_timeout, self.timeout)).await?;
+        let opened = Box::pin(server.connect(self.connect_timeout, self.timeout)).await?;
         Ok((opened, false))
     }
 }

@@ -76,6 +76,18 @@ impl<'a> View<'a> {
         self.headers
     }
 
+    /// The cookies of the request, as RFC 6265 section 4.2 has them; a value may stand in quotes.
+    pub fn cookies(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let headers = self.headers.get_all(COOKIE).iter();
+        headers.flat_map(|header| header.as_bytes().split(|&byte| byte == b';')).filter_map(|pair| {
+            let pair = pair.trim_ascii();
+            let equals = pair.iter().position(|&byte| byte == b'=')?;
+            let value = &pair[equals + 1..];
+            let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+            Some((&pair[..equals], unquoted.unwrap_or(value)))
+        })
+    }
+
     /// The method under this view.
     pub fn method(&self) -> &'a Method {
         self.method

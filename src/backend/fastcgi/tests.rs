@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::backend::from_yaml;
+use crate::backend::{Background, from_yaml};
 
 fn read(yaml: &str) -> Result<Checked, String> {
     from_yaml::settings(&KIND, yaml, Path::new("/srv"))
@@ -45,7 +45,15 @@ fn a_root_that_is_not_there_is_told_when_it_is_built() {
     let source = vestibule_config::Source::from_text("v.yaml", "routes: [ { respond: {} } ]");
     let config = vestibule_config::load_source(&source, &crate::gateway::kinds(), &|_| None).unwrap();
     let redirects = LocalRedirects::default();
-    let context = Context { name: "wiki", config: &config, cores: 1, redirects: &redirects, door: None };
+    let background = Background::default();
+    let context = Context {
+        name: "wiki",
+        config: &config,
+        cores: 1,
+        redirects: &redirects,
+        background: &background,
+        door: None,
+    };
     let mistake = (KIND.build)(&read, &context).err().expect("there is no such folder");
     assert_eq!(mistake.message(), "no folder `/nonexistent`");
 }

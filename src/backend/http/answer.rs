@@ -1,14 +1,16 @@
 //! From what a server sends to an answer: heads that only precede it are skipped, then comes its own.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Response as HttpResponse, StatusCode};
 use vestibule_layers::{Request, Response};
 
 use super::answer_head::{self, Head, Length, Nonsense};
-use super::body::{Answering, Home, body};
+use super::body::{Answering, body};
 use super::failure::Failure;
+use super::pool::Pool;
 use crate::backend::upstream::exchange::Exchange;
 
 /// Waits for the head of the answer, and gives it with what was received behind it. `limit` is how long heads may be.
@@ -40,7 +42,7 @@ pub(super) fn answer(
     head: Head,
     received: Bytes,
     limit: usize,
-    home: Option<Home<'_>>,
+    home: Option<&Arc<Pool>>,
 ) -> Response {
     let home = home.filter(|_| head.is_kept);
     let answering = Answering { exchange, received, length: head.length, most_trailers: limit };

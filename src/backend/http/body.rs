@@ -19,13 +19,6 @@ use super::pool::Pool;
 use crate::backend::upstream::exchange::Exchange;
 use crate::backend::upstream::failure::Failure as Wire;
 
-/// Where a connection goes when its answer was read.
-#[derive(Clone, Copy)]
-pub(super) struct Home<'a> {
-    pub(super) pool: &'a Arc<Pool>,
-    pub(super) server: usize,
-}
-
 /// An exchange whose answer's head was read.
 pub(super) struct Answering {
     pub(super) exchange: Exchange,
@@ -37,7 +30,7 @@ pub(super) struct Answering {
 }
 
 /// The body; the connection goes `home` where it can be used again.
-pub(super) fn body(answering: Answering, home: Option<Home<'_>>) -> Body {
+pub(super) fn body(answering: Answering, home: Option<&Arc<Pool>>) -> Body {
     let Answering { exchange, mut received, length, most_trailers } = answering;
     if let Length::Known(length) = length
         && let Some(rest) = received.len().checked_sub(usize::try_from(length).unwrap_or(usize::MAX))
@@ -47,7 +40,7 @@ pub(super) fn body(answering: Answering, home: Option<Home<'_>>) -> Body {
         if let Some(home) = home.filter(|_| rest == 0)
             && let Some(connection) = exchange.finish()
         {
-            home.pool.put(home.server, connection);
+            home.put(connection);
         }
         return whole.into();
     }
@@ -56,7 +49,7 @@ pub(super) fn body(answering: Answering, home: Option<Home<'_>>) -> Body {
         Length::Chunks => Left::Chunks(Chunks::new(most_trailers)),
         Length::Unknown => Left::All,
     };
-    let home = home.map(|home| (Arc::clone(home.pool), home.server));
+    let home = home.map(Arc::clone);
     Body::boxed(AnswerBody { exchange: Some(exchange), received, left, home })
 }
 
@@ -74,7 +67,7 @@ struct AnswerBody {
     /// What was received and is not passed on yet.
     received: Bytes,
     left: Left,
-    home: Option<(Arc<Pool>, usize)>,
+    home: Option<Arc<Pool>>,
 }
 
 impl AnswerBody {
@@ -100,9 +93,9 @@ impl AnswerBody {
     fn end(&mut self) {
         if let Some(connection) = self.exchange.take().and_then(Exchange::finish)
             && self.received.is_empty()
-            && let Some((pool, server)) = self.home.take()
+            && let Some(home) = self.home.take()
         {
-            pool.put(server, connection);
+            home.put(connection);
         }
     }
 

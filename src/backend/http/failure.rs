@@ -4,15 +4,16 @@ use http::uri::InvalidUri;
 use vestibule_layers::Cause;
 
 use super::answer_head::Nonsense;
+use super::balance::Refused;
 use super::server::Server;
 use crate::backend::upstream::failure::Failure as Wire;
 
 /// Why a request got no answer, or half of one.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// All servers were tried, or there are none.
-    #[error("no server is left to try")]
-    NoServer,
+    /// No server takes the request.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// A path or query that a layer has rewritten to what is no URL.
     #[error("the target is not one that can be sent")]
     Target(#[source] InvalidUri),
@@ -37,11 +38,17 @@ impl Failure {
         matches!(self, Self::Wire(failure) if failure.is_end_of_connection())
     }
 
+    /// Whether it is the server's, not the client's who sends its request.
+    pub(super) fn is_servers(&self) -> bool {
+        matches!(self.cause(), Cause::BadGateway | Cause::GatewayTimeout)
+    }
+
     /// The cause that the client is told.
     pub(super) fn cause(&self) -> Cause {
         match self {
             Self::Target(_) => Cause::BadRequest,
-            Self::NoServer | Self::Nonsense(_) => Cause::BadGateway,
+            Self::Refused(Refused::Full) => Cause::Busy,
+            Self::Refused(_) | Self::Nonsense(_) => Cause::BadGateway,
             Self::Wire(failure) => failure.cause(),
             Self::Answer { source, .. } => source.cause(),
         }

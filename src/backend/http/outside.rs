@@ -7,6 +7,7 @@ use http::{HeaderValue, Uri};
 use http_environ::View;
 use vestibule_layers::{BoxService, Request, Response, rescue};
 
+use super::balance::Refused;
 use super::failure::Failure;
 use super::server::Server;
 use super::{answer, request_head};
@@ -31,7 +32,7 @@ pub(in crate::backend) fn outside() -> BoxService {
 }
 
 async fn forward(mut request: Request) -> Result<Response, Failure> {
-    let (server, host) = server(request.uri()).ok_or(Failure::NoServer)?;
+    let (server, host) = server(request.uri()).ok_or(Refused::NoneLeft)?;
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     *request.uri_mut() = target.parse().map_err(Failure::Target)?;
     request.headers_mut().insert(HOST, host);

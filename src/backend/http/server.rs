@@ -1,6 +1,7 @@
 //! A server: its address, its own Host, and how a connection to it is opened.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -23,6 +24,22 @@ impl Server {
     /// A server that this gateway starts.
     pub(super) fn of_ours(address: Address) -> Self {
         Self { address, host: HeaderValue::from_static("localhost") }
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Its name and port, where the name must be looked up.
+    pub(super) fn name(&self) -> Option<(&str, u16)> {
+        let Address::Tcp(host, port) = &self.address else { return None };
+        host.parse::<IpAddr>().is_err().then_some((host, *port))
+    }
+
+    /// The same server at one of its addresses.
+    pub(super) fn at(&self, address: SocketAddr) -> Self {
+        Self { address: Address::Tcp(address.ip().to_string(), address.port()), host: self.host.clone() }
     }
 
     /// The Host of requests that name the server itself.

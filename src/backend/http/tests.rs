@@ -39,6 +39,7 @@ fn gateway(routes: &str) -> Asked {
     let source = Source::from_text("test.yaml", format!("listen: \"127.0.0.1:0\"\n{routes}\n"));
     let config = load_source(&source, &kinds(), &|_| None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let gateway = Gateway::build(config, 1).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    gateway.start();
     let peer = Peer::Tcp("192.0.2.7:4711".parse().unwrap());
     Asked { gateway, connection: Connection { server: Arc::default(), peer } }
 }

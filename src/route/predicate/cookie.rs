@@ -1,6 +1,5 @@
 //! Cookies: `cookie: { beta: "1" }`. All of them must match; of a cookie that is repeated, any value may.
 
-use http::header::COOKIE;
 use http_environ::View;
 use vestibule_config::Kind;
 
@@ -20,7 +19,7 @@ struct Cookies(Vec<(Box<[u8]>, Value)>);
 impl Predicate for Cookies {
     fn holds(&self, view: &View<'_>, captures: &mut Captures) -> bool {
         self.0.iter().all(|(name, value)| {
-            let mut given = cookies(view).filter(|(key, _)| *key == &**name).peekable();
+            let mut given = view.cookies().filter(|(key, _)| *key == &**name).peekable();
             if given.peek().is_none() {
                 return value.matches(None, captures);
             }
@@ -31,18 +30,6 @@ impl Predicate for Cookies {
     fn captures(&self) -> Vec<String> {
         super::captures_of(&self.0)
     }
-}
-
-/// The cookies of a request, as RFC 6265 section 4.2 has them; a value may stand in quotes.
-fn cookies<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-    let headers = view.headers().get_all(COOKIE).iter();
-    headers.flat_map(|header| header.as_bytes().split(|&byte| byte == b';')).filter_map(|pair| {
-        let pair = pair.trim_ascii();
-        let equals = pair.iter().position(|&byte| byte == b'=')?;
-        let value = &pair[equals + 1..];
-        let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
-        Some((&pair[..equals], unquoted.unwrap_or(value)))
-    })
 }
 
 #[cfg(test)]

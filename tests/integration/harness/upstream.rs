@@ -36,7 +36,13 @@ struct Record {
 impl Upstream {
     /// Plays the scripts, one for each connection in turn, and then accepts no more.
     pub(crate) fn playing(scripts: impl IntoIterator<Item = Script, IntoIter: Send + 'static>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("a port is free"), scripts)
+    }
+
+    fn on(
+        listener: TcpListener,
+        scripts: impl IntoIterator<Item = Script, IntoIter: Send + 'static>,
+    ) -> Self {
         let address = listener.local_addr().expect("it has an address").to_string();
         let heard = Heard::default();
         let record = heard.clone();
@@ -63,11 +69,31 @@ impl Upstream {
 
     /// Plays one script on every connection.
     pub(crate) fn always(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
-        let script = Arc::new(script);
-        Self::playing(std::iter::repeat_with(move || {
-            let script = Arc::clone(&script);
-            Box::new(move |peer: &mut Peer| script(peer)) as Script
-        }))
+        Self::playing(again_and_again(script))
+    }
+
+    /// Servers at several addresses with one port, each of which says its own.
+    pub(crate) fn at_one_port<const COUNT: usize>(hosts: [&'static str; COUNT]) -> [Self; COUNT] {
+        let listeners = eventually("a port that is free at all addresses", || {
+            let mut port = 0;
+            let mut listeners = Vec::new();
+            for host in hosts {
+                let listener = TcpListener::bind((host, port)).ok()?;
+                port = listener.local_addr().ok()?.port();
+                listeners.push(listener);
+            }
+            Some(listeners)
+        });
+        let mut all = listeners.into_iter().zip(hosts);
+        std::array::from_fn(|_| {
+            let (listener, host) = all.next().expect("there is one for each");
+            Self::on(listener, again_and_again(move |peer| peer.say(host)))
+        })
+    }
+
+    /// The port where it listens.
+    pub(crate) fn port(&self) -> &str {
+        self.address.rsplit_once(':').expect("a port").1
     }
 
     /// Answers every request with its head.
@@ -98,6 +124,16 @@ impl Upstream {
     }
 }
 
+fn again_and_again(
+    script: impl Fn(&mut Peer) + Send + Sync + 'static,
+) -> impl Iterator<Item = Script> + Send + 'static {
+    let script = Arc::new(script);
+    std::iter::repeat_with(move || {
+        let script = Arc::clone(&script);
+        Box::new(move |peer: &mut Peer| script(peer)) as Script
+    })
+}
+
 impl Drop for Upstream {
     fn drop(&mut self) {
         if thread::panicking() {
@@ -120,19 +156,25 @@ impl Heard {
 /// A port that nobody listens on and nobody else can take, while it is kept.
 pub(crate) struct Refusing {
     address: String,
-    _socket: OwnedFd,
+    socket: OwnedFd,
 }
 
 impl Refusing {
     /// Takes a port.
     pub(crate) fn new() -> Self {
         let (socket, address) = bound();
-        Self { address: address.to_string(), _socket: socket }
+        Self { address: address.to_string(), socket }
     }
 
     /// Where nobody listens.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Begins to listen there.
+    pub(crate) fn serve(self, script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Upstream {
+        rustix::net::listen(&self.socket, 64).expect("it listens");
+        Upstream::on(self.socket.into(), again_and_again(script))
     }
 }
 

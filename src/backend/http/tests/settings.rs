@@ -36,3 +36,53 @@ fn every_mistake_is_told() {
         assert!(mistakes.contains(told), "{settings}: {mistakes}");
     }
 }
+
+#[test]
+fn every_setting_of_the_choice_is_understood() {
+    for settings in [
+        "servers: [\"a:1\", { address: \"b:2\", weight: 3 }, { address: \"unix:c.sock\", backup: true }]",
+        "servers: { srv: _http._tcp.a.internal }, resolver: \"10.0.0.2\"",
+        "servers: \"a:1\", resolver: \"[::1]:5353\"",
+        "servers: \"a:1\", balance: round_robin",
+        "servers: \"a:1\", balance: least_requests, max_in_flight: 100, slow_start: 30s",
+        "servers: \"a:1\", balance: p2c, eject: { failures: 5, time: 30s, status: [500-599, 429] }",
+        "servers: \"a:1\", balance: { hash: \"{REMOTE_ADDR}{HTTP_X_USER}\" }",
+        "servers: \"a:1\", balance: { sticky: { cookie: route } }, retry: { attempts: 2, budget: 10, sent: true }",
+        "servers: \"a:1\", health: { path: /up?deep }",
+        "servers: \"a:1\", health: { path: /up, host: a.example, interval: 1s, timeout: 500ms, healthy: 1, \
+         unhealthy: 1, status: 204 }",
+    ] {
+        assert_eq!(mistakes(settings), "", "{settings}");
+    }
+}
+
+#[test]
+fn every_mistake_of_the_choice_is_told() {
+    for (settings, told) in [
+        ("servers: [ { weight: 2 } ]", "a server has either an `address` or a name in `srv`"),
+        ("servers: [ { address: \"a:1\", srv: b } ]", "a server has either an `address` or a name in `srv`"),
+        ("servers: [ { address: \"a:1\", weight: 0 } ]", "`weight` must be between 1 and 1000"),
+        ("servers: [ { address: \"a:1\", wait: 2 } ]", "unknown key `wait`"),
+        ("servers: \"a:1\", resolver: ns.example", "the address of a name server is expected"),
+        ("servers: \"a:1\", balance: least_request", "did you mean `least_requests`?"),
+        ("servers: \"a:1\", balance: {}", "one of `hash` and `sticky` is needed here"),
+        ("servers: \"a:1\", balance: { hash: a }", "every request has the same key"),
+        ("servers: \"a:1\", balance: { hash: \"{A\" }", "opens a variable that no `}` closes"),
+        ("servers: \"a:1\", balance: { hash: \"{NOBODY_SETS_IT}\" }", "NOBODY_SETS_IT"),
+        ("servers: \"a:1\", balance: { sticky: {} }", "`cookie` is missing"),
+        ("servers: \"a:1\", balance: { sticky: { cookie: \"a=b\" } }", "cannot be the name of a cookie"),
+        ("servers: \"a:1\", max_in_flight: 0", "`max_in_flight` must be at least 1"),
+        ("servers: \"a:1\", eject: { failures: 0 }", "`failures` must be at least 1"),
+        ("servers: \"a:1\", eject: { status: 5xx }", "a status such as 204, or a range"),
+        ("servers: \"a:1\", eject: { status: 599-500 }", "a status such as 204, or a range"),
+        ("servers: \"a:1\", retry: { budget: 200 }", "at most 100"),
+        ("servers: \"a:1\", retry: { attempts: 0 }", "`attempts` must be at least 1"),
+        ("servers: \"a:1\", health: { interval: 1s }", "`path` is missing"),
+        ("servers: \"a:1\", health: { path: up }", "`up` is no path"),
+        ("servers: \"a:1\", health: { path: \"/a b\" }", "`/a b` is no path"),
+        ("servers: \"a:1\", health: { path: /, timeout: 0s }", "`timeout` must be longer than 0"),
+    ] {
+        let mistakes = mistakes(settings);
+        assert!(mistakes.contains(told), "{settings}: {mistakes}");
+    }
+}
