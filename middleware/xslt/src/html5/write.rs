@@ -124,8 +124,8 @@ impl Writer {
     fn text(&mut self, node: NodeRef<'_>, text: &[u8], as_it_is: bool) {
         let raw = node.parent().filter(|parent| content_of(*parent) == Content::Raw);
         match raw {
-            _ if as_it_is => self.put(text),
             Some(parent) => self.put(&raw_text(&lower(parent.name().local), text)),
+            None if as_it_is => self.put(text),
             None => escape_text(text, |part| self.put(part)),
         }
     }
