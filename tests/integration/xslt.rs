@@ -6,6 +6,7 @@ mod cache;
 mod documents;
 mod failures;
 mod from_document;
+mod html;
 mod requests;
 mod responses;
 mod watch;

@@ -10,6 +10,9 @@
 //!
 //! With `watch: true` a change of a sheet, or of what it imports, asks for a reload; while it has mistakes, the last good one stays.
 //!
+//! With `input: html` or `html5` it is HTML that is transformed, read by libxml2's parser (as Diazo and lxml do) or as browsers
+//! read it. With `output: html5` results are HTML that browsers read as the same tree, in UTF-8, whatever `xsl:output` says.
+//!
 //! With `cache: 64MiB` results are kept and found again by sheet, parameters and what the document is: its strong tag where the
 //! answer is for everybody, else its bytes. `Cache-Status` tells, and what each sheet has done is logged when a worker ends.
 //!
@@ -50,7 +53,8 @@ use http::{HeaderValue, header};
 use http_environ::{RequestId, Template, View};
 use tower::{Layer, ServiceExt as _};
 use tower_xslt::{
-    Cache, InputKind, Limit, Limits, On, Otherwise, Policy, SourceFile, StoodIn, XsltError, XsltLayer,
+    Cache, InputKind, Limit, Limits, On, Otherwise, OutputKind, Policy, SourceFile, StoodIn, XsltError,
+    XsltLayer,
 };
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, sets_nothing};
 
@@ -80,8 +84,12 @@ struct Settings {
     params: Arc<[(String, Template)]>,
     /// Which bodies: of the `response` (the default) or of the `request`.
     on: On,
-    /// How bodies are parsed, and so which: `xml` (the default) or `html`.
+    /// How bodies are parsed, and so which: `xml` (the default), `html` (by libxml2's parser, as Diazo and lxml do) or `html5`
+    /// (as browsers do).
     input: InputKind,
+    /// How results are written: as `xsl:output` says (`sheet`, the default), or as `html5`: valid HTML in UTF-8, with doctype and
+    /// charset where there is an `<html>`, a fragment where there is none.
+    output: OutputKind,
     /// What stands in for a result that cannot be made: nothing (`fail`, the default), the document as it came (`pass`), or
     /// what another sheet makes of it (`fallback: sheet.xsl`; it gets the same parameters, and `error`).
     on_error: OnError,
@@ -109,17 +117,18 @@ impl Settings {
             Some((name.value, template))
         });
         let params = params.collect();
-        // `sheet`: as `xsl:output` says. The key is there so that a file can say it.
-        reader.one_of("output", &[("sheet", ())], ());
         let on = reader.one_of("on", &[("response", On::Response), ("request", On::Request)], On::Response);
-        let input =
-            reader.one_of("input", &[("xml", InputKind::Xml), ("html", InputKind::Html)], InputKind::Xml);
+        let inputs = [("xml", InputKind::Xml), ("html", InputKind::Html), ("html5", InputKind::Html5)];
+        let input = reader.one_of("input", &inputs, InputKind::Xml);
+        let outputs = [("sheet", OutputKind::Sheet), ("html5", OutputKind::Html5)];
+        let output = reader.one_of("output", &outputs, OutputKind::Sheet);
         source.demands(reader, on, input);
         Self {
             source,
             params,
             on,
             input,
+            output,
             on_error: reader.section("on_error", OnError::read).unwrap_or_default(),
             debug: reader.or("debug", false),
             folders: reader.or("folders", Vec::new()),
@@ -150,6 +159,7 @@ impl Settings {
             .documents(documents)
             .on(self.on)
             .input(self.input)
+            .output(self.output)
             .limits(self.limits.clone())
             .params(move |request| {
                 let view = View::of_parts(request);
@@ -269,7 +279,9 @@ fn cause(error: &XsltError, on: On) -> Cause {
         XsltError::Parameter { .. } => Cause::BadRequest,
         XsltError::NotWellFormed(_)
         | XsltError::Body(_)
-        | XsltError::Limit(Limit::Depth | Limit::Entities | Limit::Text) => sender(Cause::BadRequest),
+        | XsltError::Limit(Limit::Depth | Limit::Attributes | Limit::Entities | Limit::Text) => {
+            sender(Cause::BadRequest)
+        }
         _ => Cause::TransformFailed,
     }
 }

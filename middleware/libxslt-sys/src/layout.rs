@@ -4,7 +4,7 @@
 //! prefixes are the same from libxml2 2.9.11 and libxslt 1.1.33 on (older ones are refused by [`load`](crate::load)),
 //! and `tests/layout.rs` compares every offset with the installed headers.
 
-use std::ffi::{c_char, c_int, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_ulong, c_ushort, c_void};
 
 macro_rules! opaque {
     ($($(#[$doc:meta])* $name:ident;)*) => { $(
@@ -24,8 +24,8 @@ opaque! {
     EncodingHandler;
     /// `xmlOutputBuffer`
     OutputBuffer;
-    /// `xmlNs`
-    Namespace;
+    /// `xmlDict`
+    Dictionary;
     /// `xsltSecurityPrefs`
     SecurityPrefs;
 }
@@ -96,7 +96,53 @@ pub struct Node {
     pub document: *mut Document,
 }
 
-/// `xmlDoc`
+/// `xmlNode`, whole: what an element, a text or a comment has
+#[repr(C)]
+#[derive(Debug)]
+pub struct Element {
+    /// The common part
+    pub node: Node,
+    /// Its namespace
+    pub namespace: *mut Namespace,
+    /// Of texts and comments
+    pub content: *const c_char,
+    /// The first attribute
+    pub attributes: *mut Attribute,
+    /// The first namespace that is declared here
+    pub declarations: *mut Namespace,
+    /// `psvi`
+    pub psvi: *mut c_void,
+    /// The line, as far as it has room
+    pub line: c_ushort,
+    /// `extra`
+    pub extra: c_ushort,
+}
+
+/// `xmlAttr`, up to `ns`
+#[repr(C)]
+#[derive(Debug)]
+pub struct Attribute {
+    /// The common part; `next` is the next attribute
+    pub node: Node,
+    /// Its namespace
+    pub namespace: *mut Namespace,
+}
+
+/// `xmlNs`, up to `prefix`
+#[repr(C)]
+#[derive(Debug)]
+pub struct Namespace {
+    /// Another one that is declared at the same element
+    pub next: *mut Namespace,
+    /// `type`
+    pub kind: c_int,
+    /// Its name
+    pub uri: *const c_char,
+    /// Null for the default namespace
+    pub prefix: *const c_char,
+}
+
+/// `xmlDoc`, up to `dict`
 #[repr(C)]
 #[derive(Debug)]
 pub struct Document {
@@ -108,6 +154,10 @@ pub struct Document {
     pub pointers: [*mut c_void; 7],
     /// The URI that it was read from
     pub url: *const c_char,
+    /// `charset`
+    pub charset: c_int,
+    /// Holds the names, or is null; freed with the document
+    pub dictionary: *mut Dictionary,
 }
 
 /// `xmlDtd`
@@ -336,6 +386,12 @@ pub const CHAR_ENCODING_NONE: c_int = 0;
 pub const ELEMENT_NODE: c_int = 1;
 /// `XML_ATTRIBUTE_NODE`
 pub const ATTRIBUTE_NODE: c_int = 2;
+/// `XML_TEXT_NODE`
+pub const TEXT_NODE: c_int = 3;
+/// `XML_CDATA_SECTION_NODE`
+pub const CDATA_SECTION_NODE: c_int = 4;
+/// `XML_COMMENT_NODE`
+pub const COMMENT_NODE: c_int = 8;
 /// `XML_NAMESPACE_DECL`: not a node at all, but an `xmlNs`
 pub const NAMESPACE_DECL: c_int = 18;
 /// `XML_HTML_DOCUMENT_NODE`

@@ -6,9 +6,10 @@ use std::ffi::{c_char, c_int, c_long, c_void};
 use libloading::os::unix::Library;
 
 use crate::layout::{
-    CloseFunc, Document, Dtd, EncodingHandler, EntityLoader, FreeFunc, GenericErrorFunc, InputBuffer,
-    MallocFunc, Namespace, Node, OutputBuffer, ParserContext, ParserInput, ReallocFunc, SecurityCheck,
-    SecurityPrefs, StrdupFunc, StructuredErrorFunc, Stylesheet, TransformContext, WriteFunc,
+    Attribute, CloseFunc, Dictionary, Document, Dtd, EncodingHandler, EntityLoader, FreeFunc,
+    GenericErrorFunc, InputBuffer, MallocFunc, Namespace, Node, OutputBuffer, ParserContext, ParserInput,
+    ReallocFunc, SecurityCheck, SecurityPrefs, StrdupFunc, StructuredErrorFunc, Stylesheet, TransformContext,
+    WriteFunc,
 };
 
 /// Declares [`Table`] and how it is filled: each library with the functions it gives.
@@ -87,6 +88,15 @@ table! {
         fn xmlDocGetRootElement(*const Document) -> *mut Node;
         fn xmlGetIntSubset(*const Document) -> *mut Dtd;
         fn xmlSearchNs(*mut Document, *mut Node, *const c_char) -> *mut Namespace;
+        fn xmlSearchNsByHref(*mut Document, *mut Node, *const c_char) -> *mut Namespace;
+        fn htmlNewDocNoDtD(*const c_char, *const c_char) -> *mut Document;
+        fn xmlDictCreate() -> *mut Dictionary;
+        fn xmlNewDocNode(*mut Document, *mut Namespace, *const c_char, *const c_char) -> *mut Node;
+        fn xmlNewDocTextLen(*mut Document, *const c_char, c_int) -> *mut Node;
+        fn xmlNewDocComment(*mut Document, *const c_char) -> *mut Node;
+        fn xmlNewNs(*mut Node, *const c_char, *const c_char) -> *mut Namespace;
+        fn xmlNewNsProp(*mut Node, *mut Namespace, *const c_char, *const c_char) -> *mut Attribute;
+        fn xmlAddChild(*mut Node, *mut Node) -> *mut Node;
         fn xmlFindCharEncodingHandler(*const c_char) -> *mut EncodingHandler;
         fn xmlOutputBufferCreateIO(WriteFunc, CloseFunc, *mut c_void, *mut EncodingHandler) -> *mut OutputBuffer;
         fn xmlOutputBufferClose(*mut OutputBuffer) -> c_int;

@@ -4,7 +4,8 @@ use std::mem::{offset_of, size_of};
 use std::process::Command;
 
 use libxslt_sys::{
-    Document, Dtd, Error, Node, ParserInput, Stylesheet, Template, TransformContext, XPathContext,
+    Attribute, Document, Dtd, Element, Error, Namespace, Node, ParserInput, Stylesheet, Template,
+    TransformContext, XPathContext,
 };
 
 /// One line of the probe: a C expression, and the number it must have.
@@ -33,6 +34,18 @@ fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
         field!("_xmlDoc", "type", Document, node.kind),
         field!("_xmlDoc", "URL", Document, url),
         field!("_xmlNode", "children", Node, children),
+        field!("_xmlNode", "next", Node, next),
+        field!("_xmlNode", "ns", Element, namespace),
+        field!("_xmlNode", "content", Element, content),
+        field!("_xmlNode", "properties", Element, attributes),
+        field!("_xmlNode", "line", Element, line),
+        field!("_xmlAttr", "name", Attribute, node.name),
+        field!("_xmlAttr", "children", Attribute, node.children),
+        field!("_xmlAttr", "next", Attribute, node.next),
+        field!("_xmlAttr", "ns", Attribute, namespace),
+        field!("_xmlNs", "href", Namespace, uri),
+        field!("_xmlNs", "prefix", Namespace, prefix),
+        field!("_xmlDoc", "dict", Document, dictionary),
         field!("_xmlNode", "parent", Node, parent),
         field!("_xmlNode", "prev", Node, previous),
         field!("_xsltTemplate", "match", Template, pattern),
@@ -78,6 +91,11 @@ fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
 fn the_constants_that_the_engine_relies_on_are_those_of_the_installed_headers() {
     let expected = [
         ("XML_CHAR_ENCODING_NONE", libxslt_sys::CHAR_ENCODING_NONE),
+        ("XML_ELEMENT_NODE", libxslt_sys::ELEMENT_NODE),
+        ("XML_ATTRIBUTE_NODE", libxslt_sys::ATTRIBUTE_NODE),
+        ("XML_TEXT_NODE", libxslt_sys::TEXT_NODE),
+        ("XML_CDATA_SECTION_NODE", libxslt_sys::CDATA_SECTION_NODE),
+        ("XML_COMMENT_NODE", libxslt_sys::COMMENT_NODE),
         ("XML_HTML_DOCUMENT_NODE", libxslt_sys::HTML_DOCUMENT_NODE),
         ("XML_PARSE_NOENT", libxslt_sys::PARSE_NOENT),
         ("XML_PARSE_DTDLOAD", libxslt_sys::PARSE_DTDLOAD),

@@ -15,7 +15,7 @@ use crate::documents::{Fetched, SourceFile, literals};
 use crate::engine::Engine;
 use crate::error::{Faults, XsltError};
 use crate::input::parse_sheet;
-use crate::output::OutputSpec;
+use crate::output::{OutputKind, OutputSpec};
 use crate::place;
 use crate::sheet::{Origin, Policy, STACK, Sheet, Sheets, Sources, Stylesheet};
 
@@ -166,7 +166,7 @@ impl Compiler {
             counting: Counting::default(),
             fingerprint: self.hash.finish(),
         };
-        Stylesheet(Arc::new(sheets))
+        Stylesheet(Arc::new(sheets), OutputKind::default())
     }
 }
 

@@ -97,9 +97,12 @@ pub enum Limit {
     /// [`Limits::input_bytes`](crate::Limits::input_bytes)
     #[error("the document is larger than input_bytes")]
     InputBytes,
-    /// libxml2 takes at most 256 nested elements.
+    /// libxml2's parsers take at most 256 nested elements, that of [`Html5`](crate::InputKind::Html5) 512.
     #[error("the document's elements are nested too deeply")]
     Depth,
+    /// An element of [`Html5`](crate::InputKind::Html5) has at most 1,000 attributes.
+    #[error("an element of the document has too many attributes")]
+    Attributes,
     /// libxml2 bounds what entities may expand to.
     #[error("the document's entities expand to too much")]
     Entities,

@@ -1,6 +1,8 @@
 //! Parsing: bytes to a tree.
 
+use std::borrow::Cow;
 use std::ffi::{CString, c_int};
+use std::ptr::null;
 
 use libxslt_sys::{
     HTML_PARSE_COMPACT, HTML_PARSE_NODEFDTD, HTML_PARSE_RECOVER, PARSE_BIG_LINES, PARSE_COMPACT,
@@ -8,9 +10,13 @@ use libxslt_sys::{
 };
 
 use crate::current::Scope;
+use crate::encoding::{self, HtmlEncoding};
 use crate::error::{Fault, Limit, XsltError};
+use crate::html5;
 use crate::limits::Limits;
+use crate::memory::Held;
 use crate::place::Snippet;
+use crate::stop::Stop;
 use crate::tree::{Parser, Tree};
 
 /// `XML_ERR_ENTITY_LOOP`, which libxml2 before 2.11 also gives when entities expand to too much
@@ -26,14 +32,16 @@ const SHEET: c_int =
 const HTML: c_int = HTML_PARSE_RECOVER | HTML_PARSE_NODEFDTD | HTML_PARSE_COMPACT | PARSE_NONET;
 
 /// How a document is parsed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum InputKind {
     /// As XML. Internal entities are replaced and defaults of the internal subset apply; what stands outside of the
     /// document is refused.
     #[default]
     Xml,
-    /// As HTML, by libxml2's parser: whatever it gets, it makes a tree of it.
+    /// As HTML, by libxml2's parser, as Diazo and lxml do: whatever it gets, it makes a tree of it.
     Html,
+    /// As HTML, as browsers do. Elements are named as in `Html`; those of SVG and MathML are in their namespaces.
+    Html5,
 }
 
 /// A document as it came.
@@ -43,7 +51,7 @@ pub struct Input<'a> {
     pub bytes: &'a [u8],
     /// What they are
     pub kind: InputKind,
-    /// The charset of the Content-Type, which goes before what the document says of itself (RFC 7303)
+    /// The charset of the Content-Type, which goes before what the document says of itself, but for a byte order mark
     pub charset: Option<&'a str>,
 }
 
@@ -59,43 +67,15 @@ pub(crate) fn parse_document(
     scope: &Scope<'_>,
     input: Input<'_>,
     limits: &Limits,
+    stop: &Stop,
 ) -> Result<Tree, XsltError> {
-    let length = c_int::try_from(input.bytes.len()).ok().filter(|_| input.bytes.len() <= limits.input_bytes);
-    let length = length.ok_or(XsltError::Limit(Limit::InputBytes))?;
-    let charset = input.charset.and_then(|charset| CString::new(charset).ok());
-    let charset = charset.as_deref().map_or(std::ptr::null(), std::ffi::CStr::as_ptr);
-    let start = input.bytes.as_ptr().cast();
+    if input.bytes.len() > limits.input_bytes || c_int::try_from(input.bytes.len()).is_err() {
+        return Err(XsltError::Limit(Limit::InputBytes));
+    }
     let tree = match input.kind {
-        InputKind::Xml => Parser::xml(table).and_then(|parser| {
-            // SAFETY: the bytes and the charset outlive the call; the tree keeps neither.
-            let read = unsafe {
-                (table.xmlCtxtReadMemory)(
-                    parser.pointer.as_ptr(),
-                    start,
-                    length,
-                    std::ptr::null(),
-                    charset,
-                    XML,
-                )
-            };
-            // SAFETY: the tree was made for us.
-            unsafe { Tree::own(table, read) }
-        }),
-        InputKind::Html => Parser::html(table).and_then(|parser| {
-            // SAFETY: as above.
-            let read = unsafe {
-                (table.htmlCtxtReadMemory)(
-                    parser.pointer.as_ptr(),
-                    start,
-                    length,
-                    std::ptr::null(),
-                    charset,
-                    HTML,
-                )
-            };
-            // SAFETY: as above.
-            unsafe { Tree::own(table, read) }
-        }),
+        InputKind::Xml => parse_xml(table, input.bytes, encoding::of_xml(input.bytes, input.charset)),
+        InputKind::Html => parse_html(table, &input),
+        InputKind::Html5 => return html5::parse(table, &input, stop),
     };
     judge(scope, tree).map_err(|error| match error {
         XsltError::NotWellFormed(mut fault) => {
@@ -104,6 +84,34 @@ pub(crate) fn parse_document(
         }
         other => other,
     })
+}
+
+fn parse_xml(table: &'static Table, bytes: &[u8], charset: Option<&str>) -> Option<Tree> {
+    let length = c_int::try_from(bytes.len()).ok()?;
+    let charset = charset.and_then(|charset| CString::new(charset).ok());
+    let charset = charset.as_deref().map_or(null(), std::ffi::CStr::as_ptr);
+    let (parser, start) = (Parser::xml(table)?, bytes.as_ptr().cast());
+    // SAFETY: the bytes and the charset outlive the call; the tree keeps neither.
+    let read =
+        unsafe { (table.xmlCtxtReadMemory)(parser.pointer.as_ptr(), start, length, null(), charset, XML) };
+    // SAFETY: the tree was made for us.
+    unsafe { Tree::own(table, read) }
+}
+
+/// libxml2 finds the encoding of HTML late, if at all: by then, text before the `<meta>` has been misread. So it gets UTF-8.
+fn parse_html(table: &'static Table, input: &Input<'_>) -> Option<Tree> {
+    let text = HtmlEncoding::of(input.bytes, input.charset).decode(input.bytes);
+    let mut held = Held::default();
+    if matches!(text, Cow::Owned(_)) {
+        held.add(text.len());
+    }
+    let length = c_int::try_from(text.len()).ok()?;
+    let (parser, start, charset) = (Parser::html(table)?, text.as_ptr().cast(), c"UTF-8".as_ptr());
+    // SAFETY: the text outlives the call; the tree does not keep it.
+    let read =
+        unsafe { (table.htmlCtxtReadMemory)(parser.pointer.as_ptr(), start, length, null(), charset, HTML) };
+    // SAFETY: the tree was made for us.
+    unsafe { Tree::own(table, read) }
 }
 
 /// Parses a stylesheet's file.

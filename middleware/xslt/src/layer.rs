@@ -13,6 +13,7 @@ mod request;
 mod response;
 mod result;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
@@ -27,6 +28,7 @@ use crate::cache::Cache;
 use crate::error::XsltError;
 use crate::input::InputKind;
 use crate::limits::Limits;
+use crate::output::OutputKind;
 use crate::pool::Pool;
 use crate::sheet::Stylesheet;
 
@@ -55,6 +57,7 @@ pub struct XsltLayer {
     pool: Option<Pool>,
     on: On,
     input: InputKind,
+    output: Option<OutputKind>,
     limits: Arc<Limits>,
     cache: Option<Cache>,
     params: Arc<MakeParams>,
@@ -93,6 +96,7 @@ impl XsltLayer {
             pool: None,
             on: On::default(),
             input: InputKind::default(),
+            output: None,
             limits: Arc::default(),
             cache: None,
             params: Arc::new(|_| Vec::new()),
@@ -133,6 +137,14 @@ impl XsltLayer {
     #[must_use]
     pub fn input(mut self, input: InputKind) -> Self {
         self.input = input;
+        self
+    }
+
+    /// Chooses how results are written: as the sheets say, or as HTML for browsers. The default is up to each [`Stylesheet`], see
+    /// [`Stylesheet::writing`].
+    #[must_use]
+    pub fn output(mut self, output: OutputKind) -> Self {
+        self.output = Some(output);
         self
     }
 
@@ -248,11 +260,11 @@ where
             }
             // The same sheet from request to answer, whatever is reloaded meanwhile.
             (Source::Given(given), On::Response) => {
-                let sheet = current(given);
+                let sheet = transform.set(current(given));
                 Box::pin(async move { response::pass(inner, &transform, &sheet, request).await })
             }
             (Source::Given(given), On::Request) => {
-                let sheet = current(given);
+                let sheet = transform.set(current(given));
                 Box::pin(async move { request::pass(inner, &transform, &sheet, request).await })
             }
         }
@@ -283,6 +295,21 @@ impl Transform {
         let fallback = self.settings.otherwise.fallback();
         let mut sheets = fallback.into_iter().chain([stylesheet]);
         (sheets.any(|sheet| !sheet.documents().is_empty()) || documents.lists_some()).then(|| parts.clone())
+    }
+
+    /// The sheets, with their output as this layer has it.
+    fn set(&self, stylesheet: Stylesheet) -> Stylesheet {
+        match self.settings.output {
+            Some(output) => stylesheet.writing(output),
+            None => stylesheet,
+        }
+    }
+
+    /// Tells the results of this layer from those of one with other sheets or settings.
+    fn fingerprint(&self, stylesheet: &Stylesheet) -> u64 {
+        let mut hash = DefaultHasher::new();
+        (stylesheet.fingerprint(), self.settings.input).hash(&mut hash);
+        hash.finish()
     }
 
     /// True for headers of a body that is transformed.

@@ -42,13 +42,47 @@
 //!
 //! In an axum program it is one line, see `examples/axum_xslt.rs`: `Router::new().route(…).layer(XsltLayer::new(stylesheet))`.
 //!
+//! # HTML
+//!
+//! [`InputKind::Html`] is read by libxml2's parser, as Diazo and lxml do; [`InputKind::Html5`] as browsers do, by `html5ever`.
+//! Either way sheets name HTML's elements without a namespace. [`OutputKind::Html5`] writes what a browser reads as the tree that
+//! the sheet made, in UTF-8 and with its charset told once, whatever `xsl:output` says.
+//!
+//! ```
+//! use tower_xslt::{Input, InputKind, Limits, OutputKind, Policy, Stylesheet};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let theme = folder.path().join("theme.xsl");
+//! # std::fs::write(&theme, r#"<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+//! #     <xsl:template match="/html"><html><body class="themed"><xsl:copy-of select="body/node()"/></body></html></xsl:template>
+//! # </xsl:stylesheet>"#)?;
+//! // <xsl:template match="/html"><html><body class="themed"><xsl:copy-of select="body/node()"/></body></html></xsl:template>
+//! let theme = Stylesheet::compile([theme], &Policy::default())?.writing(OutputKind::Html5);
+//! let page = Input { bytes: b"<p>one<p>two<br>", kind: InputKind::Html5, charset: Some("utf-8") };
+//! let themed = theme.transform(page, &[], &Limits::default())?;
+//!
+//! assert_eq!(themed.content_type, "text/html; charset=utf-8");
+//! assert_eq!(
+//!     themed.bytes,
+//!     "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head>\
+//!      <body class=\"themed\"><p>one</p><p>two<br></p></body></html>"
+//! );
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A layer is told by [`XsltLayer::input`] and [`XsltLayer::output`]. What the encoding of a document is, its byte order mark
+//! says, or else its Content-Type, or else itself: by its XML declaration, or in HTML by a `<meta>`. HTML that says nothing is
+//! taken for UTF-8 if it can be, or else for windows-1252.
+//!
 //! # What the layer does to an exchange
 //!
 //! On answers ([`On::Response`], the default) it takes Accept-Encoding, Range, If-Range and If-Modified-Since from the
 //! request, for only a whole, plain document can be transformed, and a time says nothing about the stylesheet. An answer
 //! whose Content-Type is XML is read whole and transformed; all others stream through untouched, as do those without a
-//! body of their own (204, 206, 304). The result gets its Content-Type and charset from `xsl:output`; Content-Length is
-//! right; Accept-Ranges, Last-Modified and digests go. A tag `"abc"` becomes `"abc-xslt-…"`, marked by stylesheet and
+//! body of their own (204, 206, 304). The result gets its Content-Type and charset (from `xsl:output`, unless the layer
+//! [writes HTML](XsltLayer::output)); Content-Length is right; Accept-Ranges, Last-Modified and digests go. A tag `"abc"` becomes `"abc-xslt-…"`, marked by stylesheet and
 //! parameters, and back again in If-None-Match: the service goes on answering 304. There is no tag where a sheet reads
 //! other documents; one whose result depends on the time of day should not be given answers with tags.
 //!
@@ -74,8 +108,10 @@ mod compile;
 mod counters;
 mod current;
 mod documents;
+mod encoding;
 mod engine;
 mod error;
+mod html5;
 mod input;
 mod layer;
 mod limits;
@@ -105,7 +141,7 @@ pub use layer::{
 };
 pub use libxslt_sys::LoadError;
 pub use limits::Limits;
-pub use output::Output;
+pub use output::{Output, OutputKind};
 pub use page::page;
 pub use place::Snippet;
 pub use pool::{Pool, Task};

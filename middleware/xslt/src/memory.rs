@@ -82,6 +82,31 @@ impl Drop for Metered {
     }
 }
 
+/// Memory that is not libxml2's, but counts with it until this is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Held(usize);
+
+impl Held {
+    /// False where this thread is over its limit.
+    pub(crate) fn add(&mut self, bytes: usize) -> bool {
+        self.0 += bytes;
+        METER.with(|meter| {
+            meter.count(bytes, 0);
+            let is_within = meter.left.get() >= 0;
+            if !is_within {
+                meter.end();
+            }
+            is_within
+        })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        METER.with(|meter| meter.count(0, self.0));
+    }
+}
+
 /// Ends the run of this context when this thread is over its limit. Null: of none.
 pub(crate) fn end_when_over(state: *mut c_int) {
     METER.with(|meter| meter.state.set(state));

@@ -10,12 +10,24 @@ use crate::current::text;
 use crate::error::{Faults, Limit, XsltError};
 use crate::tree::Tree;
 
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OutputKind {
+    /// As `xsl:output` says, byte for byte as `xsltproc` would
+    #[default]
+    Sheet,
+    /// As HTML for browsers, in UTF-8, whatever `xsl:output` says. A tree with an `<html>` is a document and gets a doctype and a
+    /// `<meta charset="utf-8">`; others are fragments. Elements of HTML, SVG and MathML get no prefixes, void elements no end
+    /// tags. A script or style that the data would end too early does not end there.
+    Html5,
+}
+
 /// The result of a transform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// What `xsltproc` would write
+    /// The result, written as the [`OutputKind`] says
     pub bytes: Bytes,
-    /// Media type and charset, as `xsl:output` gives them
+    /// Its media type and charset
     pub content_type: String,
 }
 

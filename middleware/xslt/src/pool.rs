@@ -250,7 +250,7 @@ impl Shared {
 impl Task {
     fn run(&self, stop: &Stop) -> Outcome {
         let input = Input { bytes: &self.document, kind: self.kind, charset: self.charset.as_deref() };
-        self.stylesheet.0.run(input, &self.params, &self.fetched, &self.limits, stop)
+        self.stylesheet.run(input, &self.params, &self.fetched, &self.limits, stop)
     }
 }
 

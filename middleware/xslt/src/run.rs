@@ -12,10 +12,11 @@ use crate::access::Access;
 use crate::current::Scope;
 use crate::documents::Fetched;
 use crate::error::{Faults, Limit, XsltError};
+use crate::html5;
 use crate::input::{Input, parse_document};
 use crate::limits::Limits;
 use crate::memory::Metered;
-use crate::output::{Output, serialise};
+use crate::output::{Output, OutputKind, serialise};
 use crate::place;
 use crate::sheet::{Sheet, Sheets, Stylesheet};
 use crate::stop::Stop;
@@ -33,14 +34,26 @@ impl Stylesheet {
         params: &[(String, String)],
         limits: &Limits,
     ) -> Result<Output, XsltError> {
-        self.0.run(input.into(), params, &Fetched::default(), limits, &Stop::default())
+        self.run(input.into(), params, &Fetched::default(), limits, &Stop::default())
+    }
+
+    pub(crate) fn run(
+        &self,
+        input: Input<'_>,
+        params: &[(String, String)],
+        fetched: &Fetched,
+        limits: &Limits,
+        stop: &Stop,
+    ) -> Result<Output, XsltError> {
+        self.0.run(input, self.1, params, fetched, limits, stop)
     }
 }
 
 impl Sheets {
-    pub(crate) fn run(
+    fn run(
         &self,
         input: Input<'_>,
+        output: OutputKind,
         params: &[(String, String)],
         fetched: &Fetched,
         limits: &Limits,
@@ -50,7 +63,8 @@ impl Sheets {
         let scope = Scope::enter(self.engine.table, Access::Nothing);
         let start = Instant::now();
         let metered = Metered::start(limits.memory);
-        let mut result = self.run_within(&scope, input, &params, fetched, limits, stop);
+        let tree = self.run_within(&scope, input, &params, fetched, limits, stop);
+        let mut result = tree.and_then(|tree| self.write(&tree, output, input.bytes.len(), limits));
         if metered.is_over() {
             result = Err(XsltError::Limit(Limit::Memory));
         }
@@ -69,19 +83,34 @@ impl Sheets {
         fetched: &Fetched,
         limits: &Limits,
         stop: &Stop,
-    ) -> Result<Output, XsltError> {
-        let mut tree = parse_document(self.engine.table, scope, input, limits)?;
+    ) -> Result<Tree, XsltError> {
+        let mut tree = parse_document(self.engine.table, scope, input, limits, stop)?;
         let access = Access::Granted { folders: Arc::clone(&self.folders), fetched: fetched.clone() };
         scope.with(|current| current.access = access);
         for sheet in &self.list {
             let outcome = sheet.apply(&tree, params, limits, stop);
             tree = self.judge(scope, outcome)?;
         }
-        let last = self.last();
-        // SAFETY: the last sheet made the tree.
-        let (bytes, content_type) = unsafe {
-            let table = self.engine.table;
-            serialise(table, last.style, &last.output, &tree, input.bytes.len(), limits.output_bytes)?
+        Ok(tree)
+    }
+
+    /// Writes the result. It is likely about as large as the document.
+    fn write(
+        &self,
+        tree: &Tree,
+        output: OutputKind,
+        expected: usize,
+        limits: &Limits,
+    ) -> Result<Output, XsltError> {
+        let (bytes, content_type) = match output {
+            OutputKind::Html5 => {
+                (html5::write(tree, expected, limits.output_bytes)?, html5::CONTENT_TYPE.to_owned())
+            }
+            OutputKind::Sheet => {
+                let (table, last) = (self.engine.table, self.last());
+                // SAFETY: the last sheet made the tree.
+                unsafe { serialise(table, last.style, &last.output, tree, expected, limits.output_bytes)? }
+            }
         };
         Ok(Output { bytes, content_type })
     }

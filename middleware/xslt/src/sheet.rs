@@ -1,5 +1,6 @@
 //! Compiled stylesheets.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use crate::counters::{Counters, Counting};
 use crate::documents::{Fetched, SourceFile};
 use crate::engine::{Engine, engine};
 use crate::error::XsltError;
-use crate::output::OutputSpec;
+use crate::html5;
+use crate::output::{OutputKind, OutputSpec};
 
 /// The stack of threads that compile and run sheets: libxslt recurses with the depth of templates, XPath with that of
 /// its expressions, and both are limited by number, not by stack.
@@ -26,7 +28,7 @@ pub struct Policy {
 
 /// One stylesheet, or a list of them that are applied one after the other: compiled, and shared by all that use it.
 #[derive(Clone)]
-pub struct Stylesheet(pub(crate) Arc<Sheets>);
+pub struct Stylesheet(pub(crate) Arc<Sheets>, pub(crate) OutputKind);
 
 pub(crate) struct Sheets {
     pub(crate) engine: &'static Engine,
@@ -102,9 +104,15 @@ impl Stylesheet {
     /// [`Stylesheet::compile`] does.
     pub fn compile_again(&self) -> Result<Self, XsltError> {
         match &self.0.origin {
-            Some(origin) => Self::compile(&origin.paths, &origin.policy),
+            Some(origin) => Ok(Self::compile(&origin.paths, &origin.policy)?.writing(self.1)),
             None => Ok(self.clone()),
         }
+    }
+
+    /// The same sheets, their results written in this way. The default is [`OutputKind::Sheet`].
+    #[must_use]
+    pub fn writing(self, output: OutputKind) -> Self {
+        Self(self.0, output)
     }
 
     /// What it has done since it was compiled.
@@ -136,12 +144,17 @@ impl Stylesheet {
 
     /// The Content-Type of its results; `None` where each result decides it (a sheet without `xsl:output method`).
     pub fn content_type(&self) -> Option<String> {
-        self.0.last().output.content_type()
+        match self.1 {
+            OutputKind::Sheet => self.0.last().output.content_type(),
+            OutputKind::Html5 => Some(html5::CONTENT_TYPE.to_owned()),
+        }
     }
 
-    /// A number that changes when a file changes that the sheets were compiled from.
+    /// A number that changes when a file changes that the sheets were compiled from, or the way in which results are written.
     pub fn fingerprint(&self) -> u64 {
-        self.0.fingerprint
+        let mut hash = DefaultHasher::new();
+        (self.0.fingerprint, self.1).hash(&mut hash);
+        hash.finish()
     }
 
     /// True once a run has read another document: its result then depends on more than input and parameters.

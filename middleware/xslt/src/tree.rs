@@ -1,5 +1,7 @@
 //! Pointers of libxml2 and libxslt with an owner: each is freed once, by what made it.
 
+pub(crate) mod walk;
+
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
 

@@ -211,6 +211,14 @@ async fn the_charset_of_the_content_type_goes_before_the_document() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_goes_before_the_charset_of_the_content_type() {
+    let headers = [("content-type", "text/xml; charset=iso-8859-1")];
+    let body = TestBody::of("\u{feff}<a>é</a>");
+    let (received, _) = send(&layer(), request(&[]), answer(&headers, body)).await;
+    assert_eq!(received.text(), "<b title=\"\">é</b>\n");
+}
+
+#[tokio::test]
 async fn parameters_come_from_the_request() {
     let layer = layer().params(|parts| vec![("p".to_owned(), parts.uri.to_string())]);
     let (received, _) =

@@ -131,3 +131,59 @@ fn a_stand_in_is_checked_when_it_is_built() {
     let text = mistakes("xslt: { stylesheet: theme.xsl, on_error: { fallback: broken.xsl } }");
     assert!(text.contains("broken.xsl:4:"), "{text}");
 }
+
+/// The answer to a page of HTML, with a tag.
+async fn themed(settings: &str, content_type: &'static str, html: &'static str) -> Response {
+    let headers = [("content-type", content_type), ("etag", "\"1\"")];
+    let service = around(&format!("xslt: {settings}"), move |_| async move { answer(&headers, html) });
+    service.answer(get("/")).await
+}
+
+#[tokio::test]
+async fn html_is_read_and_written_as_browsers_do() {
+    let html = "<title>x</title><p>a<b>b<p>c<br>";
+    let settings = "{ stylesheet: copy.xsl, input: html5, output: html5 }";
+    let answer = themed(settings, "text/html", html).await;
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    assert_eq!(
+        text(answer.into_body()).await,
+        "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>x</title></head><body><p>a<b>b</b></p><p><b>c<br></b></p></body></html>"
+    );
+    let answer = themed(settings, "text/xml", "<a>").await;
+    assert_eq!(text(answer.into_body()).await, "<a>", "it is not HTML");
+}
+
+#[tokio::test]
+async fn results_that_are_read_or_written_otherwise_have_other_tags() {
+    let mut tags = Vec::new();
+    for how in ["input: html", "input: html5", "input: html, output: html5", "input: html5, output: html5"] {
+        let answer = themed(&format!("{{ stylesheet: copy.xsl, {how} }}"), "text/html", "<p>x").await;
+        let tag = answer.headers()["etag"].clone();
+        assert!(!tags.contains(&tag), "{how}");
+        tags.push(tag);
+    }
+}
+
+#[tokio::test]
+async fn the_charset_of_html_is_what_the_content_type_says_or_the_page() {
+    for input in ["html", "html5"] {
+        let settings = format!("{{ stylesheet: copy.xsl, input: {input}, output: html5 }}");
+        let html = "<title>Ã©</title><meta charset=iso-8859-1>";
+        let page = text(themed(&settings, "text/html", html).await.into_body()).await;
+        assert!(page.contains("<title>ÃƒÂ©</title>"), "{page}");
+        let page = text(themed(&settings, "text/html; charset=utf-8", html).await.into_body()).await;
+        assert!(page.contains("<title>Ã©</title>"), "{page}");
+        assert_eq!(page.matches("charset").count(), 1, "{page}");
+        let page = text(themed(&settings, "text/html", "<title>é</title>").await.into_body()).await;
+        assert!(page.contains("<title>é</title>"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_nested_without_end_is_its_senders_fault() {
+    let html = Box::leak("<div>".repeat(1_000).into_boxed_str());
+    let settings = |input| format!("{{ stylesheet: copy.xsl, input: {input} }}");
+    for input in ["html", "html5"] {
+        assert_eq!(themed(&settings(input), "text/html", html).await.status(), 502, "{input}");
+    }
+}

@@ -53,7 +53,7 @@ fn status(error: &XsltError, on: On) -> StatusCode {
         XsltError::Parameter { .. } => StatusCode::BAD_REQUEST,
         XsltError::NotWellFormed(_)
         | XsltError::Body(_)
-        | XsltError::Limit(Limit::Depth | Limit::Entities | Limit::Text) => {
+        | XsltError::Limit(Limit::Depth | Limit::Attributes | Limit::Entities | Limit::Text) => {
             sender(StatusCode::BAD_REQUEST, StatusCode::BAD_GATEWAY)
         }
         _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -102,14 +102,14 @@ impl Asked {
         document: Bytes,
     ) -> Result<Response<Body<B>>, XsltError> {
         let stylesheet = match sheets.find(href, &self.request).await {
-            Ok(stylesheet) => stylesheet,
+            Ok(stylesheet) => transform.set(stylesheet),
             Err(error) => {
                 let (params, asked) = (&self.params, Some(&self.request));
                 let stand_in = transform.stand_in(&head.headers, document, params, asked, error).await?;
                 return Ok(stand_in.answer(head));
             }
         };
-        let mark = Mark::new(stylesheet.fingerprint(), &self.params);
+        let mark = Mark::new(transform.fingerprint(&stylesheet), &self.params);
         let params = &self.params;
         let making = Making { transform, stylesheet: &stylesheet, params, asked: Some(&self.request) };
         let is_read = is_read(&self.request.method);

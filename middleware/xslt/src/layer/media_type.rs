@@ -11,7 +11,9 @@ pub(super) fn matches(headers: &HeaderMap, kind: InputKind) -> bool {
         InputKind::Xml => {
             matches!(media_type.as_str(), "text/xml" | "application/xml") || media_type.ends_with("+xml")
         }
-        InputKind::Html => matches!(media_type.as_str(), "text/html" | "application/xhtml+xml"),
+        InputKind::Html | InputKind::Html5 => {
+            matches!(media_type.as_str(), "text/html" | "application/xhtml+xml")
+        }
     }
 }
 

@@ -70,7 +70,8 @@ impl Transform {
                 // No parameter can carry a zero byte.
                 let reason = ("error".to_owned(), error.to_string().replace('\0', ""));
                 let params = [params, &[reason]].concat();
-                let making = Making { transform: self, stylesheet, params: &params, asked };
+                let stylesheet = self.set(stylesheet.clone());
+                let making = Making { transform: self, stylesheet: &stylesheet, params: &params, asked };
                 match making.run(headers, document).await {
                     Ok(output) => Instead::Fallback(output),
                     Err(_) => return Err(error),

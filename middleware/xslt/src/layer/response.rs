@@ -74,7 +74,7 @@ impl Asked {
         let request = transform.asked(stylesheet, parts);
         let url = transform.settings.cache.as_ref().and_then(|_| result::url(parts));
         let params = (transform.settings.params)(parts);
-        let mark = Mark::new(stylesheet.fingerprint(), &params);
+        let mark = Mark::new(transform.fingerprint(stylesheet), &params);
         let headers = &mut parts.headers;
         for name in [header::ACCEPT_ENCODING, header::RANGE, header::IF_RANGE, header::IF_MODIFIED_SINCE] {
             headers.remove(name);

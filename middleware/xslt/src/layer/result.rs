@@ -9,7 +9,6 @@ use super::otherwise::StandIn;
 use super::{Transform, media_type};
 use crate::cache::{Cache, Key};
 use crate::error::XsltError;
-use crate::input::InputKind;
 use crate::output::Output;
 use crate::pool::Task;
 use crate::sheet::Stylesheet;
@@ -70,24 +69,17 @@ impl Making<'_> {
         if document.len() < LARGE {
             return Some(self.key(headers, &[b"body", document]));
         }
-        let (fingerprint, params) = (self.stylesheet.fingerprint(), self.params.to_vec());
-        let (kind, charset) = (self.kind(), media_type::charset(headers).unwrap_or_default());
+        let fingerprint = self.transform.fingerprint(self.stylesheet);
+        let (params, charset) = (self.params.to_vec(), media_type::charset(headers).unwrap_or_default());
         let document = document.clone();
-        let hash = move || Key::new(fingerprint, &params, &[kind, charset.as_bytes(), b"body", &document]);
+        let hash = move || Key::new(fingerprint, &params, &[charset.as_bytes(), b"body", &document]);
         tokio::task::spawn_blocking(hash).await.ok()
     }
 
     fn key(&self, headers: &HeaderMap, document: &[&[u8]]) -> Key {
         let charset = media_type::charset(headers).unwrap_or_default();
-        let parts = [&[self.kind(), charset.as_bytes()], document].concat();
-        Key::new(self.stylesheet.fingerprint(), self.params, &parts)
-    }
-
-    fn kind(&self) -> &'static [u8] {
-        match self.transform.settings.input {
-            InputKind::Xml => b"xml",
-            InputKind::Html => b"html",
-        }
+        let parts = [&[charset.as_bytes()], document].concat();
+        Key::new(self.transform.fingerprint(self.stylesheet), self.params, &parts)
     }
 
     /// A result that is kept.
