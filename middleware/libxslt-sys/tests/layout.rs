@@ -4,7 +4,8 @@ use std::mem::{offset_of, size_of};
 use std::process::Command;
 
 use libxslt_sys::{
-    Document, Dtd, Error, Node, ParserInput, Stylesheet, Template, TransformContext, XPathContext,
+    Document, Dtd, Error, Node, ParserContext, ParserInput, Stylesheet, Template, TransformContext,
+    XPathContext,
 };
 
 /// One line of the probe: a C expression, and the number it must have.
@@ -17,6 +18,7 @@ macro_rules! field {
 #[test]
 fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
     let expected = [
+        field!("_xmlParserCtxt", "myDoc", ParserContext, document),
         field!("_xmlParserInput", "filename", ParserInput, filename),
         field!("_xmlError", "code", Error, code),
         field!("_xmlError", "message", Error, message),
@@ -54,6 +56,7 @@ fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
         field!("_xsltStylesheet", "encoding", Stylesheet, encoding),
         field!("_xsltStylesheet", "indent", Stylesheet, indent),
         field!("_xsltStylesheet", "mediaType", Stylesheet, media_type),
+        field!("_xsltStylesheet", "errors", Stylesheet, errors),
         field!("_xsltTransformContext", "style", TransformContext, style),
         field!("_xsltTransformContext", "xpathCtxt", TransformContext, xpath),
         field!("_xsltTransformContext", "state", TransformContext, state),

@@ -58,6 +58,16 @@ fn an_import_that_is_not_there() {
 }
 
 #[test]
+fn a_mistake_that_is_found_at_the_very_end_of_compiling() {
+    let sheet = write(&[
+        "<xsl:attribute-set name='a' use-attribute-sets='b'/><xsl:attribute-set name='b' use-attribute-sets='a'/>",
+        "<xsl:template match='/'><b xsl:use-attribute-sets='a'/></xsl:template>",
+    ]);
+    let message = sheet.message("<a/>");
+    assert!(message.starts_with("compile the stylesheet: ") && message.contains("recursion"), "{message}");
+}
+
+#[test]
 fn an_error_at_run_time() {
     let sheet = write(&[
         "<xsl:template match='/'>",
