@@ -185,27 +185,3 @@ fn a_document_that_is_no_stylesheet() {
     let error = Stylesheet::compile([path], &Policy::default()).unwrap_err();
     assert!(matches!(error, XsltError::Compile(_)), "{error:?}");
 }
-
-#[test]
-fn threads_share_a_sheet() {
-    let sheet = write(&[
-        "<xsl:output method='text'/><xsl:param name='p'/><xsl:key name='k' match='i' use='@k'/>",
-        "<xsl:template match='/'><xsl:value-of select='$p'/>:<xsl:for-each select='//i'><xsl:sort select='@k' order='descending'/>",
-        "<xsl:value-of select='concat(@k, count(key(\"k\", @k)))'/></xsl:for-each></xsl:template>",
-    ]);
-    let sheet = Stylesheet::compile([sheet.path.clone()], &Policy::default()).unwrap();
-    std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let sheet = &sheet;
-            scope.spawn(move || {
-                for run in 0..200 {
-                    let value = format!("{thread}.{run}");
-                    let params = [("p".to_owned(), value.clone())];
-                    let document = b"<r><i k='a'/><i k='b'/><i k='a'/></r>".as_slice();
-                    let output = sheet.transform(document, &params, &Limits::default()).unwrap();
-                    assert_eq!(output.bytes, format!("{value}:b1a2a2"));
-                }
-            });
-        }
-    });
-}
