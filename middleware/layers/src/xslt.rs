@@ -101,8 +101,8 @@ struct Settings {
     documents: Vec<Listed>,
     /// Whether a changed sheet or import reloads the gateway; no by default. Sheets of `from_document` are always followed.
     watch: bool,
-    /// How many bytes of results are kept, to be found again by sheet, parameters and document; none by default. Do not use
-    /// it with sheets whose results depend on the time of day.
+    /// How many bytes of results are kept, to be found again by sheet, parameters and document; none by default. Results of sheets
+    /// that read other documents by `document()` are never kept. Do not use it with sheets whose results depend on the time of day.
     cache: Option<Size>,
     /// `max_input` (16 MiB), `max_output` (64 MiB), `max_memory` (512 MiB), `max_time` (10s), `max_depth` of templates
     /// (3000), `max_operations` (100000000): what one transform may take.

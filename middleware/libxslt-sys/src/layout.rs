@@ -16,8 +16,6 @@ macro_rules! opaque {
 }
 
 opaque! {
-    /// `xmlParserCtxt`
-    ParserContext;
     /// `xmlParserInputBuffer`
     InputBuffer;
     /// `xmlCharEncodingHandler`
@@ -28,6 +26,16 @@ opaque! {
     Dictionary;
     /// `xsltSecurityPrefs`
     SecurityPrefs;
+}
+
+/// `xmlParserCtxt`, up to `myDoc`
+#[repr(C)]
+#[derive(Debug)]
+pub struct ParserContext {
+    /// `sax`, `userData`
+    pub events: [*mut c_void; 2],
+    /// The document, as far as it is there
+    pub document: *mut Document,
 }
 
 /// `xmlParserInput`, up to `filename`
@@ -174,7 +182,7 @@ pub struct Dtd {
     pub system_id: *const c_char,
 }
 
-/// `xsltStylesheet`, up to `mediaType`
+/// `xsltStylesheet`, up to `errors`
 #[repr(C)]
 #[derive(Debug)]
 pub struct Stylesheet {
@@ -214,6 +222,12 @@ pub struct Stylesheet {
     pub indent: c_int,
     /// xsl:output's media-type
     pub media_type: *const c_char,
+    /// `preComps`
+    pub precomputed: *mut c_void,
+    /// How many doubts there were when it was compiled
+    pub warnings: c_int,
+    /// How many mistakes
+    pub errors: c_int,
 }
 
 /// `xsltTemplate`, up to `time`

@@ -4,8 +4,8 @@ use std::mem::{offset_of, size_of};
 use std::process::Command;
 
 use libxslt_sys::{
-    Attribute, Document, Dtd, Element, Error, Namespace, Node, ParserInput, Stylesheet, Template,
-    TransformContext, XPathContext,
+    Attribute, Document, Dtd, Element, Error, Namespace, Node, ParserContext, ParserInput, Stylesheet,
+    Template, TransformContext, XPathContext,
 };
 
 /// One line of the probe: a C expression, and the number it must have.
@@ -18,6 +18,7 @@ macro_rules! field {
 #[test]
 fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
     let expected = [
+        field!("_xmlParserCtxt", "myDoc", ParserContext, document),
         field!("_xmlParserInput", "filename", ParserInput, filename),
         field!("_xmlError", "code", Error, code),
         field!("_xmlError", "message", Error, message),
@@ -67,6 +68,7 @@ fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
         field!("_xsltStylesheet", "encoding", Stylesheet, encoding),
         field!("_xsltStylesheet", "indent", Stylesheet, indent),
         field!("_xsltStylesheet", "mediaType", Stylesheet, media_type),
+        field!("_xsltStylesheet", "errors", Stylesheet, errors),
         field!("_xsltTransformContext", "style", TransformContext, style),
         field!("_xsltTransformContext", "xpathCtxt", TransformContext, xpath),
         field!("_xsltTransformContext", "state", TransformContext, state),

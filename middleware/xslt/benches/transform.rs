@@ -1,24 +1,35 @@
-//! What a transform costs by itself: CPU time of one thread, for the documents that are named on the command line. (CPU
-//! time, because it means something on a busy machine too.)
+//! What a transform costs by itself, beside what `xsltproc` spends on the same: CPU time of one thread, for the documents that are
+//! named on the command line. (CPU time, because it means something on a busy machine too; they take turns.)
 //!
-//! `cargo bench -p tower-xslt -- SHEET DOCUMENT…`
+//! `cargo bench -p tower-xslt -- SHEET DOCUMENT…` needs a C compiler and `libxslt1-dev`: `xsltproc.c` is xsltproc without its start.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tower_xslt::{Limits, Policy, Stylesheet};
 
+const ROUNDS: usize = 7;
+
 fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
-    let (Some(sheet), documents) = (args.next(), args.collect::<Vec<_>>()) else {
+    let (Some(name), documents) = (args.next(), args.collect::<Vec<_>>()) else {
         eprintln!("usage: cargo bench -p tower-xslt -- SHEET DOCUMENT...");
         return;
     };
-    let sheet = Stylesheet::compile([sheet], &Policy::default()).expect("the sheet compiles");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let theirs = xsltproc(folder.path());
+    let sheet = Stylesheet::compile([&name], &Policy::default()).expect("the sheet compiles");
     let params = [("path".to_owned(), "/".to_owned())];
-    for name in documents {
-        let document = std::fs::read(&name).expect("the document can be read");
-        let best = (0..5).map(|_| measure(&sheet, &document, &params)).min().expect("five rounds");
-        println!("{name}: {:.1} µs", best.as_secs_f64() * 1e6);
+    println!("{:<40}{:>12}{:>12}{:>8}  (CPU, the best of {ROUNDS} rounds)", "", "ours", "xsltproc", "ratio");
+    for document in documents {
+        let bytes = std::fs::read(&document).expect("the document can be read");
+        let (mut ours, mut other) = (f64::MAX, f64::MAX);
+        for _ in 0..ROUNDS {
+            ours = ours.min(measure(&sheet, &bytes, &params).as_secs_f64() * 1e6);
+            other = other.min(measure_xsltproc(&theirs, &name, &document));
+        }
+        println!("{document:<40}{ours:>9.1} µs{other:>9.1} µs{:>8.2}", ours / other);
     }
 }
 
@@ -37,4 +48,22 @@ fn cpu_time() -> Duration {
     let booked = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
     let nanoseconds = booked.split(' ').next().and_then(|text| text.parse().ok());
     Duration::from_nanos(nanoseconds.expect("the first number is the time on the CPU"))
+}
+
+/// The program in C, compiled.
+fn xsltproc(folder: &Path) -> PathBuf {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/xsltproc.c");
+    let program = folder.join("xsltproc");
+    let built = Command::new("cc")
+        .args(["-O2", "-I/usr/include/libxml2", source, "-lexslt", "-lxslt", "-lxml2", "-o"])
+        .arg(&program)
+        .status();
+    assert!(built.is_ok_and(|status| status.success()), "it needs gcc and libxslt1-dev (apt-get install)");
+    program
+}
+
+fn measure_xsltproc(program: &Path, sheet: &str, document: &str) -> f64 {
+    let output = Command::new(program).args([sheet, document]).output().expect("it starts");
+    let text = String::from_utf8(output.stdout).expect("it prints a number");
+    text.trim().parse().unwrap_or_else(|_| panic!("{sheet} {document}: {:?}", output.status))
 }

@@ -134,7 +134,10 @@ impl Compiler {
         // SAFETY: the sheet was just compiled.
         let output = unsafe { OutputSpec::read(table, style) };
         let sheet = Sheet { engine: self.engine, style, output, is_profiled: false };
-        if scope.with(|current| current.denied.is_some()) {
+        // libxslt gives a sheet also where it has found mistakes at the very end.
+        // SAFETY: as above.
+        let is_mistaken = unsafe { style.as_ref() }.errors > 0;
+        if is_mistaken || scope.with(|current| !current.denied.is_empty()) {
             return Err(refusal(&scope));
         }
         let (files, fetched) =
@@ -182,7 +185,7 @@ fn tell_doubts(scope: &Scope<'_>) {
 /// Why there is no sheet.
 fn refusal(scope: &Scope<'_>) -> XsltError {
     scope.with(|current| {
-        if let Some(uri) = current.denied.take() {
+        if let Some(uri) = current.denied() {
             return XsltError::PolicyDenied { uri };
         }
         let parse = current.parse.take().map(|(_, fault)| fault);

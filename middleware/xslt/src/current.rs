@@ -13,7 +13,7 @@ use libxslt_sys::{
     CHAR_ENCODING_NONE, Error, ParserContext, ParserInput, REPORT, SecurityPrefs, Table, TransformContext,
 };
 
-use crate::access::{Access, Verdict};
+use crate::access::{Access, Verdict, percent_decoded};
 use crate::documents::SourceFile;
 use crate::engine;
 use crate::error::{Fault, Place};
@@ -41,8 +41,10 @@ pub(crate) struct Current {
     pub(crate) trace: Trace,
     /// Parse errors: libxml2's code goes along, as it tells limits from bad documents
     pub(crate) parse: Option<(c_int, Fault)>,
-    /// The first URI that was refused
-    pub(crate) denied: Option<String>,
+    /// The URIs that were refused
+    pub(crate) denied: Vec<String>,
+    /// The external DTD of the document was asked for.
+    has_left_out: bool,
     /// The document uses entities that are declared outside of it.
     pub(crate) undeclared: Option<Fault>,
     /// The files that were read
@@ -73,7 +75,8 @@ impl<'a> Scope<'a> {
             messages: Vec::new(),
             trace: Trace::default(),
             parse: None,
-            denied: None,
+            denied: Vec::new(),
+            has_left_out: false,
             undeclared: None,
             loaded: Vec::new(),
             used: Vec::new(),
@@ -126,7 +129,9 @@ pub(crate) unsafe extern "C" fn load_entity(
     let Some(engine) = engine::running() else { return std::ptr::null_mut() };
     // SAFETY: libxml2 passes a string or null, for the time of the call.
     let uri = if url.is_null() { &[][..] } else { unsafe { CStr::from_ptr(url) }.to_bytes() };
-    match current(|current| current.admit(uri)) {
+    // SAFETY: the parser is the one that calls, and so is its document, as far as it is there.
+    let subset = unsafe { subset_of(engine.table, parser) };
+    match current(|current| current.admit(uri, subset.as_deref())) {
         // SAFETY: these are the arguments that libxml2 called us with.
         None => engine.other_loader.map_or(std::ptr::null_mut(), |load| unsafe { load(url, id, parser) }),
         // SAFETY: as above; the URL names a file that may be read.
@@ -134,6 +139,18 @@ pub(crate) unsafe extern "C" fn load_entity(
         // SAFETY: as above.
         Some(Admission::Bytes(bytes)) => unsafe { input_of(engine.table, &bytes, url, parser) },
         Some(Admission::No) => std::ptr::null_mut(),
+    }
+}
+
+/// The URI of the external DTD of a document that is being parsed, as it is written.
+///
+/// # Safety
+/// `parser` is null or a parser that is alive, and its document is null or alive.
+unsafe fn subset_of(table: &Table, parser: *const ParserContext) -> Option<String> {
+    // SAFETY: the caller's; the strings of a DTD live as long as its document.
+    unsafe {
+        let document = parser.as_ref()?.document.as_ref()?;
+        Some(text((table.xmlGetIntSubset)(document).as_ref()?.system_id)).filter(|uri| !uri.is_empty())
     }
 }
 
@@ -242,7 +259,8 @@ enum Admission {
 }
 
 impl Current {
-    fn admit(&mut self, uri: &[u8]) -> Admission {
+    /// `subset` is the external DTD of what is being parsed.
+    fn admit(&mut self, uri: &[u8], subset: Option<&str>) -> Admission {
         let name = || String::from_utf8_lossy(uri).into_owned();
         match self.access.check(uri) {
             Verdict::Granted(path) => {
@@ -255,14 +273,32 @@ impl Current {
             }
             Verdict::Missing => Admission::No,
             Verdict::Denied => {
-                self.deny(name());
+                if !self.leaves_out(uri, subset) {
+                    self.deny(name());
+                }
                 Admission::No
             }
         }
     }
 
+    /// Whether this is the external DTD of a document of unknown origin. It is not read, which is no fault of a document that does
+    /// without it. An entity of the same URI asks once more, and is refused.
+    fn leaves_out(&mut self, uri: &[u8], subset: Option<&str>) -> bool {
+        let is_subset = matches!(self.access, Access::Nothing)
+            // libxml2 writes a URI anew, and gives none for what is none.
+            && subset.is_some_and(|subset| uri.is_empty() || percent_decoded(uri) == percent_decoded(subset.as_bytes()));
+        is_subset && !std::mem::replace(&mut self.has_left_out, true)
+    }
+
     fn deny(&mut self, uri: String) {
-        self.denied.get_or_insert(uri);
+        if self.denied.len() < MOST_TEXTS {
+            self.denied.push(uri);
+        }
+    }
+
+    /// The first URI that was refused.
+    pub(crate) fn denied(&self) -> Option<String> {
+        self.denied.first().cloned()
     }
 
     /// The text that follows a head.

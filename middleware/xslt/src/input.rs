@@ -24,8 +24,9 @@ const ENTITY_LOOP: c_int = 89;
 /// `XML_ERR_RESOURCE_LIMIT`, from 2.11 on
 const RESOURCE_LIMIT: c_int = 114;
 
-/// xsltproc's options for documents, without the external subset.
-const XML: c_int = PARSE_NOENT | PARSE_NOCDATA | PARSE_NONET | PARSE_COMPACT;
+/// xsltproc's options for documents. The external subset is asked for (libxml2 applies no defaults of attributes otherwise), and
+/// left out.
+const XML: c_int = PARSE_NOENT | PARSE_DTDATTR | PARSE_NOCDATA | PARSE_NONET | PARSE_COMPACT;
 /// xsltproc's options for sheets. Their external entities may be read, within the policy.
 const SHEET: c_int =
     PARSE_NOENT | PARSE_DTDLOAD | PARSE_DTDATTR | PARSE_NOCDATA | PARSE_NONET | PARSE_BIG_LINES;
@@ -129,13 +130,13 @@ pub(crate) fn parse_sheet(
         unsafe { (table.xmlCtxtReadMemory)(parser, start, length, uri.as_ptr(), std::ptr::null(), SHEET) };
     // SAFETY: the tree was made for us.
     let tree = unsafe { Tree::own(table, read) };
-    scope.with(|current| current.denied.is_none()).then_some(tree)?
+    scope.with(|current| current.denied.is_empty()).then_some(tree)?
 }
 
 /// What the parser's outcome and its complaints come to.
 fn judge(scope: &Scope<'_>, tree: Option<Tree>) -> Result<Tree, XsltError> {
     let (denied, undeclared, parse) =
-        scope.with(|current| (current.denied.take(), current.undeclared.take(), current.parse.take()));
+        scope.with(|current| (current.denied(), current.undeclared.take(), current.parse.take()));
     if let Some(uri) = denied {
         return Err(XsltError::PolicyDenied { uri });
     }

@@ -62,7 +62,8 @@ pub struct XsltLayer {
     cache: Option<Cache>,
     params: Arc<MakeParams>,
     on_error: Arc<MakeAnswer>,
-    otherwise: Otherwise,
+    /// The same for all clones, as the sheet: it may be one, too
+    otherwise: Arc<RwLock<Otherwise>>,
 }
 
 /// Where the stylesheet comes from.
@@ -73,8 +74,12 @@ enum Source {
     FromDocument(Arc<dyn FindSheet>),
 }
 
-fn current(given: &RwLock<Stylesheet>) -> Stylesheet {
+fn current<T: Clone>(given: &RwLock<T>) -> T {
     given.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn replace<T>(given: &RwLock<T>, next: T) {
+    *given.write().unwrap_or_else(PoisonError::into_inner) = next;
 }
 
 impl XsltLayer {
@@ -101,19 +106,22 @@ impl XsltLayer {
             cache: None,
             params: Arc::new(|_| Vec::new()),
             on_error: Arc::new(answer),
-            otherwise: Otherwise::default(),
+            otherwise: Arc::default(),
         }
     }
 
-    /// Compiles the sheets again, from the same files. Requests that come afterwards are transformed by the new ones, also in
-    /// services that were made before; if that fails, by the last good ones. Sheets that documents name are not concerned.
+    /// Compiles the sheets again, from the same files, and that of [`Otherwise::Fallback`]. Requests that come afterwards are
+    /// transformed by the new ones, also in services that were made before; if one of them fails, all of the last good ones stay.
+    /// Sheets that documents name are not concerned.
     ///
     /// It blocks while files are read, as [`Stylesheet::compile`] does.
     pub fn reload(&self) -> Result<(), XsltError> {
-        if let Source::Given(given) = &self.source {
-            let next = current(given).compile_again()?;
-            *given.write().unwrap_or_else(PoisonError::into_inner) = next;
+        let next = self.stylesheet().map(|stylesheet| stylesheet.compile_again()).transpose()?;
+        let otherwise = current(&self.otherwise).compile_again()?;
+        if let (Source::Given(given), Some(next)) = (&self.source, next) {
+            replace(given, next);
         }
+        replace(&self.otherwise, otherwise);
         Ok(())
     }
 
@@ -191,7 +199,7 @@ impl XsltLayer {
     /// Sets what stands in for a result that cannot be made. The default is a failure.
     #[must_use]
     pub fn otherwise(mut self, otherwise: Otherwise) -> Self {
-        self.otherwise = otherwise;
+        self.otherwise = Arc::new(RwLock::new(otherwise));
         self
     }
 
@@ -292,8 +300,8 @@ impl Transform {
     /// The request as it was, if documents are to be fetched in its name.
     fn asked(&self, stylesheet: &Stylesheet, parts: &Parts) -> Option<Parts> {
         let documents = self.settings.documents.as_ref()?;
-        let fallback = self.settings.otherwise.fallback();
-        let mut sheets = fallback.into_iter().chain([stylesheet]);
+        let otherwise = current(&self.settings.otherwise);
+        let mut sheets = otherwise.fallback().into_iter().chain([stylesheet]);
         (sheets.any(|sheet| !sheet.documents().is_empty()) || documents.lists_some()).then(|| parts.clone())
     }
 

@@ -121,7 +121,7 @@ impl Sheets {
             if !(current.loaded.is_empty() && current.used.is_empty()) {
                 self.reads_documents.store(true, Ordering::Relaxed);
             }
-            if let Some(uri) = current.denied.take() {
+            if let Some(uri) = current.denied() {
                 return Err(XsltError::PolicyDenied { uri });
             }
             let mut faults = std::mem::take(&mut current.faults);

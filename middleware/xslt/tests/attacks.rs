@@ -164,6 +164,27 @@ fn an_external_dtd_is_refused_where_the_document_needs_it_and_only_there() {
     assert_eq!(fine.bytes, "<?xml version=\"1.0\"?>\n<out>text</out>\n");
     let result = run(IDENTITY, &format!("{doctype}<a>&nbsp;</a>"), &Limits::default());
     assert_eq!(denied(result), "http://localhost:1/a.dtd");
+    // However it is written, and also where it is no URI; but an entity of the same URI is no DTD.
+    for uri in ["a b.dtd", "x/../a.dtd", "ä.dtd", "a%20b.dtd", "%zz", "[", ":", "file:///etc/passwd"] {
+        let fine = run(IDENTITY, &format!(r#"<!DOCTYPE a SYSTEM "{uri}"><a>text</a>"#), &Limits::default());
+        assert!(fine.is_ok(), "{uri}: {fine:?}");
+        for reference in ["&x;", "&x;&x;"] {
+            let document =
+                format!(r#"<!DOCTYPE a SYSTEM "{uri}" [<!ENTITY x SYSTEM "{uri}">]><a>{reference}</a>"#);
+            run(IDENTITY, &document, &Limits::default()).unwrap_err();
+        }
+    }
+}
+
+#[test]
+fn defaults_of_the_internal_subset_apply() {
+    let body =
+        r#"<xsl:template match="/"><xsl:value-of select="a/@b"/></xsl:template><xsl:output method="text"/>"#;
+    let declared = r#"[<!ATTLIST a b CDATA "default">]"#;
+    for external in ["", r#"SYSTEM "http://localhost:1/a.dtd" "#] {
+        let document = format!("<!DOCTYPE a {external}{declared}><a/>");
+        assert_eq!(run(body, &document, &Limits::default()).unwrap().bytes, "default");
+    }
 }
 
 #[test]

@@ -58,6 +58,16 @@ fn an_import_that_is_not_there() {
 }
 
 #[test]
+fn a_mistake_that_is_found_at_the_very_end_of_compiling() {
+    let sheet = write(&[
+        "<xsl:attribute-set name='a' use-attribute-sets='b'/><xsl:attribute-set name='b' use-attribute-sets='a'/>",
+        "<xsl:template match='/'><b xsl:use-attribute-sets='a'/></xsl:template>",
+    ]);
+    let message = sheet.message("<a/>");
+    assert!(message.starts_with("compile the stylesheet: ") && message.contains("recursion"), "{message}");
+}
+
+#[test]
 fn an_error_at_run_time() {
     let sheet = write(&[
         "<xsl:template match='/'>",
@@ -174,28 +184,4 @@ fn a_document_that_is_no_stylesheet() {
     std::fs::write(&path, "<html/>").unwrap();
     let error = Stylesheet::compile([path], &Policy::default()).unwrap_err();
     assert!(matches!(error, XsltError::Compile(_)), "{error:?}");
-}
-
-#[test]
-fn threads_share_a_sheet() {
-    let sheet = write(&[
-        "<xsl:output method='text'/><xsl:param name='p'/><xsl:key name='k' match='i' use='@k'/>",
-        "<xsl:template match='/'><xsl:value-of select='$p'/>:<xsl:for-each select='//i'><xsl:sort select='@k' order='descending'/>",
-        "<xsl:value-of select='concat(@k, count(key(\"k\", @k)))'/></xsl:for-each></xsl:template>",
-    ]);
-    let sheet = Stylesheet::compile([sheet.path.clone()], &Policy::default()).unwrap();
-    std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let sheet = &sheet;
-            scope.spawn(move || {
-                for run in 0..200 {
-                    let value = format!("{thread}.{run}");
-                    let params = [("p".to_owned(), value.clone())];
-                    let document = b"<r><i k='a'/><i k='b'/><i k='a'/></r>".as_slice();
-                    let output = sheet.transform(document, &params, &Limits::default()).unwrap();
-                    assert_eq!(output.bytes, format!("{value}:b1a2a2"));
-                }
-            });
-        }
-    });
 }

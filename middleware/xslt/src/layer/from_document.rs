@@ -156,7 +156,8 @@ fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Of a page that is not made, HEAD leaves out what only the document tells: whether it is one at all.
+/// Of a page that is not made, HEAD leaves out what only the document tells: whether it is one at all. (RFC 9110 section 9.3.2 lets
+/// it. To ask for the document instead would have applications make what nobody gets.)
 fn withhold(headers: &mut HeaderMap) {
     forget_bytes(headers);
     for name in [header::CONTENT_TYPE, header::ETAG, header::LAST_MODIFIED, header::ACCEPT_RANGES] {

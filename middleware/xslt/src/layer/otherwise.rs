@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, header, response};
 
-use super::Transform;
 use super::headers::describe;
 use super::result::Making;
+use super::{Transform, current};
 use crate::body::Body;
 use crate::error::XsltError;
 use crate::output::Output;
@@ -35,6 +35,15 @@ impl Otherwise {
             Self::Fallback(stylesheet) => Some(stylesheet),
             Self::Fail | Self::Pass => None,
         }
+    }
+
+    /// The same, with its sheet as its files are now.
+    pub(super) fn compile_again(&self) -> Result<Self, XsltError> {
+        Ok(match self {
+            Self::Fail => Self::Fail,
+            Self::Pass => Self::Pass,
+            Self::Fallback(stylesheet) => Self::Fallback(stylesheet.compile_again()?),
+        })
     }
 }
 
@@ -63,7 +72,7 @@ impl Transform {
         asked: Option<&Parts>,
         error: XsltError,
     ) -> Result<StandIn, XsltError> {
-        let body = match &self.settings.otherwise {
+        let body = match &current(&self.settings.otherwise) {
             Otherwise::Fail => return Err(error),
             Otherwise::Pass => Instead::Document(document),
             Otherwise::Fallback(stylesheet) => {
