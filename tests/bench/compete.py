@@ -177,13 +177,13 @@ class Server:
         """User and system time of all its processes, and of their children that have ended."""
         return sum(int(ticks) for pid in self.pids() for ticks in stat(pid)[11:15]) / TICKS_PER_SECOND
 
-    def memory_mib(self):
-        """What would be free without it: the proportional set size."""
+    def memory_mib(self, kind="Pss"):
+        """What would be free without it: the proportional set size; or another kind of what `smaps_rollup` tells."""
         total = 0
         for pid in self.pids():
             try:
                 with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-                    total += int(found(r"\nPss:\s+(\d+)", file.read()) or 0)
+                    total += int(found(rf"\n{kind}:\s+(\d+)", file.read()) or 0)
             except OSError:
                 pass  # it has ended
         return total / 1024

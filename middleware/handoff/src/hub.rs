@@ -23,6 +23,9 @@ use tokio::time::Sleep;
 
 use crate::queue::{PATIENCE, Pushed, Queue, Refused};
 
+/// Answers are held back while there are so many times more requests that wait: those wait much longer.
+const FEW: usize = 2;
+
 /// A queue, as a hub looks after it.
 pub(crate) trait Watched: Send + Sync {
     /// Wakes a thread where one is needed now. True where it must be looked after from now on.
@@ -62,8 +65,18 @@ struct Work<T> {
 pub struct Reply<T> {
     hub: Arc<Hub<T>>,
     sender: oneshot::Sender<T>,
-    /// If others follow: when the thread began with this request, and how long the first of them may be held back.
-    followed: Option<(Instant, Duration)>,
+    followed: Option<Followed>,
+}
+
+/// Other requests wait for the thread.
+#[derive(Clone, Copy)]
+struct Followed {
+    /// When the thread began with this request.
+    taken: Instant,
+    /// How long the first of the answers may be held back.
+    hold: Duration,
+    /// How many requests wait.
+    waiting: usize,
 }
 
 impl<T> Reply<T> {
@@ -72,11 +85,11 @@ impl<T> Reply<T> {
         self.hub.deliver(self.sender, answer, self.followed);
     }
 
-    /// Allows the hub to hold the answer back, as more requests wait for the thread that has taken this one at the time
-    /// `taken`: for as long as `hold`, counted from the first one that is held back; while the next one takes longer,
-    /// until the next look (after 1 ms at most).
-    pub fn is_followed(&mut self, taken: Instant, hold: Duration) {
-        self.followed = Some((taken, hold));
+    /// Allows the hub to hold the answer back where more requests, `waiting`, wait for the thread that has taken this one
+    /// at the time `taken`: for as long as `hold`, counted from the first one that is held back, or for as many requests
+    /// as are few beside those that wait; while the next one takes longer, until the next look (after 1 ms at most).
+    pub fn is_followed(&mut self, waiting: usize, taken: Instant, hold: Duration) {
+        self.followed = (waiting > 0).then_some(Followed { taken, hold, waiting });
     }
 
     /// Forbids it again.
@@ -141,16 +154,18 @@ impl<T: Send + 'static> Hub<T> {
 }
 
 impl<T> Hub<T> {
-    fn deliver(&self, sender: oneshot::Sender<T>, answer: T, followed: Option<(Instant, Duration)>) {
+    fn deliver(&self, sender: oneshot::Sender<T>, answer: T, followed: Option<Followed>) {
         let mut state = self.lock();
         if state.is_closed {
             return;
         }
         state.work.ready.push((sender, answer));
-        let may_wait = followed.filter(|_| state.is_looking).is_some_and(|(taken, hold)| {
-            let since = *state.held.get_or_insert(taken);
-            taken.saturating_duration_since(since) < hold
-        });
+        let held = state.work.ready.len();
+        let may_wait =
+            followed.filter(|_| state.is_looking).is_some_and(|Followed { taken, hold, waiting }| {
+                let since = *state.held.get_or_insert(taken);
+                held <= waiting / FEW || taken.saturating_duration_since(since) < hold
+            });
         if !may_wait {
             Self::wake_dispatcher(state);
         }
@@ -310,6 +325,29 @@ mod tests {
                 reply.send(2);
             });
             assert_eq!(answer.await, Ok(2));
+        });
+    }
+
+    #[test]
+    fn answers_are_held_back_while_many_more_requests_wait() {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+            let hub = HUB.with(Hub::of_this_thread);
+            let queue = Arc::new(Queue::new(1));
+            hub.push(&queue, ()).unwrap();
+            while !(hub.lock().is_looking && hub.lock().waker.is_some()) {
+                tokio::task::yield_now().await;
+            }
+            let mut answers = Vec::new();
+            for (waiting, is_held) in [(FEW, true), (2 * FEW, true), (2 * FEW, false)] {
+                let (mut reply, answer) = reply();
+                reply.is_followed(waiting, Instant::now(), Duration::ZERO);
+                reply.send(0);
+                assert_eq!(hub.lock().waker.is_some(), is_held, "{waiting} wait");
+                answers.push(answer);
+            }
+            for answer in answers {
+                assert_eq!(answer.await, Ok(0));
+            }
         });
     }
 

@@ -28,9 +28,7 @@
 //! let thread = std::thread::spawn(move || {
 //!     while served.wait() {
 //!         while let Some(mut taken) = served.next() {
-//!             if taken.is_followed {
-//!                 taken.job.reply.is_followed(taken.at, Duration::from_micros(200));
-//!             }
+//!             taken.job.reply.is_followed(taken.waiting, taken.at, Duration::from_micros(200));
 //!             taken.job.reply.send(taken.job.number * 2);
 //!         }
 //!         served.rest();

@@ -61,8 +61,8 @@ pub struct Taken<T> {
     pub job: T,
     /// When it was taken.
     pub at: Instant,
-    /// Whether more jobs wait.
-    pub is_followed: bool,
+    /// How many more jobs wait.
+    pub waiting: usize,
 }
 
 /// Why a job was not taken into the queue.
@@ -137,7 +137,7 @@ impl<T> Queue<T> {
         let job = state.jobs.pop_front()?;
         state.taken += 1;
         state.progress = Instant::now();
-        Some(Taken { job, at: state.progress, is_followed: !state.jobs.is_empty() })
+        Some(Taken { job, at: state.progress, waiting: state.jobs.len() })
     }
 
     /// A thread that found no more job is no longer running.
@@ -369,9 +369,9 @@ mod tests {
         assert!(queue.attend(), "nobody has taken the jobs");
         // This thread takes the first one, and runs.
         assert!(queue.wait());
-        assert!(queue.next().unwrap().is_followed);
+        assert_eq!(queue.next().unwrap().waiting, 1);
         assert_eq!(queue.push(3), Ok(Pushed::Quietly));
-        assert!(queue.next().is_some() && !queue.next().unwrap().is_followed);
+        assert_eq!((queue.next().unwrap().waiting, queue.next().unwrap().waiting), (1, 0));
         assert!(!queue.look(), "nothing waits");
         assert_eq!(queue.push(4), Ok(Pushed::Tell));
     }

@@ -1,16 +1,18 @@
-"""What the host does in Python: importing applications, logging, leaving. Nothing here is on a request's path."""
+"""
+What the host does in Python: importing applications, logging, leaving. Nothing here is on a request's path.
+
+What is large and seldom needed is imported where it is needed: an application that does without it keeps the memory.
+"""
 
 import atexit
 import importlib
 import importlib.machinery
-import importlib.util
 import io
 import os
 import signal
 import stat
 import sys
 import threading
-import traceback
 import types
 
 import _tower_wsgi_changes as changes
@@ -213,6 +215,8 @@ def _import_module(name, folders):
 
 
 def _load_file(name, path):
+    import importlib.util
+
     folder = os.path.dirname(path)
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -243,6 +247,8 @@ class RequestTimeout(BaseException):
 
 def stack_of(frame):
     """Where a thread stands, by its innermost frame if it has one; the innermost call is told last."""
+    import traceback
+
     return "".join(traceback.format_stack(frame)).rstrip() if frame else "no line of Python"
 
 

@@ -3,17 +3,11 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 
 use bytes::Bytes;
-use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio::runtime::Handle;
 
-use crate::python::is_forked;
+use crate::streamed::Streamed;
 
 /// Any error, as bodies give them.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -67,8 +61,17 @@ impl Input {
     }
 
     /// Whether `wanted` bytes, or all that there are, are here without waiting.
-    pub(crate) fn is_ready(&self, wanted: usize) -> bool {
-        self.coming == Some(0) || wanted == 0 || self.ready.iter().map(Bytes::len).sum::<usize>() >= wanted
+    pub(crate) fn is_ready(&mut self, wanted: usize) -> bool {
+        let mut here: usize = self.ready.iter().map(Bytes::len).sum();
+        while here < wanted
+            && let Source::Client(body) = &mut self.source
+            && let Some(piece) = body.here()
+        {
+            here += piece.len();
+            self.coming = self.coming.map(|coming| coming.saturating_sub(piece.len() as u64));
+            self.ready.push_back(piece);
+        }
+        self.coming == Some(0) || here >= wanted
     }
 
     /// Reads `wanted` bytes; fewer only at the end.
@@ -158,60 +161,20 @@ impl Input {
     }
 }
 
-/// A client's body, polled by the thread that reads it: nothing is asked of the client before the application reads, so
-/// that `100 Continue` is sent then and not earlier.
-pub(crate) struct Streamed {
-    body: RequestBody,
-    /// A body may use timers, which ask for their runtime.
-    runtime: Option<Handle>,
-}
-
-impl Streamed {
-    pub(crate) fn new(body: RequestBody) -> Self {
-        Self { body, runtime: Handle::try_current().ok() }
-    }
-
-    /// The next piece that is not empty; blocks.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Bytes>> {
-        if is_forked() {
-            // What the client sends is read by the parent's threads, of which none is here.
-            return Err(io::Error::other("a forked child cannot read the body of its parent's request"));
-        }
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut context = Context::from_waker(&waker);
-        loop {
-            let polled = {
-                let _runtime = self.runtime.as_ref().map(Handle::enter);
-                Pin::new(&mut self.body).poll_frame(&mut context)
-            };
-            match polled {
-                Poll::Pending => std::thread::park(),
-                Poll::Ready(None) => return Ok(None),
-                Poll::Ready(Some(Err(error))) => return Err(io::Error::other(error)),
-                // Trailers are not for a WSGI application.
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => return Ok(Some(data)),
-                    _ => {}
-                },
-            }
-        }
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use http_body::Frame;
     use http_body_util::{BodyExt, StreamBody};
     use std::io::{Seek, Write};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    /// Runs a test on a thread that may block, beside the runtime of a client.
+    fn beside_a_runtime(test: impl FnOnce() + Send + 'static) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { tokio::task::spawn_blocking(test).await }).unwrap();
+    }
 
     /// An input of these pieces: from memory, from a client with and without a length, from a file.
     fn inputs(pieces: &[&'static str]) -> [Input; 4] {
@@ -249,34 +212,40 @@ mod tests {
 
     #[test]
     fn reads_end_where_they_should() {
-        for mut input in inputs(&["hello, ", "wor", "ld"]) {
-            assert_eq!(text(input.read(3)), "hel");
-            assert_eq!(text(input.read(6)), "lo, wo");
-            assert_eq!(text(input.read(usize::MAX)), "rld");
-            assert_eq!(text(input.read(1)), "");
-        }
+        beside_a_runtime(|| {
+            for mut input in inputs(&["hello, ", "wor", "ld"]) {
+                assert_eq!(text(input.read(3)), "hel");
+                assert_eq!(text(input.read(6)), "lo, wo");
+                assert_eq!(text(input.read(usize::MAX)), "rld");
+                assert_eq!(text(input.read(1)), "");
+            }
+        });
     }
 
     #[test]
     fn lines_end_at_a_newline_or_the_limit() {
-        for mut input in inputs(&["one\ntw", "o\n\nlong line"]) {
-            assert_eq!(text(input.line(usize::MAX)), "one\n");
-            assert_eq!(text(input.line(usize::MAX)), "two\n");
-            assert_eq!(text(input.line(usize::MAX)), "\n");
-            assert_eq!(text(input.line(4)), "long");
-            assert_eq!(text(input.line(usize::MAX)), " line");
-            assert_eq!(text(input.line(usize::MAX)), "");
-        }
+        beside_a_runtime(|| {
+            for mut input in inputs(&["one\ntw", "o\n\nlong line"]) {
+                assert_eq!(text(input.line(usize::MAX)), "one\n");
+                assert_eq!(text(input.line(usize::MAX)), "two\n");
+                assert_eq!(text(input.line(usize::MAX)), "\n");
+                assert_eq!(text(input.line(4)), "long");
+                assert_eq!(text(input.line(usize::MAX)), " line");
+                assert_eq!(text(input.line(usize::MAX)), "");
+            }
+        });
     }
 
     #[test]
     fn a_body_that_breaks_off_never_looks_complete() {
-        let body = StreamBody::new(Frames([Ok(Frame::data("abc".into()))].into())).boxed_unsync();
-        let mut input = Input::streamed(VecDeque::new(), body, Some(5));
-        assert_eq!(text(input.read(3)), "abc");
-        for _ in 0..2 {
-            let error = input.read(3).unwrap_err();
-            assert_eq!(error.to_string(), "the request body ended 2 bytes before its Content-Length");
-        }
+        beside_a_runtime(|| {
+            let body = StreamBody::new(Frames([Ok(Frame::data("abc".into()))].into())).boxed_unsync();
+            let mut input = Input::streamed(VecDeque::new(), body, Some(5));
+            assert_eq!(text(input.read(3)), "abc");
+            for _ in 0..2 {
+                let error = input.read(3).unwrap_err();
+                assert_eq!(error.to_string(), "the request body ended 2 bytes before its Content-Length");
+            }
+        });
     }
 }

@@ -31,7 +31,7 @@
 //! # The life of a request
 //!
 //! 1. `service`: the tower service takes the request; `request` gets its body ready (`spool` where it is long; `input` is what
-//!    will be read).
+//!    will be read, `streamed` what still comes).
 //! 2. A queue of [`handoff`]: it waits for a thread of its application.
 //! 3. `worker`: the thread, under the GIL, makes the environ (`environ`), `start_response` (`exchange`, checked by `head`)
 //!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`, or `file_body`) and closes it.
@@ -67,6 +67,7 @@ mod python;
 mod request;
 mod service;
 mod spool;
+mod streamed;
 mod threads;
 mod worker;
 mod worn;

@@ -109,7 +109,7 @@ async fn gather(
 ) -> Result<(Input, Option<u64>), GatherError> {
     let began = Instant::now();
     let (mut pieces, mut size) = (VecDeque::new(), 0);
-    while let Some(piece) = next(&mut body).await? {
+    while let Some(piece) = next(&mut body).await.map_err(GatherError::Body)? {
         size += piece.len() as u64;
         pieces.push_back(piece);
         if size <= BUFFERED {

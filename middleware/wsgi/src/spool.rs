@@ -10,17 +10,17 @@ use std::pin::Pin;
 use bytes::Bytes;
 use http_body::Body as _;
 
-use crate::input::RequestBody;
+use crate::input::{BoxError, RequestBody};
 use crate::request::GatherError;
 
 /// How much of a body is in memory at most before it is written.
 const BATCH: usize = 256 << 10;
 
 /// The next piece of a body that is not empty.
-pub(crate) async fn next(body: &mut RequestBody) -> Result<Option<Bytes>, GatherError> {
+pub(crate) async fn next(body: &mut RequestBody) -> Result<Option<Bytes>, BoxError> {
     while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
         // Trailers are not for a WSGI application.
-        if let Ok(piece) = frame.map_err(GatherError::Body)?.into_data()
+        if let Ok(piece) = frame?.into_data()
             && !piece.is_empty()
         {
             return Ok(Some(piece));
@@ -39,7 +39,7 @@ pub(crate) async fn spool(
         let mut batch: usize = pieces.iter().map(Bytes::len).sum();
         let mut is_end = false;
         while batch < BATCH && !is_end {
-            match next(&mut body).await? {
+            match next(&mut body).await.map_err(GatherError::Body)? {
                 Some(piece) => {
                     batch += piece.len();
                     pieces.push_back(piece);

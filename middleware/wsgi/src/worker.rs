@@ -88,10 +88,8 @@ pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
         let asked = Instant::now();
         let is_surplus = thread.attach(|py| {
             has_gil(&host.name, asked);
-            while let Some(Taken { mut job, at, is_followed }) = queue.next() {
-                if is_followed {
-                    job.reply.is_followed(at, HOLD);
-                }
+            while let Some(Taken { mut job, at, waiting }) = queue.next() {
+                job.reply.is_followed(waiting, at, HOLD);
                 py.give_back();
                 slot.begin(job.number);
                 // A panic ends its request, not the thread: nobody would take its place.

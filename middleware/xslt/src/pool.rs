@@ -223,16 +223,14 @@ impl Shared {
     }
 
     /// True where the thread was replaced meanwhile, and is to end.
-    fn run(&self, Taken { job, at, is_followed }: Taken<Job>) -> bool {
+    fn run(&self, Taken { job, at, waiting }: Taken<Job>) -> bool {
         let Job { task, stop, mut reply } = job;
         if !stop.begin() {
             return false;
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| task.run(&stop))).unwrap_or(Err(XsltError::Panicked));
         let was_given_up = stop.end();
-        if is_followed {
-            reply.is_followed(at, HOLD);
-        }
+        reply.is_followed(waiting, at, HOLD);
         reply.send(outcome);
         if !was_given_up {
             return false;

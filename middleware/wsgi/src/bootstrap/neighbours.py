@@ -3,9 +3,7 @@
 Functions that look for a disagreement give `None`, or the other application's name and what the two disagree about.
 """
 
-import importlib.metadata
 import os
-import re
 import site
 import sys
 
@@ -64,6 +62,10 @@ def _owner(folder):
 
 def _distributions(folders):
     """Versions and folders by name; the first of a name is the one that is imported."""
+    # Here, as it takes megabytes, and one virtualenv alone does not need it.
+    import importlib.metadata
+    import re
+
     found = {}
     for distribution in importlib.metadata.distributions(path=folders):
         name = re.sub("[-_.]+", "-", distribution.metadata["Name"] or "").lower()
