@@ -26,11 +26,6 @@ impl Server {
         Self { address, host: HeaderValue::from_static("localhost") }
     }
 
-    /// Where it listens.
-    pub(super) fn address(&self) -> &Address {
-        &self.address
-    }
-
     /// Its name and port, where the name must be looked up.
     pub(super) fn name(&self) -> Option<(&str, u16)> {
         let Address::Tcp(host, port) = &self.address else { return None };

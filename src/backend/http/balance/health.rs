@@ -8,29 +8,37 @@
 //! fail before a server gets no more requests, and so many as `healthy` says succeed before it gets them again. Until it
 //! was checked, a server counts as up.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use http::header::{CONNECTION, HOST, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, StatusCode};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use vestibule_layers::rescue::chain;
+use vestibule_layers::{Body, Request};
 
 use super::endpoint::Endpoint;
 use super::group::Group;
 use super::settings::Statuses;
+use crate::backend::http::failure::Failure;
 use crate::backend::http::server::Server;
+use crate::backend::http::{answer, request_head};
+use crate::backend::upstream::exchange::Exchange;
+use crate::backend::upstream::upload::{Framing, Upload};
 
-/// How much of an answer is read in search of its status: there may be 1xx before it.
-const HEAD: usize = 16 << 10;
+/// The largest head of an answer, with what precedes it.
+const HEAD: usize = 64 << 10;
+
+/// Who asks, for the logs of the servers.
+const AGENT: &str = "vestibule-health";
 
 /// How servers are checked.
 #[derive(Clone, Debug)]
 pub(in crate::backend::http) struct Health {
     /// The path, with its query, that is asked for.
-    pub(super) path: String,
+    pub(super) path: PathAndQuery,
     /// The Host of the request; by default the server's own.
     pub(super) host: Option<HeaderValue>,
     /// How long from one check to the next; 5s by default.
@@ -48,16 +56,12 @@ pub(in crate::backend::http) struct Health {
 /// What is wrong with a server.
 #[derive(Debug, thiserror::Error)]
 enum Unwell {
-    #[error("failed to connect")]
-    Connect(#[source] io::Error),
-    #[error("the connection broke off")]
-    Io(#[from] io::Error),
     #[error("no answer within {0:?}")]
     Slow(Duration),
-    #[error("the answer is not HTTP/1")]
-    Nonsense,
-    #[error("status {0}")]
-    Status(u16),
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    #[error("status {}", .0.as_u16())]
+    Status(StatusCode),
 }
 
 /// An endpoint, and how many checks in a row had the same outcome.
@@ -99,7 +103,7 @@ impl Health {
     async fn check(&self, server: &Server) -> Result<(), Unwell> {
         let asked = tokio::time::timeout(self.timeout, self.ask(server)).await;
         let status = asked.map_err(|_| Unwell::Slow(self.timeout))??;
-        if self.statuses.iter().any(|allowed| allowed.contains(status)) {
+        if self.statuses.iter().any(|allowed| allowed.contains(status.as_u16())) {
             Ok(())
         } else {
             Err(Unwell::Status(status))
@@ -107,32 +111,24 @@ impl Health {
     }
 
     /// The status that a server answers with.
-    async fn ask(&self, server: &Server) -> Result<u16, Unwell> {
-        let mut stream = server.address().connect().await.map_err(Unwell::Connect)?;
-        stream.write_all(&self.request(server)).await?;
-        let mut head = Vec::new();
-        loop {
-            let mut piece = [0; 1024];
-            let length = stream.read(&mut piece).await?;
-            if length == 0 {
-                return Err(Unwell::Io(io::ErrorKind::UnexpectedEof.into()));
-            }
-            head.extend_from_slice(&piece[..length]);
-            if let Some(status) = status(&head)? {
-                return Ok(status);
-            }
-            if head.len() > HEAD {
-                return Err(Unwell::Nonsense);
-            }
-        }
-    }
-
-    fn request(&self, server: &Server) -> Vec<u8> {
+    async fn ask(&self, server: &Server) -> Result<StatusCode, Failure> {
+        let mut request = Request::new(Body::Empty);
+        *request.uri_mut() = self.path.clone().into();
         let host = self.host.as_ref().unwrap_or_else(|| server.host());
-        let mut request = format!("GET {} HTTP/1.1\r\nHost: ", self.path).into_bytes();
-        request.extend_from_slice(host.as_bytes());
-        request.extend_from_slice(b"\r\nUser-Agent: vestibule-health\r\nConnection: close\r\n\r\n");
-        request
+        for (name, value) in [
+            (HOST, host),
+            (USER_AGENT, &HeaderValue::from_static(AGENT)),
+            (CONNECTION, &HeaderValue::from_static("close")),
+        ] {
+            request.headers_mut().insert(name, value.clone());
+        }
+        // `check` gives it up before: whatever it waits for, what is told is the same.
+        let longer = self.timeout * 2;
+        let connection = server.connect(longer, longer).await?;
+        let framing = Framing::Length(0);
+        let upload = Upload::new(request_head::ask(&request, framing), Body::Empty, framing);
+        let (head, _) = answer::head(&mut Exchange::new(connection, upload), &mut request, HEAD).await?;
+        Ok(head.status)
     }
 }
 
@@ -167,55 +163,4 @@ fn follow(mut watched: Vec<Watched>, endpoints: Vec<Arc<Endpoint>>) -> Vec<Watch
         known.map_or_else(|| Watched { endpoint, succeeded: 0, failed: 0 }, |at| watched.swap_remove(at))
     });
     followed.collect()
-}
-
-/// The status of an answer that has begun, once its line is there. What comes before the answer (1xx) is passed over.
-fn status(mut head: &[u8]) -> Result<Option<u16>, Unwell> {
-    loop {
-        let Some(end) = head.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
-        let status = status_line(head[..end].trim_ascii_end()).ok_or(Unwell::Nonsense)?;
-        if status >= 200 {
-            return Ok(Some(status));
-        }
-        let Some(blank) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return Ok(None) };
-        head = &head[blank + 4..];
-    }
-}
-
-fn status_line(line: &[u8]) -> Option<u16> {
-    let rest = line.strip_prefix(b"HTTP/1.")?;
-    let [b'0'..=b'9', b' ', code @ ..] = rest else { return None };
-    let code = std::str::from_utf8(code.split(|byte| *byte == b' ').next()?).ok()?;
-    let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
-    code.parse().ok().filter(|status| is_code && *status >= 100)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_status_is_that_of_the_answer() {
-        for (head, expected) in [
-            ("HTTP/1.1 200 OK\r\n", Some(200)),
-            ("HTTP/1.0 503\r\nA: b\r\n", Some(503)),
-            ("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n", Some(204)),
-            ("HTTP/1.1 100 Continue\r\n\r\n", None),
-            ("HTTP/1.1 100 Continue\r\nA:", None),
-            ("HTTP/1.1 20", None),
-            ("", None),
-        ] {
-            assert_eq!(status(head.as_bytes()).unwrap(), expected, "{head}");
-        }
-        for nonsense in [
-            "\n",
-            "SSH-2.0\r\n",
-            "HTTP/1.1 +20 OK\r\n",
-            "HTTP/1.1 2000\r\n",
-            "HTTP/2 200\n",
-            "HTTP/1.1 099\n",
-        ] {
-            assert!(status(nonsense.as_bytes()).is_err(), "{nonsense}");
-        }
-    }
 }

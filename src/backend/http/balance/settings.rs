@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode};
 use http_environ::Template;
 use vestibule_config::{Reader, Spanned};
@@ -145,17 +146,17 @@ fn cookie(reader: &mut Reader<'_>) -> String {
 }
 
 fn health(reader: &mut Reader<'_>) -> Health {
-    let path = reader.required::<Spanned<String>>("path");
-    let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
-    if !path.place.is_unknown() && !is_path {
+    let text = reader.required::<Spanned<String>>("path");
+    let path = text.parse().ok().filter(|_| text.starts_with('/'));
+    if !text.place.is_unknown() && path.is_none() {
         reader.mistake(
-            &path.place,
-            format!("`{}` is no path: it begins with `/`, and has no spaces", path.value),
+            &text.place,
+            format!("`{}` is no path: it begins with `/`, and has no spaces", text.value),
         );
     }
     let statuses = statuses(reader);
     Health {
-        path: path.value,
+        path: path.unwrap_or_else(|| PathAndQuery::from_static("/")),
         host: reader.parsed::<HeaderValue>("host"),
         interval: wait(reader, "interval", Duration::from_secs(5)),
         timeout: wait(reader, "timeout", Duration::from_secs(2)),
