@@ -14,12 +14,14 @@ use std::time::Duration;
 
 use fastcgi::responder::{self, Limits, Refused, ServeError};
 use http_environ::Server;
+use http_environ::answer::Reason;
+use hyper::ext::ReasonPhrase;
 use rustix::process::set_parent_process_death_signal;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{self, Instant};
 use vestibule_config::Source;
-use vestibule_layers::{Body, BoxService};
+use vestibule_layers::{Body, BoxService, Response};
 
 use self::places::{Place, Places};
 use crate::backend::processes::{Hosting, Runs};
@@ -96,8 +98,8 @@ fn build(source: &Source) -> Result<Application, Report> {
     };
     let redirects = LocalRedirects::default();
     let context =
-        Context { name: &hosted.name, config: &config, cores: 1, redirects: &redirects, door: None };
-    let service = (hosting.build)(&hosted.component.settings, &context).map_err(|mistake| {
+        Context { name: &hosted.backend.name, config: &config, cores: 1, redirects: &redirects, door: None };
+    let service = (hosting.build)(&hosted.backend.component.settings, &context).map_err(|mistake| {
         let reason = vestibule_config::Diagnostics::from(mistake).render(logs::colored());
         Report::Failed { configuration: true, reason }
     })?;
@@ -169,9 +171,10 @@ async fn serve_connection(stream: UnixStream, place: Place, service: BoxService)
             request.extensions_mut().insert(hold);
         }
         let answer = service.answer(request.map(Body::boxed));
-        async move { Ok::<_, Refused>(answer.await) }
+        async move { Ok::<_, Refused>(with_reason(answer.await)) }
     };
-    match responder::serve(reader, writer, &server, Limits::default(), answer).await {
+    let limits = Limits { is_asked: true, ..Limits::default() };
+    match responder::serve(reader, writer, &server, limits, answer).await {
         Ok(()) => {}
         // The client has left.
         Err(ServeError::Aborted) => tracing::debug!("a request was given up"),
@@ -180,6 +183,14 @@ async fn serve_connection(stream: UnixStream, place: Place, service: BoxService)
             vestibule_layers::rescue::chain(&error)
         ),
     }
+}
+
+/// What the application calls its status, as FastCGI tells it.
+fn with_reason(mut answer: Response) -> Response {
+    if let Some(phrase) = answer.extensions_mut().remove::<ReasonPhrase>() {
+        answer.extensions_mut().insert(Reason(phrase.as_bytes().to_vec()));
+    }
+    answer
 }
 
 /// Why the process is to be replaced, if it is for its memory.

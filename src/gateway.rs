@@ -168,7 +168,7 @@ impl Builder<'_> {
 
     fn backend(&mut self, component: &Component, name: &str) -> BoxService {
         let row = backend::KINDS.iter().find(|row| std::ptr::eq(&raw const row.kind, component.kind));
-        let hosted = self.hosted.iter().position(|hosted| std::ptr::eq(hosted.component, component));
+        let hosted = self.hosted.iter().position(|hosted| std::ptr::eq(hosted.backend.component, component));
         let door = hosted.and_then(|number| self.doors.get(number)).map(Arc::clone);
         let context =
             Context { name, config: self.config, cores: self.cores, redirects: &self.redirects, door };

@@ -117,6 +117,7 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         idle_connections: settings.idle_connections,
         header_bytes: settings.header_bytes,
         is_body_first: false,
+        asks_for_body: false,
     };
     let application = Arc::new(Application {
         client: Client::new(context.name, address, limits, context.cores),

@@ -12,6 +12,8 @@ pub(super) mod target;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use http_environ::answer::Reason;
+use hyper::ext::ReasonPhrase;
 use vestibule_config::{Reader, Size, Spanned};
 use vestibule_layers::Response;
 
@@ -29,6 +31,13 @@ const UNWANTED: usize = 1 << 20;
 /// Whether an answer to this method, with this status, has a body.
 fn has_body(method: &Method, status: StatusCode) -> bool {
     *method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Has the front say what the application calls its status. What is no phrase of HTTP is left out.
+fn keep_reason(response: &mut Response, reason: Option<Reason>) {
+    if let Some(phrase) = reason.and_then(|Reason(reason)| ReasonPhrase::try_from(reason).ok()) {
+        response.extensions_mut().insert(phrase);
+    }
 }
 
 /// A duration that is not zero.

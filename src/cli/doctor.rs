@@ -8,25 +8,31 @@
 //! ```
 //!
 //! A scratch process is this binary with the hidden command `probe`. One imports all applications as `shared` does, in
-//! the order of the file; then each application is imported alone, in an interpreter of its own and in the main one.
+//! the order of the file; then each application is imported alone, in an interpreter of its own and in the main one. The
+//! last is as with `isolation: process`: with the environment, the working directory and the user of its settings.
 
 mod probe;
 mod report;
 mod table;
 
-use std::io::{self, IsTerminal as _};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
-use vestibule_config::{Config, Route, Target};
+use vestibule_config::Config;
 
 pub(super) use self::probe::Probe;
 use self::probe::Where;
 use self::report::{Outcome, Report};
 use super::{COULD_NOT_START, MISTAKEN, load, show, tell};
-use crate::{backend, hosted, runtime};
+use crate::backend;
+use crate::backend::processes::Wanted;
+use crate::hosted::{self, Named};
+use crate::runtime;
+use crate::supervisor::account;
 
 /// How long a scratch process may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -35,13 +41,27 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Patient {
     name: String,
     outcomes: [(Where, Outcome); 3],
+    /// What it has that only processes of its own can have: `user`, `cwd`.
+    needs_process: Vec<&'static str>,
+    /// Whether it was not tried as its user.
+    is_another_user: bool,
 }
 
 impl Patient {
-    /// The first isolation that works, from the one that costs least.
+    /// The first isolation that works, from the one that costs least; of those that its settings allow.
     fn advice(&self) -> Option<Where> {
-        self.outcomes.iter().find(|(_, outcome)| outcome.import().is_some()).map(|(place, _)| *place)
+        let may_be = |place| place == Where::Process || self.needs_process.is_empty();
+        let working = self.outcomes.iter().filter(|(_, outcome)| outcome.import().is_some());
+        working.map(|(place, _)| *place).find(|place| may_be(*place))
     }
+}
+
+/// An application as the configuration has it.
+struct Subject<'a> {
+    backend: Named<'a>,
+    env: Vec<(String, String)>,
+    /// With `isolation: process`.
+    wanted: Option<Wanted>,
 }
 
 /// Examines the applications of a file.
@@ -50,11 +70,12 @@ pub(super) fn run(file: &Path) -> u8 {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let names: Vec<String> = applications(&config).into_iter().map(|settings| settings.name).collect();
-    if names.is_empty() {
+    let subjects = subjects(&config);
+    if subjects.is_empty() {
         return show("There are no WSGI applications in it.\n");
     }
-    let examined = runtime::of_one_core().and_then(|runtime| runtime.block_on(examine(file, names)));
+    let examined =
+        runtime::of_one_core().and_then(|runtime| runtime.block_on(examine(file, &config, &subjects)));
     match examined {
         Ok(patients) => {
             let color = io::stdout().is_terminal()
@@ -72,61 +93,103 @@ pub(super) fn run(file: &Path) -> u8 {
 
 /// How all WSGI applications of a configuration are loaded, in the order in which they are.
 fn applications(config: &Config) -> Vec<tower_wsgi::Settings> {
-    let mut found: Vec<_> = config
-        .apps
-        .iter()
-        .filter_map(|app| backend::wsgi::as_loaded(&app.backend, &app.name, config))
-        .collect();
-    add_of_routes(&config.routes, config, &mut found);
-    found
+    let all = hosted::backends(config);
+    all.iter().filter_map(|app| backend::wsgi::as_loaded(app.component, &app.name, config)).collect()
 }
 
-fn add_of_routes(routes: &[Route], config: &Config, found: &mut Vec<tower_wsgi::Settings>) {
-    for route in routes {
-        match &route.target {
-            Target::App(_) => {}
-            Target::Routes(children) => add_of_routes(children, config, found),
-            Target::Backend(component) => {
-                let name = hosted::name_in_place(component);
-                found.extend(backend::wsgi::as_loaded(component, &name, config));
-            }
-        }
-    }
+fn subjects(config: &Config) -> Vec<Subject<'_>> {
+    let all = hosted::backends(config).into_iter();
+    all.filter_map(|backend| {
+        let settings = backend::wsgi::as_loaded(backend.component, &backend.name, config)?;
+        Some(Subject { wanted: backend.wanted(), backend, env: settings.variables })
+    })
+    .collect()
 }
 
-async fn examine(file: &Path, names: Vec<String>) -> io::Result<Vec<Patient>> {
-    let together = probe(file, Where::Shared, None).await?;
+async fn examine(file: &Path, config: &Config, subjects: &[Subject<'_>]) -> io::Result<Vec<Patient>> {
+    let together = probe(command(Where::Shared, file)?).await?;
     let mut patients = Vec::new();
-    for (number, name) in names.into_iter().enumerate() {
-        let alone = |place| probe(file, place, Some(number));
-        let interpreter = alone(Where::Interpreter).await?;
-        let process = alone(Where::Process).await?;
+    for (number, subject) in subjects.iter().enumerate() {
+        let name = &subject.backend.name;
+        let interpreter = probe(subject.alone(Where::Interpreter, config, None)?).await?;
+        let (wanted, is_another_user) = subject.process();
+        // Whoever cannot become its user, or enter its folder, is told so in the table.
+        let process = match probe(subject.alone(Where::Process, config, wanted.as_ref())?).await {
+            Ok(report) => report,
+            Err(error) => Report::read("", format!("it could not be started: {error}")),
+        };
         let outcomes = [
-            (Where::Shared, together.outcome(&name)),
-            (Where::Interpreter, interpreter.outcome(&name)),
-            (Where::Process, process.outcome(&name)),
+            (Where::Shared, together.outcome(number, name)),
+            (Where::Interpreter, interpreter.outcome(0, name)),
+            (Where::Process, process.outcome(0, name)),
         ];
-        patients.push(Patient { name, outcomes });
+        let needs_process = subject.needs_process();
+        patients.push(Patient { name: name.clone(), outcomes, needs_process, is_another_user });
     }
     Ok(patients)
 }
 
-/// Runs a scratch process to its end, which it may not reach.
-async fn probe(file: &Path, place: Where, number: Option<usize>) -> io::Result<Report> {
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("report");
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["probe", "--place", place.name()]).arg("--report").arg(&path);
-    if let Some(number) = number {
-        command.args(["--only", &number.to_string()]);
+impl Subject<'_> {
+    fn needs_process(&self) -> Vec<&'static str> {
+        let wanted = self.wanted.as_ref();
+        let has_user = wanted.is_some_and(|wanted| wanted.user.is_some());
+        let has_folder = wanted.is_some_and(|wanted| wanted.folder.is_some());
+        [("user", has_user), ("cwd", has_folder)]
+            .into_iter()
+            .filter(|(_, is)| *is)
+            .map(|(key, _)| key)
+            .collect()
     }
-    // What applications print is not what is asked here.
-    command.arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+
+    /// What its process is to be like; and whether that is without its user, whom only root can become.
+    fn process(&self) -> (Option<Wanted>, bool) {
+        let Some(mut wanted) = self.wanted.clone() else { return (None, false) };
+        let own = rustix::process::geteuid();
+        let is_another_user =
+            !own.is_root() && wanted.user.as_ref().is_some_and(|login| login.user != own.as_raw());
+        if is_another_user {
+            wanted.user = None;
+        }
+        (Some(wanted), is_another_user)
+    }
+
+    /// A scratch process that knows this application alone.
+    fn alone(&self, place: Where, config: &Config, wanted: Option<&Wanted>) -> io::Result<Command> {
+        let folder = wanted.and_then(|wanted| wanted.folder.as_deref());
+        let source = self.backend.source(config, folder)?;
+        let mut command = command(place, source.config.path())?;
+        let mut text = tempfile::tempfile()?;
+        text.write_all(source.config.text().as_bytes())?;
+        text.rewind()?;
+        command.stdin(text);
+        if place == Where::Process {
+            command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        }
+        if let Some(wanted) = wanted {
+            account::apply(wanted, &mut command);
+        }
+        Ok(command)
+    }
+}
+
+fn command(place: Where, file: &Path) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["probe", "--place", place.name()]).arg(file).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Runs a scratch process to its end, which it may not reach.
+async fn probe(mut command: Command) -> io::Result<Report> {
+    let mut report: File = tempfile::tempfile()?;
+    // What applications print is not what is asked here: the scratch process keeps stdout from them.
+    command.stdout(report.try_clone()?).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = command.spawn()?;
     let end = match tokio::time::timeout(PATIENCE, child.wait()).await {
         Ok(status) => status?.to_string(),
         Err(_) => format!("it took longer than {} s", PATIENCE.as_secs()),
     };
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    Ok(Report::read(&text, end))
+    let mut text = Vec::new();
+    report.rewind()?;
+    report.read_to_end(&mut text)?;
+    Ok(Report::read(&String::from_utf8_lossy(&text), end))
 }

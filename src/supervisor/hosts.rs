@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use vestibule_config::{Config, Source, SourceText};
+use vestibule_config::Config;
 
 use super::StartError;
 use super::program::{Keeper, Listens};
@@ -142,9 +142,8 @@ fn slot(
     hosted: &Hosted<'_>,
     sockets: &[Arc<Socket>],
 ) -> io::Result<Slot> {
-    let source = hosted.source(config)?;
-    let (name, wanted) = (hosted.name.clone(), hosted.wanted.clone());
-    let source = if wanted.folder.is_some() { absolute(&source)? } else { source };
+    let (name, wanted) = (hosted.backend.name.clone(), hosted.wanted.clone());
+    let source = hosted.backend.source(config, wanted.folder.as_deref())?;
     Ok(Slot {
         role: Role::Application { name, wanted },
         program: program.to_path_buf(),
@@ -164,20 +163,13 @@ fn keeper(
     listens: Listens,
 ) -> Keeper {
     Keeper {
-        name: hosted.name.as_str().into(),
+        name: hosted.backend.name.as_str().into(),
         generation,
         launcher: launcher.to_path_buf(),
         wanted: hosted.wanted.clone(),
         program: program.clone(),
         listens,
     }
-}
-
-/// The same text, whose relative paths start from where they did, whatever the working directory.
-fn absolute(source: &Source) -> io::Result<Source> {
-    let config = std::path::absolute(source.config.path())?;
-    let config = Arc::new(SourceText::new(config, source.config.text()));
-    Ok(Source { config, env_file: source.env_file.clone() })
 }
 
 /// Builds what each process of an application would, in one that then ends: for `check`.

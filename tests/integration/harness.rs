@@ -20,7 +20,7 @@ mod uwsgi;
 
 pub(crate) use apache::Apache;
 pub(crate) use client::{Answer, Client, get, request};
-pub(crate) use gateway::{TestGateway, check, kill};
+pub(crate) use gateway::{TestGateway, check, check_with, kill};
 pub(crate) use nginx::Nginx;
 pub(crate) use php::{Php, PhpListens};
 pub(crate) use upstream::{BlackHole, Peer, Refusing, Script, Upstream, with_length};

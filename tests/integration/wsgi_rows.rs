@@ -34,6 +34,14 @@ rows! {
 }
 
 #[test]
+fn a_process_of_its_own_passes_every_row() {
+    let outcomes = run(&["vestibule-process"], Path::new(&venv()));
+    for row in ROWS {
+        assert_passed(&outcomes, &name_of(row));
+    }
+}
+
+#[test]
 fn an_interpreter_of_its_own_passes_every_row() {
     // What is said where Python has none is asked beside `with_sub_interpreters`.
     let Some(python) = with_sub_interpreters() else { return };

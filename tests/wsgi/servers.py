@@ -76,6 +76,13 @@ class VestibuleInterpreter(Vestibule):
     isolation = "interpreter"
 
 
+class VestibuleProcess(Vestibule):
+    """Each application in a process of its own, to which the gateway speaks FastCGI."""
+
+    name, title = "vestibule-process", "Vestibule, process"
+    isolation = "process"
+
+
 class Gunicorn(Server):
     name, title = "gunicorn", "gunicorn sync"
     prefix_header = "SCRIPT_NAME"
@@ -200,5 +207,5 @@ def group(name):
 
 
 # The columns of the tables; what comes after them runs where it is asked for by name.
-SERVERS = [Vestibule(), Gunicorn(), GunicornThreads(), Uwsgi(), UwsgiSocket(), Waitress(), Granian(), ModWsgi()]
+SERVERS = [Vestibule(), VestibuleProcess(), Gunicorn(), GunicornThreads(), Uwsgi(), UwsgiSocket(), Waitress(), Granian(), ModWsgi()]
 OTHERS = [VestibuleInterpreter()]

@@ -15,12 +15,18 @@ pub enum Head {
     Answer {
         /// Its status
         status: StatusCode,
+        /// What it calls that, where it is not the usual
+        reason: Option<Reason>,
         /// Its headers, without those that concern a connection
         headers: HeaderMap,
     },
     /// A local redirect: the answer is what a GET of this path and query gives (RFC 3875 section 6.2.2).
     Local(String),
 }
+
+/// The reason phrase of a status line. Among the extensions of an answer, [`put`] writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(pub Vec<u8>);
 
 /// What no head may be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +85,7 @@ pub fn read(head: &[u8]) -> Result<Head, HeadError> {
     read_fields(None, head)
 }
 
-fn read_fields(mut status: Option<StatusCode>, head: &[u8]) -> Result<Head, HeadError> {
+fn read_fields(mut status: Option<(StatusCode, Option<Reason>)>, head: &[u8]) -> Result<Head, HeadError> {
     let mut headers = HeaderMap::new();
     let lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     for line in lines.filter(|line| !line.is_empty()) {
@@ -97,14 +103,14 @@ fn read_fields(mut status: Option<StatusCode>, head: &[u8]) -> Result<Head, Head
         return Err(HeadError::Empty);
     }
     let location = headers.get(LOCATION).filter(|_| status.is_none());
-    let status = match location.map(HeaderValue::to_str) {
+    let (status, reason) = match location.map(HeaderValue::to_str) {
         Some(Ok(path)) if path.starts_with('/') && !path.starts_with("//") => {
             return Ok(Head::Local(path.to_owned()));
         }
-        Some(_) => StatusCode::FOUND,
-        None => status.unwrap_or(StatusCode::OK),
+        Some(_) => (StatusCode::FOUND, None),
+        None => status.unwrap_or_default(),
     };
-    Ok(Head::Answer { status, headers })
+    Ok(Head::Answer { status, reason, headers })
 }
 
 fn field(line: &[u8]) -> Result<(HeaderName, HeaderValue), HeadError> {
@@ -117,11 +123,15 @@ fn field(line: &[u8]) -> Result<(HeaderName, HeaderValue), HeadError> {
 }
 
 /// Three digits; a reason may follow, which HTTP does not need.
-fn read_status(value: &HeaderValue) -> Result<StatusCode, HeadError> {
+fn read_status(value: &HeaderValue) -> Result<(StatusCode, Option<Reason>), HeadError> {
     let bad = || HeadError::Status(shown(value.as_bytes()));
     let mut words = value.as_bytes().splitn(2, |byte| *byte == b' ');
     let status = words.next().and_then(|code| StatusCode::from_bytes(code).ok()).ok_or_else(bad)?;
-    if status.is_informational() { Err(bad()) } else { Ok(status) }
+    if status.is_informational() {
+        return Err(bad());
+    }
+    let reason = words.next().filter(|reason| Some(*reason) != status.canonical_reason().map(str::as_bytes));
+    Ok((status, reason.map(|reason| Reason(reason.into()))))
 }
 
 fn set_length(headers: &mut HeaderMap, value: &HeaderValue) -> Result<(), HeadError> {
@@ -161,8 +171,13 @@ fn shown(text: &[u8]) -> String {
 pub fn put<B>(out: &mut Vec<u8>, answer: &Response<B>) {
     let mut status = String::with_capacity(16);
     // Writing to a String cannot fail.
-    let _ = write!(status, "Status: {}\r\n", answer.status().as_u16());
+    let _ = write!(status, "Status: {}", answer.status().as_u16());
     out.extend_from_slice(status.as_bytes());
+    if let Some(Reason(reason)) = answer.extensions().get() {
+        out.push(b' ');
+        out.extend_from_slice(reason);
+    }
+    out.extend_from_slice(b"\r\n");
     for (name, value) in answer.headers() {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             out.extend_from_slice(part);
@@ -177,7 +192,7 @@ mod tests {
 
     fn answer(head: &str) -> (u16, Vec<(String, String)>) {
         match read(head.as_bytes()) {
-            Ok(Head::Answer { status, headers }) => {
+            Ok(Head::Answer { status, headers, .. }) => {
                 let headers = headers.iter().map(|(name, value)| {
                     (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
                 });
@@ -211,7 +226,7 @@ mod tests {
     #[test]
     fn a_status_line_of_http_may_come_first() {
         let read = |head: &str| match read_with_status_line(head.as_bytes()) {
-            Ok(Head::Answer { status, headers }) => Ok((status.as_u16(), headers.len())),
+            Ok(Head::Answer { status, headers, .. }) => Ok((status.as_u16(), headers.len())),
             Ok(Head::Local(_)) => panic!("{head:?} is no local redirect"),
             Err(error) => Err(error),
         };
@@ -291,6 +306,12 @@ mod tests {
         put(&mut head, &response);
         assert_eq!(end_of_head(&head, 0), Some(head.len()));
         let (status, headers) = (response.status(), response.headers().clone());
-        assert_eq!(read(&head), Ok(Head::Answer { status, headers }));
+        assert_eq!(read(&head), Ok(Head::Answer { status, reason: None, headers: headers.clone() }));
+
+        let reason = Reason(b"short and st\xf6ut".to_vec());
+        response.extensions_mut().insert(reason.clone());
+        head.clear();
+        put(&mut head, &response);
+        assert_eq!(read(&head), Ok(Head::Answer { status, reason: Some(reason), headers }));
     }
 }

@@ -14,7 +14,7 @@ use bytes::BytesMut;
 use http::Response;
 use http_environ::Server;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub use self::body::{Body, BodyEnded};
 use self::incoming::{Begun, Incoming, Sending};
@@ -22,17 +22,24 @@ use self::outgoing::Outgoing;
 use crate::pairs::{self, CutShort};
 use crate::record::{self, End, RecordError, Status};
 
-/// What a web server may use up.
+/// What is written, as the head of an answer that is followed by another one, when the application begins to read the body
+/// of a request that has `Expect: 100-continue`; to web servers that wait for it, see [`Limits::is_asked`].
+pub const CONTINUE: &[u8] = b"Status: 100 Continue\r\n\r\n";
+
+/// What a web server may use up, and how it is spoken to.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The variables of a request, in bytes
     pub variables: usize,
+    /// Whether it waits for [`CONTINUE`] before it sends the body of a request that has `Expect: 100-continue`. FastCGI knows
+    /// no such thing: both sides must be made for it.
+    pub is_asked: bool,
 }
 
 impl Default for Limits {
     /// 1 MiB of variables
     fn default() -> Self {
-        Self { variables: 1 << 20 }
+        Self { variables: 1 << 20, is_asked: false }
     }
 }
 
@@ -92,12 +99,12 @@ where
     let mut outgoing = Outgoing::new(writer);
     while let Some(begun) = incoming.begin(&mut outgoing).await? {
         let keep = begun.keep;
-        let (request, sending) = request(begun, server)?;
+        let (request, sending, asked) = request(begun, server, limits.is_asked)?;
         let id = sending.request;
         let mut sending = Some(sending);
         tokio::select! {
             biased;
-            written = respond(answer(request), &mut outgoing, id) => written?,
+            written = respond(answer(request), asked, &mut outgoing, id) => written?,
             ended = incoming.pump(&mut sending) => return Err(ended),
         }
         let may_follow = keep && incoming.skip_body(&mut sending).await?;
@@ -110,24 +117,33 @@ where
     Ok(())
 }
 
-/// The request, and where its body is to be sent.
+/// Tells that the application reads the body, where the web server waits to be asked for it.
+type Asked = Option<oneshot::Receiver<()>>;
+
+/// The request, where its body is to be sent, and what tells that the web server is to be asked for it.
 fn request(
     begun: Begun,
     server: &std::sync::Arc<Server>,
-) -> Result<(http::Request<Body>, Sending), ServeError> {
+    may_ask: bool,
+) -> Result<(http::Request<Body>, Sending, Asked), ServeError> {
     let variables = pairs::read(begun.variables.freeze())?;
     let variables = variables.iter().map(|(name, value)| (&**name, &**value));
     let parts = http_environ::from_variables::request(variables, server)?;
     let length = parts.headers.get(http::header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
     let (sender, receiver) = mpsc::channel(1);
-    let body = if length == 0 { Body::empty() } else { Body::new(receiver, length) };
+    let is_expecting =
+        |expected: &http::HeaderValue| expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let asks = may_ask && parts.headers.get(http::header::EXPECT).is_some_and(is_expecting);
+    let (ask, asked) = if asks { Some(oneshot::channel()) } else { None }.unzip();
+    let body = if length == 0 { Body::empty() } else { Body::new(receiver, length, ask) };
     let sending = Sending { request: begun.request, to: sender };
-    Ok((http::Request::from_parts(parts, body), sending))
+    Ok((http::Request::from_parts(parts, body), sending, asked))
 }
 
 async fn respond<W, B>(
     answer: impl Future<Output = Result<Response<B>, Refused>>,
+    asked: Asked,
     outgoing: &mut Outgoing<W>,
     request: u16,
 ) -> Result<(), ServeError>
@@ -136,7 +152,30 @@ where
     B: http_body::Body<Data = bytes::Bytes> + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (application, status) = match answer.await {
+    let mut answer = std::pin::pin!(answer);
+    if let Some(asked) = asked {
+        tokio::select! {
+            biased;
+            answer = &mut answer => return give(answer, outgoing, request).await,
+            // Where the body is dropped unread, there is nothing to ask for.
+            asked = asked => if asked.is_ok() { outgoing.ask_for_body(request).await? },
+        }
+    }
+    give(answer.await, outgoing, request).await
+}
+
+/// Writes what has become of a request.
+async fn give<W, B>(
+    answer: Result<Response<B>, Refused>,
+    outgoing: &mut Outgoing<W>,
+    request: u16,
+) -> Result<(), ServeError>
+where
+    W: AsyncWrite + Unpin,
+    B: http_body::Body<Data = bytes::Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (application, status) = match answer {
         Ok(answer) => return outgoing.answer(answer, request).await,
         Err(Refused::Overloaded) => (0, Status::Overloaded),
         Err(Refused::Failed) => (1, Status::Complete),

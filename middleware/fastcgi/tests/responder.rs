@@ -31,7 +31,7 @@ where
 {
     let (client, server) = tokio::io::duplex(64 << 10);
     let (reader, writer) = tokio::io::split(server);
-    let limits = Limits { variables: 100_000 };
+    let limits = Limits { variables: 100_000, is_asked: true };
     let task =
         tokio::spawn(async move { responder::serve(reader, writer, &Arc::default(), limits, answer).await });
     (client, task)
@@ -109,6 +109,50 @@ async fn a_connection_that_is_not_to_be_kept_is_closed() {
     end(served).await.unwrap();
 }
 
+/// A request with `Expect: 100-continue`, without its body.
+fn expecting(length: usize) -> BytesMut {
+    let mut out = BytesMut::new();
+    request::put_head(&mut out, KeepConnection::No, |add| {
+        add(b"REQUEST_METHOD", b"POST");
+        add(b"PATH_INFO", b"/a b");
+        add(b"CONTENT_LENGTH", length.to_string().as_bytes());
+        add(b"HTTP_EXPECT", b"100-Continue");
+    });
+    out
+}
+
+#[tokio::test]
+async fn a_body_is_asked_for_when_it_is_read() {
+    let (mut client, served) = serving(echo);
+    client.write_all(&expecting(5)).await.unwrap();
+    let (mut asking, mut received) = (Answer::default(), BytesMut::new());
+    let asked = loop {
+        if let Some(event) = asking.next(&mut received).unwrap() {
+            break event;
+        }
+        let read = tokio::time::timeout(DEADLINE, client.read_buf(&mut received)).await.expect("in time");
+        assert_ne!(read.unwrap(), 0);
+    };
+    assert_eq!(asked, Event::Stdout(responder::CONTINUE.into()));
+    let mut out = BytesMut::new();
+    request::put_body(&mut out, b"hello");
+    request::put_end_of_body(&mut out);
+    client.write_all(&out).await.unwrap();
+    assert_eq!(answer(&mut client).await, Some(("Status: 201\r\nx-a: b\r\n\r\n/a b 5".into(), WELL)));
+    end(served).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_is_not_asked_for() {
+    let (mut client, served) = serving(|_| async {
+        let body = Full::new(Bytes::from("unread")).map_err(|never| match never {});
+        Ok(Response::new(body.boxed()))
+    });
+    client.write_all(&expecting(5)).await.unwrap();
+    assert_eq!(answer(&mut client).await, Some(("Status: 200\r\n\r\nunread".into(), WELL)));
+    end(served).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_refusal_is_told_by_the_end() {
     for (refused, end) in [
@@ -146,6 +190,24 @@ async fn an_answer_that_breaks_off_has_no_end() {
     head(&mut out, KeepConnection::Yes, 0);
     client.write_all(&out).await.unwrap();
     assert_eq!(answer(&mut client).await, None);
+    assert!(matches!(end(served).await, Err(ServeError::Answer(_))));
+}
+
+#[tokio::test]
+async fn what_came_before_an_answer_broke_off_is_sent() {
+    let (mut client, served) = serving(|_| async { Ok(Response::new(Breaks(Some("first".into())).boxed())) });
+    let mut out = BytesMut::new();
+    head(&mut out, KeepConnection::Yes, 0);
+    client.write_all(&out).await.unwrap();
+    let mut received = BytesMut::new();
+    let first = loop {
+        if let Some(Event::Stdout(piece)) = Answer::default().next(&mut received.clone()).unwrap() {
+            break piece;
+        }
+        let read = tokio::time::timeout(DEADLINE, client.read_buf(&mut received)).await.expect("in time");
+        assert_ne!(read.unwrap(), 0, "it ends without a word");
+    };
+    assert!(first.starts_with(b"Status: 200"), "{first:?}");
     assert!(matches!(end(served).await, Err(ServeError::Answer(_))));
 }
 

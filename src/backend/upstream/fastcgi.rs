@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use fastcgi::request::{self, KeepConnection};
 use http::HeaderValue;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http_body::Body as _;
 use http_environ::View;
 use http_environ::answer::Head;
@@ -51,6 +51,9 @@ pub(in crate::backend) struct Limits {
     pub(in crate::backend) header_bytes: usize,
     /// Whether the application is asked only when the whole body of the request is here: no slow client holds a connection.
     pub(in crate::backend) is_body_first: bool,
+    /// Whether the application asks for the body of a request with `Expect: 100-continue`, once it begins to read: until
+    /// then, the client is not told to send it.
+    pub(in crate::backend) asks_for_body: bool,
 }
 
 /// An application, and the kept connections to it.
@@ -75,8 +78,10 @@ impl Client {
         variables: impl FnOnce(&View<'_>, &mut dyn FnMut(&[u8], &[u8])),
     ) -> Result<Reply, Failure> {
         let body = std::mem::take(request.body_mut());
+        let is_held_back = self.limits.asks_for_body && is_to_be_asked_for(request, &body);
         let (body, length) = match body {
             body if body.is_end_stream() => (body, 0),
+            body if is_held_back => spool::with_length(body).await?,
             body if self.limits.is_body_first => spool::whole(body).await?,
             body => spool::with_length(body).await?,
         };
@@ -88,6 +93,9 @@ impl Client {
         let keep = if self.limits.idle_connections > 0 { KeepConnection::Yes } else { KeepConnection::No };
         request::put_head(&mut head, keep, |add| variables(&view, add));
         let mut upload = Upload::new(head, body, length);
+        if is_held_back {
+            upload.hold_back();
+        }
         let complaints = || Complaints::new(&self.name, &view.environ().request_id);
         loop {
             let (connection, is_kept) = self.connection().await?;
@@ -134,6 +142,13 @@ impl Client {
         let opened = Box::pin(Connection::open(&self.address, connect_timeout, timeout, opening)).await?;
         Ok((opened, false))
     }
+}
+
+/// Whether a client waits to be told to send the body. One of unknown length must be here before the application is asked.
+fn is_to_be_asked_for(request: &Request, body: &Body) -> bool {
+    let expected = request.headers().get(EXPECT);
+    expected.is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        && body.size_hint().exact().is_some_and(|length| length > 0)
 }
 
 /// A body that is here in one piece.

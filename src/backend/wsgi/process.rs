@@ -97,6 +97,7 @@ pub(super) fn client(
         idle_connections: 0,
         header_bytes: 1 << 20,
         is_body_first: !is_streamed,
+        asks_for_body: true,
     };
     let client = Arc::new(Client::new(context.name, address, limits, context.cores));
     Ok(BoxService::from_fn(move |request| answer(Arc::clone(&client), request)))

@@ -1,17 +1,20 @@
 //! The scratch process: imports one application, or all, and writes down after each what it was like.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use tower_wsgi::{Application, Isolation, LoadError};
+use vestibule_config::{Config, Source};
 use vestibule_layers::rescue;
 
 use super::applications;
 use super::report::{Failure, Import, Outcome, Report};
-use crate::backend;
-use crate::cli::{COULD_NOT_START, SUCCESS, load, tell};
+use crate::cli::{COULD_NOT_START, SUCCESS, load, mistaken, tell};
 use crate::worker::APPLICATIONS_END;
+use crate::{backend, gateway};
 
 /// Where an application is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,38 +44,55 @@ pub(in crate::cli) struct Probe {
     /// Where the applications are imported
     #[arg(long)]
     place: Where,
-    /// The number of the only one, from 0
-    #[arg(long)]
-    only: Option<usize>,
-    /// The file that the report is written to
-    #[arg(long)]
-    report: PathBuf,
-    /// The configuration
+    /// The configuration; that of one application alone is read from stdin
     file: PathBuf,
 }
 
 impl Probe {
     /// Imports and reports.
     pub(in crate::cli) fn run(self) -> u8 {
-        let config = match load(&self.file) {
+        let config = match self.load() {
             Ok(config) => config,
             Err(code) => return code,
         };
-        let mut report = Report::default();
-        let all = applications(&config).into_iter().enumerate();
-        for (_, settings) in all.filter(|(number, _)| self.only.is_none_or(|only| only == *number)) {
-            report.begin(settings.name.clone());
-            // It may end the process.
-            let mut written = self.write(&report);
-            report.end(self.try_out(settings));
-            written = written.and_then(|()| self.write(&report));
-            if let Err(error) = written {
-                tell(&format!("failed to write the report: {error}"));
-                return COULD_NOT_START;
-            }
+        if let Err(error) = self.report(&config) {
+            tell(&format!("failed to write the report: {error}"));
+            return COULD_NOT_START;
         }
         backend::shutdown(APPLICATIONS_END);
         SUCCESS
+    }
+
+    fn load(&self) -> Result<Config, u8> {
+        if self.place == Where::Shared {
+            return load(&self.file);
+        }
+        let mut text = String::new();
+        if let Err(error) = io::stdin().read_to_string(&mut text) {
+            tell(&format!("failed to read the configuration: {error}"));
+            return Err(COULD_NOT_START);
+        }
+        let source = Source::from_text(&self.file, text);
+        vestibule_config::load_source(&source, &gateway::kinds(), &|_| None).map_err(|wrong| mistaken(&wrong))
+    }
+
+    fn report(&self, config: &Config) -> io::Result<()> {
+        let mut to = take_stdout()?;
+        let (mut report, mut written) = (Report::default(), 0);
+        let mut write = |report: &Report| {
+            let text = report.to_text();
+            to.write_all(&text.as_bytes()[written..])?;
+            written = text.len();
+            io::Result::Ok(())
+        };
+        for settings in applications(config) {
+            report.begin(settings.name.clone());
+            // It may end the process.
+            write(&report)?;
+            report.end(self.try_out(settings));
+            write(&report)?;
+        }
+        Ok(())
     }
 
     fn try_out(&self, settings: tower_wsgi::Settings) -> Outcome {
@@ -87,14 +107,26 @@ impl Probe {
                 changes: import.changes,
                 refused: import.refused,
             }),
-            Err(error) => Outcome::Fails(Failure { because: because(&error), text: rescue::chain(&error) }),
+            Err(error) => Outcome::Fails(Failure { because: because(&error), text: text(&error) }),
         }
     }
+}
 
-    fn write(&self, report: &Report) -> io::Result<()> {
-        let next = self.report.with_extension("next");
-        std::fs::write(&next, report.to_text())?;
-        std::fs::rename(next, &self.report)
+/// Takes stdout away from the applications.
+fn take_stdout() -> io::Result<File> {
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
+    Ok(stdout.into())
+}
+
+/// The whole story. Nobody has asked for an interpreter of its own: that there is none is no mistake of the configuration.
+fn text(error: &LoadError) -> String {
+    match error {
+        LoadError::NoSubInterpreters { application, version, executable } => format!(
+            "{application}: `isolation: interpreter` needs Python 3.13 or later, and {} is Python {version}",
+            executable.display()
+        ),
+        error => rescue::chain(error),
     }
 }
 

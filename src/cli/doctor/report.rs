@@ -56,9 +56,9 @@ impl Report {
         }
     }
 
-    /// What became of an application; where the process did not come so far, how it ended.
-    pub(super) fn outcome(&self, name: &str) -> Outcome {
-        let failure = match self.told.iter().find(|(told, _)| told == name) {
+    /// What became of the application with this number, from 0; where the process did not come so far, how it ended.
+    pub(super) fn outcome(&self, number: usize, name: &str) -> Outcome {
+        let failure = match self.told.get(number) {
             Some((_, Some(outcome))) => return outcome.clone(),
             Some((_, None)) => Failure {
                 because: "its end".into(),
@@ -161,12 +161,12 @@ mod tests {
         report.end(fails.clone());
         report.begin("last".into());
         let read = Report::read(&report.to_text(), "killed".into());
-        assert_eq!([read.outcome("shop"), read.outcome("blog")], [works, fails]);
-        for (name, text) in [
-            ("last", "last: the process ended while it was imported (killed)"),
-            ("wiki", "wiki: the process ended before it could be imported (killed)"),
+        assert_eq!([read.outcome(0, "shop"), read.outcome(1, "blog")], [works, fails]);
+        for (number, name, text) in [
+            (2, "last", "last: the process ended while it was imported (killed)"),
+            (3, "wiki", "wiki: the process ended before it could be imported (killed)"),
         ] {
-            let Outcome::Fails(failure) = read.outcome(name) else {
+            let Outcome::Fails(failure) = read.outcome(number, name) else {
                 panic!("{name}: nothing was told of it")
             };
             assert_eq!(failure.text, text);
@@ -176,6 +176,6 @@ mod tests {
     #[test]
     fn nonsense_is_no_report() {
         let read = Report::read("took 5\nmemory\n\nfails x\nunknown y\n", "killed".into());
-        assert!(read.outcome("shop").import().is_none());
+        assert!(read.outcome(0, "shop").import().is_none());
     }
 }

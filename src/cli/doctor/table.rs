@@ -78,6 +78,13 @@ fn details(patient: &Patient) -> String {
         let lines = failure.text.replace('\n', "\n  ");
         let _ = write!(text, "\n{lines}\n");
     }
+    if patient.is_another_user {
+        let _ = write!(
+            text,
+            "\n{} was imported as this user, as only root can become its `user`\n",
+            patient.name
+        );
+    }
     let imports: Vec<&Import> = patient.outcomes.iter().filter_map(|(_, outcome)| outcome.import()).collect();
     let lists = [
         (
@@ -100,7 +107,13 @@ fn details(patient: &Patient) -> String {
 fn advice(patient: &Patient) -> Vec<Cell> {
     let advice = match patient.advice() {
         Some(Where::Shared) => "isolation: shared         # the default".into(),
+        Some(place) if !patient.needs_process.is_empty() => {
+            format!("isolation: {}        # for its {}", place.name(), patient.needs_process.join(" and "))
+        }
         Some(place) => format!("isolation: {}", place.name()),
+        None if !patient.needs_process.is_empty() => {
+            format!("# it does not work with its {}", patient.needs_process.join(" and "))
+        }
         None => "# it does not work, wherever it is".into(),
     };
     vec![Cell(format!("{}:", patient.name), PLAIN), Cell(advice, PLAIN)]
@@ -157,6 +170,8 @@ mod tests {
                     (Where::Interpreter, fails("lxml.etree", "shop imports lxml.etree")),
                     (Where::Process, works(1250, 41, &[change])),
                 ],
+                needs_process: Vec::new(),
+                is_another_user: false,
             },
             Patient {
                 name: "blog".into(),
@@ -165,6 +180,8 @@ mod tests {
                     (Where::Interpreter, works(100, 8, &[])),
                     (Where::Process, works(100, 20, &[])),
                 ],
+                needs_process: vec!["user", "cwd"],
+                is_another_user: true,
             },
         ]
     }
@@ -185,9 +202,11 @@ shop changes, for everybody in its process:
 
 blog cannot live beside shop
 
+blog was imported as this user, as only root can become its `user`
+
 WHAT TO WRITE
 shop:  isolation: shared         # the default
-blog:  isolation: interpreter
+blog:  isolation: process        # for its user and cwd
 ";
 
     #[test]

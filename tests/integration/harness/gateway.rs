@@ -238,8 +238,14 @@ impl std::fmt::Display for Log {
 
 /// Runs a command of the binary in a folder, to its end.
 pub(crate) fn check(folder: &Path, arguments: &[&str]) -> Output {
+    check_with(folder, arguments, &[])
+}
+
+/// Runs a command of the binary with further variables in its environment.
+pub(crate) fn check_with(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(BINARY);
-    command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().expect("the binary starts")
+    command.args(arguments).envs(variables.iter().copied()).current_dir(folder).stdin(Stdio::null());
+    command.output().expect("the binary starts")
 }
 
 /// Sends a signal to a process.

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use tempfile::tempdir;
 
 use super::venv;
-use crate::harness::check;
+use crate::harness::{check, check_with};
 
 const APP: &str = "def application(environ, start_response): pass\n";
 
@@ -59,6 +59,44 @@ fn those_that_cannot_live_together_are_told_what_can_be_done() {
         "{text}"
     );
     assert!(!text.contains("noise"), "{text}");
+}
+
+#[test]
+fn an_application_with_processes_of_its_own_is_tried_as_it_will_run() {
+    let folder = tempdir().unwrap();
+    let own = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
+    let (is_root, own) = (own.trim() == "0", own.trim());
+    let user = if is_root { "nobody" } else { own };
+    Command::new("chmod").arg("755").arg(folder.path()).status().unwrap();
+    fs::create_dir(folder.path().join("here")).unwrap();
+    // It imports with its settings alone.
+    let app = format!(
+        "import os\nassert os.environ['GREETING'] == 'hello' and os.path.basename(os.getcwd()) == 'here'\n\
+         assert 'OF_OTHERS' not in os.environ and os.getuid() == {}\n{APP}",
+        if is_root { "65534" } else { own }
+    );
+    fs::write(folder.path().join("place.py"), app).unwrap();
+    let yaml = format!(
+        "python: {}\nroutes:\n  - wsgi: {{ app: \"place:application\", isolation: process, user: {user}, cwd: here,\n\
+         \x20     env: {{ GREETING: hello }} }}",
+        venv()
+    );
+    fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+    let output = check_with(folder.path(), &["doctor"], &[("OF_OTHERS", "secret")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let rows = rows(&text);
+    assert_eq!((rows[0][4], rows[2][0], rows[2][1]), ("no", "process", "yes"), "{text}");
+    assert!(text.ends_with("isolation: process        # for its user and cwd\n"), "{text}");
+}
+
+#[test]
+fn that_python_has_no_interpreters_of_their_own_is_told_once_and_not_as_a_mistake() {
+    let output = examined(&[("shop", APP)]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let is_told = text.matches("shop: `isolation: interpreter` needs Python 3.13 or later, and ").count();
+    let has_them = rows(&text)[1][1] == "yes";
+    assert_eq!(is_told, usize::from(!has_them), "{text}");
 }
 
 #[test]

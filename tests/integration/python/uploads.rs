@@ -78,3 +78,20 @@ fn a_client_that_waits_for_100_gets_it_when_the_application_reads() {
     client.send(expecting("/nothing")).unwrap();
     assert_eq!(client.head().unwrap().status, 200);
 }
+
+#[test]
+fn a_client_that_waits_for_100_before_its_chunks_gets_it() {
+    for isolation in ["shared", "process"] {
+        let gateway = start(&format!(
+            "routes: [ {{ wsgi: {{ app: \"uploads:application\", path: \"${{APPS}}\", isolation: {isolation} }} }} ]"
+        ));
+        let mut client = gateway.connect();
+        // The application is asked when it is all there, so it is the gateway that tells to go on.
+        client
+            .send("POST /all HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .unwrap();
+        assert_eq!(client.head().unwrap().status, 100, "{isolation}");
+        client.send("4\r\nbody\r\n0\r\n\r\n").unwrap();
+        assert!(client.answer().unwrap().text().starts_with("4 4 "), "{isolation}");
+    }
+}

@@ -6,12 +6,15 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
 
 /// The body of a request.
 #[derive(Debug)]
 pub struct Body {
     pieces: Option<Receiver<Bytes>>,
     left: u64,
+    /// Is told when the body is first read.
+    ask: Option<oneshot::Sender<()>>,
 }
 
 /// A body ended before its `CONTENT_LENGTH`, or came to more.
@@ -21,11 +24,11 @@ pub struct BodyEnded;
 
 impl Body {
     pub(super) fn empty() -> Self {
-        Self { pieces: None, left: 0 }
+        Self { pieces: None, left: 0, ask: None }
     }
 
-    pub(super) fn new(pieces: Receiver<Bytes>, length: u64) -> Self {
-        Self { pieces: Some(pieces), left: length }
+    pub(super) fn new(pieces: Receiver<Bytes>, length: u64, ask: Option<oneshot::Sender<()>>) -> Self {
+        Self { pieces: Some(pieces), left: length, ask }
     }
 }
 
@@ -37,6 +40,10 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyEnded>>> {
+        if let Some(ask) = self.ask.take() {
+            // Where nobody listens, the answer has begun: the body will not come.
+            let _ = ask.send(());
+        }
         let Some(pieces) = &mut self.pieces else { return Poll::Ready(None) };
         let piece = ready!(pieces.poll_recv(cx));
         let left = self.left.checked_sub(piece.as_ref().map_or(0, Bytes::len) as u64);

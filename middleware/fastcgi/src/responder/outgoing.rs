@@ -10,7 +10,7 @@ use http::Response;
 use http_environ::answer;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::ServeError;
+use super::{CONTINUE, ServeError};
 use crate::record::{self, End, MOST_CONTENT, Status, Stream};
 
 /// A longer piece is written from where it is, and not copied.
@@ -30,6 +30,13 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
 
     pub(super) async fn close(&mut self) -> io::Result<()> {
         self.0.shutdown().await
+    }
+
+    /// Has the web server send the body that it has held back.
+    pub(super) async fn ask_for_body(&mut self, request: u16) -> io::Result<()> {
+        let mut out = BytesMut::new();
+        record::put_stream(&mut out, Stream::Stdout, request, CONTINUE);
+        self.write(out).await
     }
 
     /// Writes an answer and its end. What is ready is gathered, and written before anything is waited for.
@@ -55,10 +62,16 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
                 poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
             };
             let Some(frame) = frame else { break };
-            // Trailers have no place in CGI.
-            let Ok(piece) = frame.map_err(|error| ServeError::Answer(error.into()))?.into_data() else {
-                continue;
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => {
+                    // What was given before is part of an answer that breaks off, and not of none.
+                    self.write(out).await?;
+                    return Err(ServeError::Answer(error.into()));
+                }
             };
+            // Trailers have no place in CGI.
+            let Ok(piece) = frame.into_data() else { continue };
             if piece.len() < COPIED {
                 record::put_stream(&mut out, Stream::Stdout, request, &piece);
             } else {

@@ -18,13 +18,20 @@ use vestibule_layers::Body;
 use super::exchange::Exchange;
 use super::pool::Pool;
 use crate::backend::upstream::failure::Failure;
-use crate::backend::upstream::{Reply, UNWANTED, has_body};
+use crate::backend::upstream::{Reply, UNWANTED, has_body, keep_reason};
 
 /// Waits for the head. What follows of the body is the second part.
 pub(super) async fn head(exchange: &mut Exchange, limit: usize) -> Result<(Head, Bytes), Failure> {
     let mut received = BytesMut::new();
     loop {
         let event = poll_fn(|cx| exchange.poll_event(cx)).await?;
+        // It is a record of its own, which nothing came before.
+        if received.is_empty()
+            && let Event::Stdout(piece) = &event
+            && exchange.is_asked_by(piece)
+        {
+            continue;
+        }
         let searched = received.len();
         match event {
             // Nearly always the whole head comes at once, and need not be copied.
@@ -64,8 +71,8 @@ pub(super) async fn reply(
     method: &Method,
     pool: Arc<Pool>,
 ) -> Result<Reply, Failure> {
-    let (status, headers) = match head {
-        Head::Answer { status, headers } => (status, headers),
+    let (status, reason, headers) = match head {
+        Head::Answer { status, reason, headers } => (status, reason, headers),
         Head::Local(target) => {
             discard(exchange, &pool).await?;
             return Ok(Reply::Local(target));
@@ -99,6 +106,7 @@ pub(super) async fn reply(
     let mut response = HttpResponse::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
+    keep_reason(&mut response, reason);
     Ok(Reply::Answer(response))
 }
 

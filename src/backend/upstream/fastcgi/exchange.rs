@@ -7,6 +7,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use fastcgi::answer::{Answer, Event};
 use fastcgi::record;
 use fastcgi::request;
+use fastcgi::responder::CONTINUE;
 use http_body::Body as _;
 use vestibule_layers::Body;
 
@@ -32,6 +33,8 @@ pub(super) struct Upload {
     /// Something of the body was taken, or of the request was written.
     body_has_begun: bool,
     has_begun: bool,
+    /// The body waits until the application asks for it.
+    is_held_back: bool,
 }
 
 impl Upload {
@@ -57,7 +60,13 @@ impl Upload {
             left,
             body_has_begun: false,
             has_begun: false,
+            is_held_back: false,
         }
+    }
+
+    /// Sends no body until the application asks for it.
+    pub(super) fn hold_back(&mut self) {
+        self.is_held_back = self.body.is_some();
     }
 
     /// The same request from its start, if nothing of its body is gone.
@@ -92,6 +101,9 @@ impl Upload {
                 continue;
             }
             let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
+            if self.is_held_back {
+                return Poll::Pending;
+            }
             let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
                 connection.phase.wait_for_client();
                 return Poll::Pending;
@@ -139,6 +151,13 @@ impl Exchange {
             has_answer_begun: false,
             complaints,
         }
+    }
+
+    /// Whether this piece of an answer asks for the body. If it is held back, it is sent from now on.
+    pub(super) fn is_asked_by(&mut self, piece: &[u8]) -> bool {
+        let is_asked = piece == CONTINUE;
+        self.upload.is_held_back &= !is_asked;
+        is_asked
     }
 
     /// What has come already of the answer.

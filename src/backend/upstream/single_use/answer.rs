@@ -13,7 +13,7 @@ use vestibule_layers::Body;
 
 use super::exchange::Exchange;
 use crate::backend::upstream::failure::Failure;
-use crate::backend::upstream::{Reply, UNWANTED, has_body};
+use crate::backend::upstream::{Reply, UNWANTED, has_body, keep_reason};
 
 /// Waits for the head. What follows of the body stays with the exchange.
 pub(super) async fn head(exchange: &mut Exchange, limit: usize) -> Result<Head, Failure> {
@@ -31,8 +31,8 @@ pub(super) async fn head(exchange: &mut Exchange, limit: usize) -> Result<Head, 
 
 /// The answer with its body, which keeps the connection until its end.
 pub(super) async fn reply(head: Head, exchange: Exchange, method: &Method) -> Reply {
-    let (status, headers) = match head {
-        Head::Answer { status, headers } => (status, headers),
+    let (status, reason, headers) = match head {
+        Head::Answer { status, reason, headers } => (status, reason, headers),
         Head::Local(target) => {
             discard(exchange).await;
             return Reply::Local(target);
@@ -49,6 +49,7 @@ pub(super) async fn reply(head: Head, exchange: Exchange, method: &Method) -> Re
     let mut response = HttpResponse::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
+    keep_reason(&mut response, reason);
     Reply::Answer(response)
 }
 
