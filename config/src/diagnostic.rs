@@ -143,7 +143,7 @@ impl Mistake<'_> {
         let (key, value) = given.split_once(':').unwrap_or((given, ""));
         if !value.is_empty() && names.contains(&key) {
             self.help(format!("a space follows the `:` of a key: `{key}: {value}`"));
-        } else if let Some(name) = suggest::nearest(given, names) {
+        } else if let Some(name) = suggest::meant(given, &names) {
             self.help(format!("did you mean `{name}`?"));
         }
         self

@@ -1,5 +1,40 @@
 //! "did you mean": the known name that a wrong one was probably meant to be.
 
+/// What uWSGI, gunicorn and nginx call things, and their names here.
+const ELSEWHERE: [(&str, &str); 24] = [
+    ("alias", "root"),
+    ("auth_basic", "basic_auth"),
+    ("bind", "listen"),
+    ("callable", "app"),
+    ("chdir", "cwd"),
+    ("chdir", "path"),
+    ("client_max_body_size", "body_limit"),
+    ("fastcgi_pass", "fastcgi"),
+    ("gid", "user"),
+    ("gzip", "compress"),
+    ("harakiri", "timeout"),
+    ("http-socket", "listen"),
+    ("listen", "queue"),
+    ("location", "mount"),
+    ("module", "app"),
+    ("proxy_pass", "http"),
+    ("pythonpath", "path"),
+    ("reload-on-rss", "max_memory"),
+    ("socket", "listen"),
+    ("uid", "user"),
+    ("uwsgi_pass", "uwsgi"),
+    ("virtualenv", "python"),
+    ("workers", "processes"),
+    ("wsgi-file", "app"),
+];
+
+/// The one of `names` that is meant by what it is called elsewhere, or by a slip.
+pub(crate) fn meant<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
+    let ours = ELSEWHERE.iter().filter(|(theirs, _)| *theirs == given).map(|(_, ours)| *ours);
+    let known = ours.filter_map(|ours| names.iter().copied().find(|name| *name == ours)).next();
+    known.or_else(|| nearest(given, names.iter().copied()))
+}
+
 /// The nearest of `names`, if it is near enough that a slip of the fingers explains the difference.
 pub(crate) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A number is not meant to be another number.
@@ -38,7 +73,7 @@ pub(crate) fn one_slip(given: &str, known: impl Fn(&str) -> bool) -> Option<Stri
 
 #[cfg(test)]
 mod tests {
-    use super::{nearest, one_slip};
+    use super::{ELSEWHERE, meant, nearest, one_slip};
 
     #[test]
     fn recognised_names_are_found_within_one_slip() {
@@ -49,6 +84,20 @@ mod tests {
         assert_eq!(one_slip("HTP_HOST", known).as_deref(), Some("HTTP_HOST"));
         assert_eq!(one_slip("", known), None);
         assert_eq!(one_slip("DEPLOY", known), None);
+    }
+
+    #[test]
+    fn names_from_elsewhere_are_understood_where_ours_may_stand() {
+        let wsgi = ["app", "path", "python", "timeout", "cwd", "queue"];
+        for (theirs, ours) in
+            [("harakiri", "timeout"), ("module", "app"), ("chdir", "cwd"), ("listen", "queue")]
+        {
+            assert_eq!(meant(theirs, &wsgi), Some(ours));
+        }
+        assert_eq!(meant("gzip", &["compress", "cors"]), Some("compress"));
+        assert_eq!(meant("gzip", &["app"]), None);
+        assert_eq!(meant("tmeout", &wsgi), Some("timeout"));
+        assert!(ELSEWHERE.is_sorted(), "{ELSEWHERE:?}");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! listen: [ { address: unix:/run/vestibule/http.sock, mode: "660", owner: "www-data:www-data" } ]
 //! ```
 //!
-//! Connecting needs the right to write to the file. Mode and owner are set between `bind` and `listen`: before `listen`
+//! Connecting needs the right to write to the file. Without `mode`, the umask decides about owner and group, and others may
+//! not. Mode and owner are set between `bind` and `listen`: before `listen`
 //! every connect is refused, so there is no moment at which the socket is open too widely. The folder is not created: who
 //! may write in it is the administrator's decision (`RuntimeDirectory=` of systemd).
 
@@ -77,12 +78,24 @@ pub(super) fn permit(path: &Path, listen: &Listen) -> Result<(), Diagnostic> {
                 .help("only root may give a file away; a group must be one of the user's own")
         })?;
     }
-    if let Some(mode) = listen.mode {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| {
-            mistake(format!("failed to set the mode of {}: {}", path.display(), plain(&error)))
-        })?;
-    }
-    Ok(())
+    set_mode(path, listen.mode)
+        .map_err(|error| mistake(format!("failed to set the mode of {}: {}", path.display(), plain(&error))))
+}
+
+/// Sets the mode, or takes from what the umask has left what it leaves to everybody: who may connect may often say who the
+/// client is (`trust: { peers: [unix] }`).
+fn set_mode(path: &Path, mode: Option<u32>) -> io::Result<()> {
+    let mode = match mode {
+        Some(mode) => mode,
+        None => {
+            let left = fs::symlink_metadata(path)?.permissions().mode() & 0o7777;
+            if left & 0o002 == 0 {
+                return Ok(());
+            }
+            left & !0o007
+        }
+    };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 fn make_room(path: &Path, listen: &Listen) -> Result<(), Diagnostic> {

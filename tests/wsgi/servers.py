@@ -25,6 +25,7 @@ class Server:
     title = name = ""
     prefix_header = None  # by which a trusted front server tells SCRIPT_NAME
     never_logged = None  # a word that no application can bring it to say
+    too_slow = (500, 504)  # what it may answer in place of an application
 
     def command(self, kind, place):
         raise NotImplementedError
@@ -46,6 +47,7 @@ class Vestibule(Server):
     name, title = "vestibule", "Vestibule"
     prefix_header = "X-Forwarded-Prefix"
     never_logged = "panicked"
+    too_slow = (504,)
     isolation = "shared"
 
     def command(self, kind, place):

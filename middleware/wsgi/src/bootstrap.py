@@ -11,6 +11,7 @@ import stat
 import sys
 import threading
 import traceback
+import types
 
 import _tower_wsgi_changes as changes
 import _tower_wsgi_neighbours as neighbours
@@ -19,6 +20,9 @@ import _tower_wsgi_seclude as seclude
 
 # A line that has not ended is kept; one that never ends must not be kept for ever.
 LONGEST = 64 * 1024
+
+# The flag of a function's code that takes any number of arguments.
+VARIABLE_ARGUMENTS = 0x04
 
 
 class Lines(io.TextIOBase):
@@ -113,6 +117,14 @@ def enter(name, target, folders):
 
 def load(name, target, folders):
     """Imports `module:attribute`, `module:factory()` or `file.py[:attribute]` and gives the application."""
+    application = _find(name, target, folders)
+    if not _takes_two(application):
+        advice = "" if target.endswith("()") else f"; if it makes the application, write {target}()"
+        raise TypeError(f"{target} cannot be called as application(environ, start_response){advice}")
+    return application
+
+
+def _find(name, target, folders):
     for folder in reversed(folders):
         if folder not in sys.path:
             sys.path.insert(0, folder)
@@ -135,6 +147,17 @@ def load(name, target, folders):
     return application
 
 
+def _takes_two(application):
+    """Whether it may be called with two arguments. (`inspect` would tell it of more than functions, for a MiB of memory.)"""
+    if type(application) is not types.FunctionType:
+        return True
+    code = application.__code__
+    most = float("inf") if code.co_flags & VARIABLE_ARGUMENTS else code.co_argcount
+    least = code.co_argcount - len(application.__defaults__ or ())
+    named = code.co_kwonlyargcount - len(application.__kwdefaults__ or ())
+    return least <= 2 <= most and named == 0
+
+
 def settle(application):
     """The import has ended, with an application or `None`: whose neighbour it cannot stay, and why."""
     changes.importing = None
@@ -152,7 +175,7 @@ def wrap(name, application, middleware, folders):
     """Wraps an application in what these factories make, the first outermost."""
     for target in reversed(middleware):
         # A file is a module of its own, whose name shall not be the application's.
-        application = load(f"{name} in {target}", target, folders)(application)
+        application = _find(f"{name} in {target}", target, folders)(application)
         if not callable(application):
             raise TypeError(f"{target} has made nothing that is callable, but {application!r}")
     return application

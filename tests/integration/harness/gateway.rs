@@ -59,8 +59,18 @@ impl TestGateway {
 
     /// Starts it with a limit of open files that it cannot raise.
     pub(crate) fn with_at_most_files(yaml: &str, count: usize) -> Self {
+        Self::after("ulimit -n", &count.to_string(), yaml)
+    }
+
+    /// Starts it with a umask.
+    pub(crate) fn with_umask(yaml: &str, umask: &str) -> Self {
+        Self::after("umask", umask, yaml)
+    }
+
+    /// Starts it by a shell that first does something to itself.
+    fn after(command: &str, argument: &str, yaml: &str) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "ulimit -n $0 && exec \"$@\"", &count.to_string(), BINARY]);
+        shell.args(["-c", &format!("{command} $0 && exec \"$@\""), argument, BINARY]);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut gateway = Self::start_by(shell, folder, yaml, &[], &[]);
         gateway.wait_ready(1);

@@ -36,6 +36,15 @@ fn mode_and_owner_are_applied() {
 }
 
 #[test]
+fn without_a_mode_the_umask_decides_and_never_lets_everybody_in() {
+    for (umask, expected) in [("000", 0o770), ("022", 0o755), ("077", 0o700)] {
+        let gateway = TestGateway::with_umask(UNIX, umask);
+        let file = fs::metadata(gateway.path("http.sock")).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, expected, "{umask}");
+    }
+}
+
+#[test]
 fn a_stale_socket_file_is_replaced() {
     let folder = tempdir().unwrap();
     drop(UnixListener::bind(folder.path().join("http.sock")).unwrap());

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::{TempDir, tempdir};
 
@@ -181,6 +182,29 @@ fn two_django_projects_in_one_interpreter_are_refused() {
     for remedy in ["`isolation: interpreter`", "`isolation: process`"] {
         assert!(told.contains(remedy), "{remedy}: {told}");
     }
+}
+
+#[test]
+fn below_python_3_13_an_interpreter_of_its_own_is_refused_by_name() {
+    let pythons =
+        std::env::var("VESTIBULE_TEST_PYTHONS").expect("VESTIBULE_TEST_PYTHONS is not set: start tests/run");
+    let is_older = |python: &&str| {
+        let mut asked = Command::new(python);
+        asked.args(["-c", "import sys; print(sys.version_info < (3, 13))"]);
+        asked.output().is_ok_and(|output| output.stdout.starts_with(b"True"))
+    };
+    let python = pythons.split(':').find(is_older).expect("an older Python is among them");
+    let folder = tempdir().unwrap();
+    let yaml = format!(
+        "python: \"{python}\"\napps: {{ shop: {{ wsgi: {{ app: \"who:application\", path: {APPS}, isolation: interpreter }} }} }}\n\
+         routes: [ {{ app: shop }} ]"
+    );
+    let told = refused(&folder, &yaml);
+    assert!(
+        told.contains("the application shop wants an interpreter of its own, which Python has from 3.13 on"),
+        "{told}"
+    );
+    assert!(told.contains("`isolation: process`") && told.contains("vestibule.yaml:1:9"), "{told}");
 }
 
 #[test]

@@ -122,7 +122,8 @@ def _two_of_a_name(resident, newcomer):
 def _is_for_import(name, files, *applications):
     # An application that is a file is a module of another name.
     named = [application.file for application in applications if application.file]
-    return name not in BESIDE and not os.path.isdir(files[0]) and not any(file in named for file in files)
+    # A folder without `__init__.py` is a package for those alone who import it.
+    return name not in BESIDE and not any(os.path.isdir(file) or file in named for file in files)
 
 
 def _is_imported(name, files):

@@ -106,6 +106,30 @@ async fn what_nobody_imports_may_be_in_both_until_somebody_does() {
     assert!(told.contains("the module manage is"), "{told}");
 }
 
+#[test]
+fn a_bare_folder_is_no_module_whoever_comes_first() {
+    let file = folder(&[("n_with_file.py", &app("", "''")), ("n_assets.py", "")]);
+    let bare = folder(&[("n_with_folder.py", &app("", "''")), ("n_assets/style.css", "")]);
+    let more = folder(&[("n_with_another.py", &app("", "''")), ("n_assets.py", "")]);
+    Application::load(site("n-with-file", file.path(), "n_with_file:app")).unwrap();
+    Application::load(site("n-with-folder", bare.path(), "n_with_folder:app")).unwrap();
+    let told = refusal(site("n-with-another", more.path(), "n_with_another:app"), "n-with-file");
+    assert!(told.contains("the module n_assets is"), "{told}");
+}
+
+#[test]
+fn a_factory_that_is_not_called_is_told() {
+    let text = "def create_app(config=None):\n    return None\n\n\n\
+                def any_number(*arguments, key=None): pass\n\n\ndef two(environ, start, more=None): pass\n";
+    let folder = folder(&[("n_factory.py", text)]);
+    let error = Application::load(site("n-factory", folder.path(), "n_factory:create_app")).unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains("if it makes the application, write n_factory:create_app()"), "{told}");
+    for name in ["any_number", "two"] {
+        Application::load(site(name, folder.path(), &format!("n_factory:{name}"))).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn files_of_one_name_stand_side_by_side_but_not_with_helpers_of_one_name() {
     let file = |folder: &TempDir| format!("{}:app", folder.path().join("n_site.py").display());
