@@ -241,6 +241,26 @@ fn a_process_that_is_worn_out_is_replaced_and_no_request_lost() {
 }
 
 #[test]
+fn a_request_that_is_stuck_is_504_and_costs_its_process_a_spare_thread_and_then_the_process() {
+    let gateway = hosted("threads: 1, timeout: 1s, spare_threads: 1");
+    let before = pid(&gateway);
+    let stuck = || {
+        let answer = get(&gateway.address(), "/apart/block");
+        assert!(answer.status == 504 && answer.text().contains("V-TOO-SLOW"), "{answer:?}");
+    };
+    stuck();
+    gateway.log().wait_for_texts(&["its thread stands at", "threading.Event().wait()"]);
+    // Another thread is in its place, and the place in the process is free.
+    assert_eq!(pid(&gateway), before);
+    stuck();
+    gateway.log().wait_for_texts(&["worn out", "apart has lost threads to requests that do not end: 2"]);
+    eventually("another process", || {
+        let answer = get(&gateway.address(), "/apart/");
+        (answer.status == 200 && told(&answer.text(), "pid") != before.to_string()).then_some(())
+    });
+}
+
+#[test]
 fn a_process_that_uses_too_much_memory_is_replaced() {
     let gateway = hosted("max_memory: 300MB");
     let before = pid(&gateway);
