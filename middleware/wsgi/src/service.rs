@@ -30,7 +30,8 @@ thread_local! {
 /// A WSGI application that was imported, as a service. Clones share its threads and its queue.
 ///
 /// A request's extensions must hold its [`Environ`](http_environ::Environ), and the service must be called within a
-/// runtime of tokio that has its timers enabled.
+/// runtime of tokio that has its timers enabled. The extensions are dropped when the application is done with the request,
+/// which may be long before somebody has taken its answer.
 #[derive(Clone)]
 pub struct Application {
     crew: Arc<Crew>,
