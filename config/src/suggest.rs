@@ -30,8 +30,8 @@ const ELSEWHERE: [(&str, &str); 24] = [
 
 /// The one of `names` that is meant by what it is called elsewhere, or by a slip.
 pub(crate) fn meant<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
-    let ours = ELSEWHERE.iter().filter(|(theirs, _)| *theirs == given).map(|(_, ours)| *ours);
-    let known = ours.filter_map(|ours| names.iter().copied().find(|name| *name == ours)).next();
+    let mut ours = ELSEWHERE.iter().filter(|(theirs, _)| *theirs == given).map(|(_, ours)| *ours);
+    let known = ours.find_map(|ours| names.iter().copied().find(|name| *name == ours));
     known.or_else(|| nearest(given, names.iter().copied()))
 }
 
