@@ -85,16 +85,9 @@ pub(super) fn permit(path: &Path, listen: &Listen) -> Result<(), Diagnostic> {
 /// Sets the mode, or takes from what the umask has left what it leaves to everybody: who may connect may often say who the
 /// client is (`trust: { peers: [unix] }`).
 fn set_mode(path: &Path, mode: Option<u32>) -> io::Result<()> {
-    let mode = if let Some(mode) = mode {
-        mode
-    } else {
-        let left = fs::symlink_metadata(path)?.permissions().mode() & 0o7777;
-        if left & 0o002 == 0 {
-            return Ok(());
-        }
-        left & !0o007
-    };
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+    let left = fs::symlink_metadata(path)?.permissions().mode() & 0o7777;
+    let wanted = mode.unwrap_or(if left & 0o002 == 0 { left } else { left & !0o007 });
+    fs::set_permissions(path, fs::Permissions::from_mode(wanted))
 }
 
 fn make_room(path: &Path, listen: &Listen) -> Result<(), Diagnostic> {
