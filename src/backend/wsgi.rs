@@ -57,7 +57,7 @@ struct Settings {
     python: Option<Spanned<PathBuf>>,
     /// How many requests it answers at once; 4 by default.
     threads: usize,
-    /// How many requests may wait for a thread; 128 by default. More are answered 503.
+    /// How many requests may wait for a thread; 512 by default. More are answered 503.
     queue: usize,
     /// How long it may take until its answer begins; 60s by default, 0s for any time. Then the client gets 504, the log
     /// tells where the thread stands, and another thread takes its place.
@@ -91,7 +91,7 @@ impl Settings {
         let sendfile = reader.section("sendfile", Sendfile::read);
         let python = reader.optional("python");
         let threads = count(reader, "threads", 4, MOST_THREADS);
-        let queue = count(reader, "queue", 128, MOST_WAITING);
+        let queue = count(reader, "queue", 512, MOST_WAITING);
         let timeout = reader.or("timeout", Duration::from_secs(60));
         let timeout = (!timeout.is_zero()).then_some(timeout);
         let interrupt = reader.or("interrupt", false);

@@ -78,7 +78,8 @@ impl<T> Queue<T> {
     /// As many jobs may wait for a thread.
     pub fn new(capacity: usize) -> Self {
         let state = State {
-            jobs: VecDeque::with_capacity(capacity),
+            // It grows with what waits: a ring of all places would pass through the caches, however little waits.
+            jobs: VecDeque::new(),
             idle: Vec::new(),
             running: 0,
             waking: 0,

@@ -91,7 +91,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings of an application with the defaults: 4 threads, as many spare ones, 128 waiting requests, a timeout of
+    /// The settings of an application with the defaults: 4 threads, as many spare ones, 512 waiting requests, a timeout of
     /// one minute.
     pub fn new(name: impl Into<String>, app: impl Into<String>) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Settings {
             path: Vec::new(),
             python: None,
             threads: 4,
-            queue: 128,
+            queue: 512,
             spare_threads: 4,
             timeout: Some(Duration::from_secs(60)),
             interrupt: false,
