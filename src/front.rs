@@ -62,7 +62,7 @@ pub(crate) fn protocols() -> Vec<&'static Protocol> {
 
 /// What a listener is for.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct Entrance {
     /// What is the same for all requests of the listener
     pub(crate) server: Arc<Server>,
     pub(crate) protocol: &'static Protocol,
@@ -81,24 +81,24 @@ pub(crate) struct Visitor {
 /// Serves one connection, until it ends. From [`Stage::Retiring`] on, the next answer is the last.
 pub(crate) async fn serve<I: Socket>(
     io: I,
-    door: Arc<Door>,
+    entrance: Arc<Entrance>,
     peer: Peer,
     gateway: Arc<Gateway>,
     stage: watch::Receiver<Stage>,
 ) {
-    let peer = if door.proxy_protocol {
+    let peer = if entrance.proxy_protocol {
         let Some(client) = Box::pin(handed_on(&io, peer, &gateway, stage.clone())).await else { return };
         client
     } else {
         peer
     };
-    let protocol = door.protocol;
+    let protocol = entrance.protocol;
     if protocol.speaks_for_clients && !gateway.trusts(peer) {
         let name = protocol.name;
         tracing::warn!(?peer, "closed: {name} is spoken by a peer that is not trusted (`trust: peers`)");
         return;
     }
-    let visitor = Visitor { server: Arc::clone(&door.server), peer, gateway, stage };
+    let visitor = Visitor { server: Arc::clone(&entrance.server), peer, gateway, stage };
     let row = table().into_iter().find(|(known, _)| std::ptr::eq(*known, protocol));
     let (_, serve) = row.expect("the configuration uses protocols of the table");
     serve(io, visitor).await;

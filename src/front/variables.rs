@@ -43,6 +43,26 @@ pub enum VariablesError {
     TooMany(usize),
 }
 
+/// What makes the request, beside its headers. The length of the body is read apart.
+const OF_THE_REQUEST: [&[u8]; 12] = [
+    b"CONTENT_TYPE",
+    b"HTTPS",
+    b"PATH_INFO",
+    b"QUERY_STRING",
+    b"REMOTE_ADDR",
+    b"REMOTE_PORT",
+    b"REQUEST_METHOD",
+    b"REQUEST_SCHEME",
+    b"REQUEST_URI",
+    b"SCRIPT_NAME",
+    b"SERVER_PORT",
+    b"SERVER_PROTOCOL",
+];
+
+/// Headers that concern the client's connection with the front server.
+const OF_THE_CONNECTION: [&[u8]; 5] =
+    [b"HTTP_CONNECTION", b"HTTP_EXPECT", b"HTTP_KEEP_ALIVE", b"HTTP_TE", b"HTTP_UPGRADE"];
+
 /// Makes a request of variables, for a listener's `server`.
 pub fn read(variables: &[Pair<'_>], server: &Arc<Server>, limits: &Limits) -> Result<Asked, VariablesError> {
     let headers = variables.iter().filter(|(name, _)| name.starts_with(b"HTTP_")).count();
@@ -74,12 +94,10 @@ pub fn read(variables: &[Pair<'_>], server: &Arc<Server>, limits: &Limits) -> Re
 
 /// Whether a variable makes the request, and neither describes the front server nor its connection with the client.
 fn is_of_request(name: &[u8]) -> bool {
-    match name {
-        b"HTTP_CONNECTION" | b"HTTP_EXPECT" | b"HTTP_KEEP_ALIVE" | b"HTTP_TE" | b"HTTP_UPGRADE" => false,
-        b"REQUEST_METHOD" | b"REQUEST_URI" | b"SCRIPT_NAME" | b"PATH_INFO" | b"QUERY_STRING" => true,
-        b"CONTENT_TYPE" | b"SERVER_PROTOCOL" | b"SERVER_PORT" | b"REQUEST_SCHEME" | b"HTTPS" => true,
-        b"REMOTE_ADDR" | b"REMOTE_PORT" => true,
-        name => name.starts_with(b"HTTP_"),
+    if name.starts_with(b"HTTP_") {
+        !OF_THE_CONNECTION.contains(&name)
+    } else {
+        OF_THE_REQUEST.contains(&name)
     }
 }
 

@@ -151,8 +151,11 @@ fn source(line: &[u8]) -> Option<Source> {
     let port = |text: &str| -> Option<u16> {
         text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
     };
-    (address(destination?)?, port(destination_port?)?);
-    Some(Source::Client(SocketAddr::new(address(source?)?, port(source_port?)?)))
+    let socket = |text: Option<&str>, number: Option<&str>| -> Option<SocketAddr> {
+        Some(SocketAddr::new(address(text?)?, port(number?)?))
+    };
+    let client = socket(source, source_port)?;
+    socket(destination, destination_port).map(|_| Source::Client(client))
 }
 
 fn read_binary(received: &[u8]) -> Result<Option<(usize, Source)>, HeaderError> {

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time;
 
 use super::{Cores, Stage};
-use crate::front::{self, Door};
+use crate::front::{self, Entrance};
 use crate::gateway::Gateway;
 use crate::identity::Peer;
 use crate::listener::{Accepted, Listener};
@@ -55,8 +55,9 @@ impl Acceptor {
         // The sockets come in the order of the configuration.
         let doors = gateway.config().listen.iter().zip(listeners).map(|(listen, listener)| {
             let server = gateway.server(listener.address());
-            let door = Door { server, protocol: listen.protocol, proxy_protocol: listen.proxy_protocol };
-            (Arc::new(door), listener)
+            let entrance =
+                Entrance { server, protocol: listen.protocol, proxy_protocol: listen.proxy_protocol };
+            (Arc::new(entrance), listener)
         });
         let doors = Doors { doors: doors.collect(), next: 0 };
         let accept = accept_until_drained(Arc::clone(&self.shared), doors, self.stage.subscribe());
@@ -98,24 +99,24 @@ impl Acceptor {
 /// The listening sockets, each with what it is for. They are tried in turn, so that a busy one
 /// does not starve the others.
 struct Doors {
-    doors: Vec<(Arc<Door>, Listener)>,
+    doors: Vec<(Arc<Entrance>, Listener)>,
     next: usize,
 }
 
 impl Doors {
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Arc<Door>, Accepted)>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Arc<Entrance>, Accepted)>> {
         for _ in 0..self.doors.len() {
             self.next = (self.next + 1) % self.doors.len();
-            let (door, listener) = &self.doors[self.next];
+            let (entrance, listener) = &self.doors[self.next];
             if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                return Poll::Ready(accepted.map(|accepted| (Arc::clone(door), accepted)));
+                return Poll::Ready(accepted.map(|accepted| (Arc::clone(entrance), accepted)));
             }
         }
         Poll::Pending
     }
 
     /// Accepts who waits already.
-    async fn accept_waiting(&mut self) -> Option<(Arc<Door>, Accepted)> {
+    async fn accept_waiting(&mut self) -> Option<(Arc<Entrance>, Accepted)> {
         poll_fn(|context| match self.poll_accept(context) {
             Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
             Poll::Pending => Poll::Ready(None),
@@ -140,9 +141,9 @@ async fn accept_until_drained(shared: Arc<Shared>, mut doors: Doors, stage: watc
             accepted = accepted => accepted,
         };
         match accepted {
-            Ok((door, accepted)) => {
+            Ok((entrance, accepted)) => {
                 failing = false;
-                shared.serve(door, accepted, permit, &stage);
+                shared.serve(entrance, accepted, permit, &stage);
             }
             // The client was faster than we: the next one may be waiting.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -157,9 +158,9 @@ async fn accept_until_drained(shared: Arc<Shared>, mut doors: Doors, stage: watc
     }
     // Whoever waits in a queue by now is still served: on a socket that is listed no more, nobody else would.
     while let Ok(permit) = Arc::clone(&shared.permits).try_acquire_owned()
-        && let Some((door, accepted)) = doors.accept_waiting().await
+        && let Some((entrance, accepted)) = doors.accept_waiting().await
     {
-        shared.serve(door, accepted, permit, &stage);
+        shared.serve(entrance, accepted, permit, &stage);
     }
 }
 
@@ -180,14 +181,14 @@ impl Shared {
     /// Gives a connection to a core.
     fn serve(
         &self,
-        door: Arc<Door>,
+        entrance: Arc<Entrance>,
         accepted: Accepted,
         permit: OwnedSemaphorePermit,
         stage: &watch::Receiver<Stage>,
     ) {
         let given = match accepted {
-            Accepted::Tcp(io, peer) => self.give(io, door, Peer::Tcp(peer), permit, stage),
-            Accepted::Unix(io) => self.give(io, door, Peer::Unix, permit, stage),
+            Accepted::Tcp(io, peer) => self.give(io, entrance, Peer::Tcp(peer), permit, stage),
+            Accepted::Unix(io) => self.give(io, entrance, Peer::Unix, permit, stage),
         };
         if let Err(error) = given {
             tracing::error!("failed to give a connection to its core: {error}");
@@ -197,7 +198,7 @@ impl Shared {
     fn give<I: Movable>(
         &self,
         io: I,
-        door: Arc<Door>,
+        entrance: Arc<Entrance>,
         peer: Peer,
         permit: OwnedSemaphorePermit,
         stage: &watch::Receiver<Stage>,
@@ -205,7 +206,7 @@ impl Shared {
         let (gateway, stage) = (Arc::clone(&self.gateway), stage.clone());
         let serve = async move |io: I| {
             let _permit = permit;
-            front::serve(io, door, peer, gateway, stage).await;
+            front::serve(io, entrance, peer, gateway, stage).await;
         };
         let core = self.cores.least_loaded();
         if core.is_here() {

@@ -44,12 +44,13 @@ impl Asked {
         if self.is_chunked {
             request.push_str("Transfer-Encoding: chunked\r\n\r\n");
             for piece in self.body.as_bytes().chunks(1000) {
-                request.push_str(&format!("{:x}\r\n{}\r\n", piece.len(), String::from_utf8_lossy(piece)));
+                let size = format!("{:x}", piece.len());
+                request.extend([&size, "\r\n", &*String::from_utf8_lossy(piece), "\r\n"]);
             }
             request.push_str("0\r\n\r\n");
         } else {
             if !self.body.is_empty() {
-                request.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+                request.extend(["Content-Length: ", &self.body.len().to_string(), "\r\n"]);
             }
             request.extend(["\r\n", &self.body]);
         }

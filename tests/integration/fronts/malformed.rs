@@ -131,7 +131,7 @@ fn a_body_that_stands_still_is_408() {
     for protocol in PROTOCOLS {
         let yaml = "limits: { body_time: 100ms }\nroutes: [ { wsgi: { app: \"echo:app\" } } ]";
         let gateway = listening(protocol, yaml, &[ECHO]);
-        let whole = encoded(protocol, &variables("POST", "/", "100000", &[]), &[b'x'; 50_000]);
+        let whole = encoded(protocol, &variables("POST", "/", "100000", &[]), &vec![b'x'; 50_000]);
         // Without the record that ends the body.
         let part = if protocol == "fastcgi" { &whole[..whole.len() - 8] } else { &whole };
         let mut client = gateway.connect();
