@@ -1,22 +1,135 @@
-//! (2) The protocol that the front server speaks: HTTP/1.1 with keep-alive, and what every request must be like.
+//! (2) The protocol that the front server speaks, and what every request must be like.
 //!
-//! Whatever the protocol (`front/http1.rs`), here are refused: a request without exactly one Host, or with one that is no host,
+//! Each protocol has a file of its own and a row in the table below. Whatever the protocol, here are refused: a request without exactly one Host, or with one that is no host,
 //! a body in another transfer coding than chunks, and CONNECT. Headers with `_` in their names are dropped, because `X_Y`
 //! would pass for `X-Y` in the environ.
 
 mod client_body;
 mod ending;
+mod fastcgi;
 mod http1;
 mod patience;
+pub mod scgi;
+mod single_use;
+mod socket;
 mod under_way;
+pub mod uwsgi;
+pub mod variables;
+mod visit;
+
+use std::pin::Pin;
+use std::sync::Arc;
 
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
-use vestibule_layers::Request;
+use http_environ::Server;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time;
+use vestibule_config::Protocol;
+use vestibule_layers::{Request, rescue};
 
-pub use self::ending::Socket;
-pub use self::http1::serve;
+use self::visit::Visit;
+use crate::gateway::Gateway;
+use crate::identity::{Connection, Peer};
+use crate::listener::proxy_protocol;
+use crate::runtime::Stage;
+
+pub use self::socket::Socket;
+pub(crate) use self::socket::discard;
+
+/// What may be spoken on a connection, and who serves it; the first is the default.
+fn table<I: Socket>() -> [(&'static Protocol, Serve<I>); 4] {
+    [
+        (&http1::PROTOCOL, |io, visitor| {
+            let Visitor { server, peer, gateway, stage } = visitor;
+            Box::pin(http1::serve(io, Connection::new(server, peer), gateway, stage))
+        }),
+        (&uwsgi::PROTOCOL, |io, visitor| Box::pin(uwsgi::serve(io, Visit::new(visitor)))),
+        (&scgi::PROTOCOL, |io, visitor| Box::pin(scgi::serve(io, Visit::new(visitor)))),
+        (&fastcgi::PROTOCOL, |io, visitor| Box::pin(fastcgi::serve(io, Visit::new(visitor)))),
+    ]
+}
+
+/// Boxed: a connection takes the room that its own protocol needs.
+type Serve<I> = fn(I, Visitor) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What a listener may speak.
+pub(crate) fn protocols() -> Vec<&'static Protocol> {
+    table::<TcpStream>().iter().map(|(protocol, _)| *protocol).collect()
+}
+
+/// What a listener is for.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    /// What is the same for all requests of the listener
+    pub(crate) server: Arc<Server>,
+    pub(crate) protocol: &'static Protocol,
+    /// Whether each connection begins with a header of the PROXY protocol
+    pub(crate) proxy_protocol: bool,
+}
+
+/// Whom a connection is with.
+pub(crate) struct Visitor {
+    pub(crate) server: Arc<Server>,
+    pub(crate) peer: Peer,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) stage: watch::Receiver<Stage>,
+}
+
+/// Serves one connection, until it ends. From [`Stage::Retiring`] on, the next answer is the last.
+pub(crate) async fn serve<I: Socket>(
+    io: I,
+    entrance: Arc<Entrance>,
+    peer: Peer,
+    gateway: Arc<Gateway>,
+    stage: watch::Receiver<Stage>,
+) {
+    let peer = if entrance.proxy_protocol {
+        let Some(client) = Box::pin(handed_on(&io, peer, &gateway, stage.clone())).await else { return };
+        client
+    } else {
+        peer
+    };
+    let protocol = entrance.protocol;
+    if protocol.speaks_for_clients && !gateway.trusts(peer) {
+        let name = protocol.name;
+        tracing::warn!(?peer, "closed: {name} is spoken by a peer that is not trusted (`trust: peers`)");
+        return;
+    }
+    let visitor = Visitor { server: Arc::clone(&entrance.server), peer, gateway, stage };
+    let row = table().into_iter().find(|(known, _)| std::ptr::eq(*known, protocol));
+    let (_, serve) = row.expect("the configuration uses protocols of the table");
+    serve(io, visitor).await;
+}
+
+/// Who is behind a connection that begins with a header of the PROXY protocol; `None` where it is to be closed.
+async fn handed_on(
+    io: &impl Socket,
+    peer: Peer,
+    gateway: &Gateway,
+    mut stage: watch::Receiver<Stage>,
+) -> Option<Peer> {
+    if !gateway.trusts(peer) {
+        tracing::warn!(?peer, "closed: a PROXY header is taken from trusted peers only (`trust: peers`)");
+        return None;
+    }
+    let limit = gateway.limits().header_time;
+    let received = tokio::select! {
+        received = time::timeout(limit, proxy_protocol::receive(io, peer)) => received,
+        _ = stage.wait_for(|stage| *stage == Stage::Closing) => return None,
+    };
+    match received {
+        Ok(Ok(client)) => return client,
+        Ok(Err(error)) => {
+            let why = rescue::chain(&error);
+            tracing::warn!(?peer, "closed: a PROXY header is expected here, and {why}");
+        }
+        Err(_) => tracing::warn!(?peer, "closed: the PROXY header is over `limits: header_time`"),
+    }
+    None
+}
 
 /// A request that the front refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -12,7 +12,7 @@ use vestibule_layers::{Answer, Body, BoxService, Cause, Request, Response, Root,
 use crate::backend::{self, Background, Context, LocalRedirects};
 use crate::front;
 use crate::hosted::{self, Hosted};
-use crate::identity::{Connection, Identity};
+use crate::identity::{Connection, Identity, Peer};
 use crate::listener::Door;
 use crate::route::{Route, Router, predicate};
 use crate::stack::Stack;
@@ -24,6 +24,7 @@ pub(crate) const SOFTWARE: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"
 /// Everything that a configuration may use.
 pub fn kinds() -> Kinds {
     Kinds {
+        protocols: front::protocols(),
         layers: vestibule_layers::KINDS.iter().map(|row| &row.kind).collect(),
         backends: backend::KINDS.iter().map(|row| &row.kind).collect(),
         predicates: predicate::KINDS.iter().map(|kind| -> &'static Kind { kind }).collect(),
@@ -118,6 +119,11 @@ impl Gateway {
     /// The configuration that runs.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether a peer may say for whom it asks.
+    pub(crate) fn trusts(&self, peer: Peer) -> bool {
+        self.identity.trusts(peer)
     }
 
     /// The number of the next request.

@@ -6,8 +6,12 @@
 //!
 //! What is not believed is removed before anything sees it: a front server may pass on what a client made up. What is
 //! believed is cut to the part that is: the addresses that a client put before its own in X-Forwarded-For go.
+//!
+//! Where a trusted peer names a client outside of the headers ([`told`]; the PROXY protocol), the request is as if that client
+//! had connected: headers are believed as far as *it* is trusted.
 
 mod forwarded;
+pub mod told;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,6 +23,7 @@ use http_environ::{Environ, PathError, RequestId, RequestPath, Scheme, Server};
 use vestibule_config::{Trust, TrustedHeader};
 use vestibule_layers::Request;
 
+use self::told::Told;
 use crate::front;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -44,6 +49,15 @@ pub struct Connection {
     pub server: Arc<Server>,
     /// Who connected
     pub peer: Peer,
+    /// What a front server has told of this request, in a protocol that speaks for clients
+    pub told: Option<Told>,
+}
+
+impl Connection {
+    /// A connection whose peer speaks for itself.
+    pub fn new(server: Arc<Server>, peer: Peer) -> Self {
+        Self { server, peer, told: None }
+    }
 }
 
 /// Who connected.
@@ -53,6 +67,13 @@ pub enum Peer {
     Unix,
     /// An address
     Tcp(SocketAddr),
+    /// Somebody for whom a trusted front server has connected, which may not know any address
+    Behind {
+        /// Its address
+        address: Option<IpAddr>,
+        /// Its port
+        port: Option<u16>,
+    },
 }
 
 impl Peer {
@@ -60,6 +81,7 @@ impl Peer {
         match self {
             Self::Unix => None,
             Self::Tcp(address) => Some(address.ip().to_canonical()),
+            Self::Behind { address, .. } => address.map(|address| address.to_canonical()),
         }
     }
 
@@ -67,6 +89,7 @@ impl Peer {
         match self {
             Self::Unix => None,
             Self::Tcp(address) => Some(address.port()),
+            Self::Behind { port, .. } => port,
         }
     }
 }
@@ -110,6 +133,9 @@ impl Identity {
         environ.request_id = number.clone();
         environ.remote_addr = connection.peer.address();
         environ.remote_port = connection.peer.port();
+        if let Some(told) = &connection.told {
+            told.join(&mut environ, request.headers());
+        }
         if request.headers().keys().any(tells_of_client) {
             self.believe(connection.peer, request.headers_mut(), &mut environ);
         }
@@ -134,7 +160,7 @@ impl Identity {
             environ.remote_port = None;
         }
         environ.scheme = claims.scheme.unwrap_or(environ.scheme);
-        environ.server_port = claims.port;
+        environ.server_port = claims.port.or(environ.server_port);
         environ.prefix = claims.prefix.unwrap_or_default();
         if let Some(host) = claims.host {
             headers.insert(HOST, host);
@@ -191,12 +217,12 @@ impl Identity {
         believed.last().copied()
     }
 
-    fn trusts(&self, peer: Peer) -> bool {
-        self.trust.peers.iter().any(|trusted| match (trusted, peer.address()) {
-            (vestibule_config::Peer::Unix, None) => true,
-            (vestibule_config::Peer::Net(network), Some(address)) => network.contains(address),
-            _ => false,
-        })
+    /// Whether a peer may say for whom it asks.
+    pub fn trusts(&self, peer: Peer) -> bool {
+        match peer.address() {
+            Some(address) => self.trusts_address(address),
+            None => peer == Peer::Unix && self.trust.peers.contains(&vestibule_config::Peer::Unix),
+        }
     }
 
     fn trusts_address(&self, address: IpAddr) -> bool {
@@ -272,9 +298,7 @@ mod tests {
         for (name, value) in headers {
             request.headers_mut().append(*name, value.clone());
         }
-        identity
-            .begin(&Connection { server: Arc::default(), peer }, &RequestId::default(), &mut request)
-            .unwrap();
+        identity.begin(&Connection::new(Arc::default(), peer), &RequestId::default(), &mut request).unwrap();
         request
     }
 
@@ -422,7 +446,7 @@ mod tests {
     #[test]
     fn requests_are_numbered() {
         let identity = Identity::new(Trust { peers: Vec::new(), headers: Vec::new() }, 7);
-        let connection = Connection { server: Arc::default(), peer: Peer::Unix };
+        let connection = Connection::new(Arc::default(), Peer::Unix);
         let ids = [(); 2].map(|()| {
             let mut request = http::Request::get("/").body(Body::Empty).unwrap();
             identity.begin(&connection, &identity.number(), &mut request).unwrap();

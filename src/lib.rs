@@ -2,7 +2,7 @@
 //!
 //! The modules, in the order in which a request meets them:
 //!
-//! 1. [`listener`]: sockets, TCP and unix; [`runtime`] gives each connection to a core
+//! 1. [`listener`]: sockets, TCP and unix, and those of systemd; [`runtime`] gives each connection to a core
 //! 2. [`front`]: the protocol that the front server speaks, to one kind of request
 //! 3. [`identity`]: who asks, as far as the front server is believed; the environ begins
 //! 4. [`route`]: which node of the route tree, by URL and by environ

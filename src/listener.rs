@@ -2,10 +2,12 @@
 //!
 //! A TCP address takes part in nothing unusual; `[::]` (so `:8000`) takes IPv4 connections too, unless `0.0.0.0` is listed
 //! beside it.
-//! For unix sockets see `listener/unix.rs`.
+//! For unix sockets see `listener/unix.rs`, for those of systemd `listener/passed.rs`.
 
 mod between;
 pub(crate) mod owner;
+pub(crate) mod passed;
+pub mod proxy_protocol;
 mod unix;
 
 pub(crate) use self::between::Door;
@@ -21,6 +23,8 @@ use std::task::{Context, Poll, ready};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use vestibule_config::{Address, Diagnostic, Diagnostics, Listen};
+
+use self::passed::Passed;
 
 /// How many connections may wait to be accepted. The system has its own limit besides (`net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
@@ -40,8 +44,9 @@ pub(crate) struct Socket {
 pub(crate) struct Local(Address);
 
 impl Socket {
-    /// Binds an address, one of `all`. The diagnostic says where it is written, and what to do.
-    fn bind(listen: &Listen, all: &[Listen]) -> Result<Self, Diagnostic> {
+    /// Binds an address, one of `all`, or takes it of those that were `passed`. The diagnostic says where it is written, and
+    /// what to do.
+    fn bind(listen: &Listen, all: &[Listen], passed: &Passed) -> Result<Self, Diagnostic> {
         let address = listen.address.clone();
         match &listen.address {
             Address::Tcp(tcp) => {
@@ -54,6 +59,10 @@ impl Socket {
             Address::Unix(path) => {
                 let (fd, file) = unix::bind(path, listen)?;
                 Ok(Self { local: Local(address.clone()), address, fd, file: Some(file) })
+            }
+            Address::Passed(name) => {
+                let (fd, local) = passed.socket(name).map_err(|mistake| mistake.at(&listen.place))?;
+                Ok(Self { address, fd, local: Local(local), file: None })
             }
         }
     }
@@ -85,13 +94,18 @@ impl fmt::Display for Local {
         match &self.0 {
             Address::Tcp(address) => write!(f, "{address}"),
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
+            Address::Passed(name) => write!(f, "fd:{name}"),
         }
     }
 }
 
 /// A socket for each address of a configuration, in its order: those that are bound already go on, the others are bound.
 /// A socket that nobody holds any more is closed.
-pub(crate) fn bind_all(listens: &[Listen], bound: &[Arc<Socket>]) -> Result<Vec<Arc<Socket>>, Diagnostics> {
+pub(crate) fn bind_all(
+    listens: &[Listen],
+    bound: &[Arc<Socket>],
+    passed: &Passed,
+) -> Result<Vec<Arc<Socket>>, Diagnostics> {
     let mut mistakes = Diagnostics::new();
     let mut sockets: Vec<Arc<Socket>> = Vec::with_capacity(listens.len());
     for listen in listens {
@@ -100,7 +114,7 @@ pub(crate) fn bind_all(listens: &[Listen], bound: &[Arc<Socket>]) -> Result<Vec<
         let kept = bound.iter().find(|socket| socket.serves(listen) && !taken(socket)).map(Arc::clone);
         let socket = match kept {
             Some(socket) => socket.permit(listen).map(|()| socket),
-            None => Socket::bind(listen, listens).map(Arc::new),
+            None => Socket::bind(listen, listens, passed).map(Arc::new),
         };
         match socket {
             Ok(socket) => sockets.push(socket),
@@ -229,21 +243,24 @@ mod tests {
 
     fn listen(address: &str) -> Listen {
         let address = Address::Tcp(address.parse().unwrap());
-        Listen { address, mode: None, owner: None, place: Place::default() }
+        let protocol = crate::front::protocols()[0];
+        Listen { address, mode: None, owner: None, protocol, proxy_protocol: false, place: Place::default() }
     }
 
     #[test]
     fn a_port_of_0_becomes_a_real_one_and_two_of_them_are_two_sockets() {
-        let sockets = bind_all(&[listen("127.0.0.1:0"), listen("127.0.0.1:0")], &[]).unwrap();
+        let sockets =
+            bind_all(&[listen("127.0.0.1:0"), listen("127.0.0.1:0")], &[], &Passed::default()).unwrap();
         assert_ne!(sockets[0].local(), sockets[1].local());
         assert!(!sockets[0].local().to_string().ends_with(":0"));
-        let again = bind_all(&[listen("127.0.0.1:0"), listen("127.0.0.1:0")], &sockets).unwrap();
+        let again =
+            bind_all(&[listen("127.0.0.1:0"), listen("127.0.0.1:0")], &sockets, &Passed::default()).unwrap();
         assert!(again.iter().zip(&sockets).all(|(one, other)| Arc::ptr_eq(one, other)));
     }
 
     #[test]
     fn all_addresses_are_those_of_ipv4_too() {
-        let sockets = bind_all(&[listen("[::]:0")], &[]).unwrap();
+        let sockets = bind_all(&[listen("[::]:0")], &[], &Passed::default()).unwrap();
         let Address::Tcp(local) = sockets[0].local().0 else { panic!("{sockets:?}") };
         for host in ["127.0.0.1", "::1"] {
             std::net::TcpStream::connect((host, local.port())).unwrap();
@@ -252,17 +269,19 @@ mod tests {
 
     #[test]
     fn all_addresses_of_ipv6_go_with_all_of_ipv4() {
-        let v4 = bind_all(&[listen("0.0.0.0:0")], &[]).unwrap();
+        let v4 = bind_all(&[listen("0.0.0.0:0")], &[], &Passed::default()).unwrap();
         let Address::Tcp(SocketAddr::V4(local)) = v4[0].local().0 else { panic!("{v4:?}") };
         let v6 = listen(&format!("[::]:{}", local.port()));
-        Socket::bind(&v6, &[listen(&local.to_string()), v6.clone()]).unwrap();
+        Socket::bind(&v6, &[listen(&local.to_string()), v6.clone()], &Passed::default()).unwrap();
     }
 
     #[test]
     fn every_address_that_cannot_be_bound_is_told() {
-        let taken = bind_all(&[listen("127.0.0.1:0")], &[]).unwrap();
+        let taken = bind_all(&[listen("127.0.0.1:0")], &[], &Passed::default()).unwrap();
         let address = taken[0].local().to_string();
-        let mistakes = bind_all(&[listen(&address), listen("192.0.2.1:0")], &[]).unwrap_err().to_string();
+        let mistakes = bind_all(&[listen(&address), listen("192.0.2.1:0")], &[], &Passed::default())
+            .unwrap_err()
+            .to_string();
         assert!(mistakes.contains(&format!("{address}: the address is in use")), "{mistakes}");
         assert!(mistakes.contains("192.0.2.1:0: the address is not of this machine"), "{mistakes}");
     }

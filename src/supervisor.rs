@@ -30,6 +30,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{self, Interval, MissedTickBehavior};
 use vestibule_config::{Config, Diagnostics, Source};
 
+use crate::listener::passed::Passed;
 use crate::listener::{self, Socket};
 use crate::{gateway, logs, runtime};
 use env_file::EnvFile;
@@ -75,6 +76,8 @@ pub(crate) fn run(file: &Path) -> Result<(), StartError> {
 struct Supervisor {
     program: PathBuf,
     file: PathBuf,
+    /// What systemd has bound for us.
+    passed: Passed,
     env_file: EnvFile,
     /// Number of the last generation that was started.
     started: u64,
@@ -93,6 +96,7 @@ impl Supervisor {
         Self {
             program,
             file: file.to_path_buf(),
+            passed: Passed::take(),
             env_file: EnvFile::default(),
             started: 0,
             next: None,
@@ -107,7 +111,7 @@ impl Supervisor {
         let config =
             self.load().map_err(|mistakes| StartError::Configuration(mistakes.render(logs::colored())))?;
         let bound: &[Arc<Socket>] = self.current.as_ref().map_or(&[], |current| current.sockets());
-        let sockets = listener::bind_all(&config.listen, bound)
+        let sockets = listener::bind_all(&config.listen, bound, &self.passed)
             .map_err(|mistakes| StartError::System(mistakes.render(logs::colored())))?;
         self.started += 1;
         self.next = Some(Generation::start(self.started, &self.program, &config, sockets)?);

@@ -36,8 +36,11 @@ const DRAIN: Duration = Duration::from_secs(30);
 pub(crate) fn check(source: &Source, root: &Node, kinds: &Kinds, diagnostics: &mut Diagnostics) -> Config {
     let start = Place::new(&source.config, 0, 0);
     let mut reader = Reader::new(root, &start, diagnostics);
-    let listen = listen::read(&mut reader);
-    let trust = reader.section("trust", trust::read).unwrap_or_default();
+    // Advice lists the keys in this order, and who may connect depends on who is trusted.
+    reader.known(&["listen"]);
+    let trust = reader.section("trust", trust::read);
+    let listen = listen::read(&mut reader, &kinds.protocols, trust.as_ref());
+    let trust = trust.unwrap_or_default();
     let env = env::read_env(&mut reader, kinds.standard_variable);
     // `Source::read` has read it; here it is only known to be a key.
     reader.optional::<PathBuf>("env_file");

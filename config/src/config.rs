@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::diagnostic::Diagnostics;
-use crate::kind::{Kind, Settings};
+use crate::kind::{Kind, Protocol, Settings};
 use crate::network::Network;
 use crate::place::{Place, Spanned};
 use crate::source::Source;
@@ -50,6 +50,10 @@ pub struct Listen {
     pub mode: Option<u32>,
     /// The owner of a unix socket's file: `user`, `user:group` or `:group`.
     pub owner: Option<String>,
+    /// What is spoken there.
+    pub protocol: &'static Protocol,
+    /// Whether each connection begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Where it is written.
     pub place: Place,
 }
@@ -61,6 +65,8 @@ pub enum Address {
     Tcp(SocketAddr),
     /// A unix socket.
     Unix(PathBuf),
+    /// A socket that systemd has bound and passes by this name or number.
+    Passed(String),
 }
 
 /// Who may say who the client is, and what is believed.

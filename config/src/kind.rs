@@ -26,9 +26,20 @@ pub fn sets_nothing(_: &Settings) -> Vec<String> {
     Vec::new()
 }
 
+/// A protocol that a listener may speak.
+#[derive(Debug)]
+pub struct Protocol {
+    /// The name it is used by in the file.
+    pub name: &'static str,
+    /// Whether front servers alone speak it, and say in it who the client is.
+    pub speaks_for_clients: bool,
+}
+
 /// The kinds that a configuration may use.
 #[derive(Clone, Debug)]
 pub struct Kinds {
+    /// What a listener may speak; the first is the default.
+    pub protocols: Vec<&'static Protocol>,
     /// What may stand in `layers`.
     pub layers: Vec<&'static Kind>,
     /// What an app or a route may be.

@@ -33,7 +33,7 @@ pub use config::{
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Level, Mistake};
 pub use from_node::{FromNode, Patterns, Size, Table};
-pub use kind::{Kind, Kinds, Settings, sets_nothing};
+pub use kind::{Kind, Kinds, Protocol, Settings, sets_nothing};
 pub use load::{load, load_source};
 pub use narrow::Only;
 pub use network::{Network, NetworkError};

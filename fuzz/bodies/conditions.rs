@@ -36,7 +36,7 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 async fn check(request: Request) {
-    let connection = Connection { server: Arc::default(), peer: Peer::Unix };
+    let connection = Connection::new(Arc::default(), Peer::Unix);
     let (gateway, number) = (&SITE.gateway, SITE.gateway.number());
     let (head, body) = gateway.handle(&connection, number, request).await.into_parts();
     let body = whole(body).await;

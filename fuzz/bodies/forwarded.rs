@@ -36,7 +36,7 @@ fn begun(mut request: Request, headers: &[TrustedHeader], peer: Ipv4Addr) -> Req
     let peers = vec![vestibule_config::Peer::Net("127.0.0.1".parse().expect("an address"))];
     let identity = Identity::new(Trust { peers, headers: headers.to_vec() }, 0);
     let peer = Peer::Tcp(SocketAddr::from((peer, 4711)));
-    let connection = Connection { server: Arc::default(), peer };
+    let connection = Connection::new(Arc::default(), peer);
     identity.begin(&connection, &RequestId::default(), &mut request).expect("a path");
     request
 }

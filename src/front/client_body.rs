@@ -9,8 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 use vestibule_config::Limits;
 use vestibule_layers::rescue::BrokenOff;
@@ -31,7 +30,10 @@ pub(crate) enum Refusal {
 }
 
 /// Guards the body of a request; what has none costs nothing.
-pub(crate) fn guard(incoming: Incoming, limits: &Limits) -> Body {
+pub(crate) fn guard<B>(incoming: B, limits: &Limits) -> Body
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
+{
     if incoming.is_end_stream() {
         return Body::Empty;
     }
@@ -48,8 +50,8 @@ pub(crate) fn guard(incoming: Incoming, limits: &Limits) -> Body {
     })
 }
 
-struct ClientBody {
-    incoming: Incoming,
+struct ClientBody<B> {
+    incoming: B,
     limit: u64,
     left: u64,
     patience: Duration,
@@ -62,7 +64,7 @@ struct ClientBody {
     timer: Pin<Box<Sleep>>,
 }
 
-impl ClientBody {
+impl<B> ClientBody<B> {
     /// Counts the time only while the body is waited for: whoever does not read it is not the client's fault.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let since = if let Some(since) = self.waiting {
@@ -94,7 +96,7 @@ fn broken_off(cause: Cause, refusal: Refusal) -> BodyError {
     Box::new(BrokenOff::new(cause, refusal))
 }
 
-impl http_body::Body for ClientBody {
+impl<B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Unpin> http_body::Body for ClientBody<B> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -108,7 +110,7 @@ impl http_body::Body for ClientBody {
         if let Some(since) = self.waiting.take() {
             self.waited += since.elapsed();
         }
-        let frame = frame.transpose()?;
+        let frame = frame.transpose().map_err(Into::into)?;
         let size = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
         let Some(left) = self.left.checked_sub(size) else {
             return Poll::Ready(Some(Err(broken_off(Cause::BodyTooLarge, Refusal::TooLarge(self.limit)))));

@@ -10,36 +10,16 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time;
+
+use super::Socket;
 
 /// How long a client may go on sending what nobody reads, after it was answered.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// A socket that can end badly.
-pub trait Socket {
-    /// Makes a reset of its closing, where it can.
-    fn reset_on_close(&self);
-}
-
-impl Socket for TcpStream {
-    fn reset_on_close(&self) {
-        if let Err(error) = self.set_zero_linger() {
-            tracing::debug!("failed to make a connection end with a reset: {error}");
-        }
-    }
-}
-
-impl Socket for UnixStream {
-    fn reset_on_close(&self) {}
-}
-
 /// Ends a connection whose writing side hyper has ended, unless it failed. `may_be_sending`: the client may not have sent
 /// all of its last request.
-pub(super) async fn end<I>(io: I, ended: Result<(), hyper::Error>, may_be_sending: bool)
-where
-    I: Socket + AsyncRead + Unpin,
-{
+pub(super) async fn end(io: impl Socket, ended: Result<(), hyper::Error>, may_be_sending: bool) {
     match ended {
         Ok(()) if may_be_sending => linger(io).await,
         Err(error) if error.is_user() => io.reset_on_close(),
@@ -48,7 +28,7 @@ where
 }
 
 /// Reads what a client still sends.
-async fn linger(mut io: impl AsyncRead + Unpin) {
+pub(super) async fn linger(mut io: impl AsyncRead + Unpin) {
     let until_its_end = async {
         let mut unread = vec![0; 16 << 10];
         while matches!(io.read(&mut unread).await, Ok(1..)) {}

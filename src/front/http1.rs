@@ -17,28 +17,29 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use vestibule_config::Limits;
+use vestibule_config::{Limits, Protocol};
 use vestibule_layers::{Cause, rescue};
 
 use super::client_body;
-use super::ending::{self, Socket};
-use super::patience::{Expired, Patience};
+use super::ending;
+use super::patience::{Expired, Patience, SLOW_HEAD, UNREAD};
+use super::socket::Socket;
 use super::under_way::{CutOff, Talk, UnderWay};
 use crate::gateway::Gateway;
 use crate::identity::{Connection, Peer};
 use crate::runtime::Stage;
 use crate::runtime::seldom::Seldom;
 
-/// Why an answer that is not read is broken off.
-const UNREAD: &str = "nobody takes it, over `limits: send_time`";
+pub(super) static PROTOCOL: Protocol = Protocol { name: "http", speaks_for_clients: false };
 
 /// Serves one connection, until it ends. From [`Stage::Retiring`] on, the next answer is the last.
-pub async fn serve<I>(io: I, connection: Connection, gateway: Arc<Gateway>, mut stage: watch::Receiver<Stage>)
-where
-    I: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+pub(super) async fn serve<I: Socket>(
+    io: I,
+    connection: Connection,
+    gateway: Arc<Gateway>,
+    mut stage: watch::Receiver<Stage>,
+) {
     let peer = connection.peer;
     let patience = Patience::new(gateway.limits());
     let builder = builder(gateway.limits(), &patience);
@@ -87,7 +88,7 @@ where
                     waits = false;
                 }
                 Expired::Head => {
-                    tracing::warn!(?peer, "a head is over `limits: header_time`: closed");
+                    tracing::warn!(?peer, "{SLOW_HEAD}");
                     return;
                 }
                 Expired::Unread => {

@@ -23,6 +23,12 @@ const BUSY: u64 = u64::MAX;
 /// A time that is not known yet, and that lies after any that is.
 const JUST_NOW: u64 = BUSY - 1;
 
+/// Why an answer that is not read is broken off.
+pub(super) const UNREAD: &str = "nobody takes it, over `limits: send_time`";
+
+/// Why a head that comes too slowly is not waited for.
+pub(super) const SLOW_HEAD: &str = "a head is over `limits: header_time`: closed";
+
 /// Up to how many bytes are copied, to be sent as one piece.
 const SMALL: usize = 512;
 
@@ -60,6 +66,31 @@ impl Patience {
     pub(super) fn new(limits: &Limits) -> Self {
         let Limits { keep_alive, header_time, send_time, .. } = *limits;
         Self { clock: Arc::new(Clock::new(0)), keep_alive, header_time, send_time }
+    }
+
+    /// Notes that a head is waited for, until the wait is dropped.
+    pub(super) fn wait(&self) -> HeadWait {
+        self.clock.wait_since(self.clock.now());
+        HeadWait(Arc::clone(&self.clock))
+    }
+
+    /// Notes that there is a part of the head that is waited for.
+    pub(super) fn begun(&self) {
+        if self.clock.first_byte.load(Ordering::Relaxed) == BUSY {
+            self.clock.first_byte.store(self.clock.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Notes whether there is room to write.
+    pub(super) fn stuck(&self, is_stuck: bool) {
+        self.clock.stuck.store(if is_stuck { self.clock.now() } else { BUSY }, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is under way, not even a part of a head.
+    pub(super) fn is_idle(&self) -> bool {
+        let [waiting, first_byte] =
+            [&self.clock.waiting, &self.clock.first_byte].map(|since| since.load(Ordering::Relaxed));
+        waiting != BUSY && first_byte == BUSY
     }
 
     /// For hyper: notes when a head is waited for.
@@ -102,6 +133,11 @@ impl Clock {
         Self { began: Instant::now(), waiting, first_byte, stuck }
     }
 
+    fn wait_since(&self, now: u64) {
+        self.first_byte.store(BUSY, Ordering::Relaxed);
+        self.waiting.store(now, Ordering::Relaxed);
+    }
+
     /// Notes a read of a head that is waited for. Most heads come as a whole: only where one does not, and hyper reads again
     /// for the rest of it, the time is asked for.
     fn read(&self, has_come: bool) {
@@ -142,16 +178,15 @@ impl Timer for HeadTimer {
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         let clock = &self.clock;
-        clock.first_byte.store(BUSY, Ordering::Relaxed);
         // hyper has just read the clock for this deadline; once is enough for each request.
         let now = deadline.checked_sub(self.header_time).unwrap_or(clock.began);
-        clock.waiting.store(clock.at(now), Ordering::Relaxed);
+        clock.wait_since(clock.at(now));
         Box::pin(HeadWait(Arc::clone(clock)))
     }
 }
 
-/// hyper holds it while it waits for a head, and drops it with the head's last byte. It never ends by itself.
-struct HeadWait(Arc<Clock>);
+/// Held while a head is waited for, and dropped with the head's last byte. It never ends by itself.
+pub(super) struct HeadWait(Arc<Clock>);
 
 impl Future for HeadWait {
     type Output = ();

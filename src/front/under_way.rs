@@ -81,17 +81,21 @@ impl UnderWay {
         *self.talk.stage.borrow()
     }
 
-    /// Goes on with the answer's body, until that has been sent.
-    pub(super) fn answered(mut self, answer: Response) -> http::Response<Sending> {
+    /// Goes on with the answer's body, until that has been sent by hyper.
+    pub(super) fn answered(self, answer: Response) -> http::Response<Sending> {
+        // hyper compares, too, but nobody would learn whose answer it was.
+        let is_counted = answer.body().size_hint().exact().is_none();
+        let length = if is_counted { told_length(&answer) } else { None };
+        self.sending(answer, length)
+    }
+
+    /// Goes on with the answer's body, which is to have this length, until that has been sent.
+    pub(super) fn sending(mut self, answer: Response, missing: Option<u64>) -> http::Response<Sending> {
         if let Some(given) = answer.extensions().get::<RequestId>() {
             self.request = given.clone();
         }
         // That the client has left is why this is the answer.
         self.is_told = answer.status() == Cause::ClientGone.row().1;
-        // hyper compares, too, but nobody would learn whose answer it was.
-        let is_counted = answer.body().size_hint().exact().is_none();
-        let length = is_counted.then(|| answer.headers().get(CONTENT_LENGTH)).flatten();
-        let missing = length.and_then(|length| length.to_str().ok()?.parse().ok());
         answer.map(|body| Sending { body, missing, failure: None, under_way: self })
     }
 
@@ -100,6 +104,11 @@ impl UnderWay {
             self.talk.tell(&self.request, cause, reason);
         }
     }
+}
+
+/// The length that an answer tells of its body.
+pub(super) fn told_length<B>(answer: &http::Response<B>) -> Option<u64> {
+    answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl Drop for UnderWay {

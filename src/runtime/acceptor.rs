@@ -11,16 +11,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time;
 
 use super::{Cores, Stage};
-use crate::front;
+use crate::front::{self, Entrance};
 use crate::gateway::Gateway;
-use crate::identity::{Connection, Peer};
+use crate::identity::Peer;
 use crate::listener::{Accepted, Listener};
 
 /// How long to wait when the system is out of file descriptors or memory.
@@ -52,8 +51,15 @@ impl Acceptor {
 
     /// Accepts from the sockets until the drain.
     pub(crate) fn accept_from(&mut self, listeners: Vec<Listener>) {
-        let serve = |listener: Listener| (self.shared.gateway.server(listener.address()), listener);
-        let doors = Doors { doors: listeners.into_iter().map(serve).collect(), next: 0 };
+        let gateway = &self.shared.gateway;
+        // The sockets come in the order of the configuration.
+        let doors = gateway.config().listen.iter().zip(listeners).map(|(listen, listener)| {
+            let server = gateway.server(listener.address());
+            let entrance =
+                Entrance { server, protocol: listen.protocol, proxy_protocol: listen.proxy_protocol };
+            (Arc::new(entrance), listener)
+        });
+        let doors = Doors { doors: doors.collect(), next: 0 };
         let accept = accept_until_drained(Arc::clone(&self.shared), doors, self.stage.subscribe());
         self.accepting = Some(tokio::spawn(accept));
     }
@@ -90,30 +96,27 @@ impl Acceptor {
     }
 }
 
-/// The listening sockets, each with what is the same for all of its requests. They are tried in turn, so that a busy one
+/// The listening sockets, each with what it is for. They are tried in turn, so that a busy one
 /// does not starve the others.
 struct Doors {
-    doors: Vec<(Arc<http_environ::Server>, Listener)>,
+    doors: Vec<(Arc<Entrance>, Listener)>,
     next: usize,
 }
 
 impl Doors {
-    fn poll_accept(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<(Arc<http_environ::Server>, Accepted)>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Arc<Entrance>, Accepted)>> {
         for _ in 0..self.doors.len() {
             self.next = (self.next + 1) % self.doors.len();
-            let (server, listener) = &self.doors[self.next];
+            let (entrance, listener) = &self.doors[self.next];
             if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                return Poll::Ready(accepted.map(|accepted| (Arc::clone(server), accepted)));
+                return Poll::Ready(accepted.map(|accepted| (Arc::clone(entrance), accepted)));
             }
         }
         Poll::Pending
     }
 
     /// Accepts who waits already.
-    async fn accept_waiting(&mut self) -> Option<(Arc<http_environ::Server>, Accepted)> {
+    async fn accept_waiting(&mut self) -> Option<(Arc<Entrance>, Accepted)> {
         poll_fn(|context| match self.poll_accept(context) {
             Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
             Poll::Pending => Poll::Ready(None),
@@ -138,9 +141,9 @@ async fn accept_until_drained(shared: Arc<Shared>, mut doors: Doors, stage: watc
             accepted = accepted => accepted,
         };
         match accepted {
-            Ok((server, accepted)) => {
+            Ok((entrance, accepted)) => {
                 failing = false;
-                shared.serve(server, accepted, permit, &stage);
+                shared.serve(entrance, accepted, permit, &stage);
             }
             // The client was faster than we: the next one may be waiting.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -155,9 +158,9 @@ async fn accept_until_drained(shared: Arc<Shared>, mut doors: Doors, stage: watc
     }
     // Whoever waits in a queue by now is still served: on a socket that is listed no more, nobody else would.
     while let Ok(permit) = Arc::clone(&shared.permits).try_acquire_owned()
-        && let Some((server, accepted)) = doors.accept_waiting().await
+        && let Some((entrance, accepted)) = doors.accept_waiting().await
     {
-        shared.serve(server, accepted, permit, &stage);
+        shared.serve(entrance, accepted, permit, &stage);
     }
 }
 
@@ -178,16 +181,14 @@ impl Shared {
     /// Gives a connection to a core.
     fn serve(
         &self,
-        server: Arc<http_environ::Server>,
+        entrance: Arc<Entrance>,
         accepted: Accepted,
         permit: OwnedSemaphorePermit,
         stage: &watch::Receiver<Stage>,
     ) {
         let given = match accepted {
-            Accepted::Tcp(io, peer) => {
-                self.give(io, Connection { server, peer: Peer::Tcp(peer) }, permit, stage)
-            }
-            Accepted::Unix(io) => self.give(io, Connection { server, peer: Peer::Unix }, permit, stage),
+            Accepted::Tcp(io, peer) => self.give(io, entrance, Peer::Tcp(peer), permit, stage),
+            Accepted::Unix(io) => self.give(io, entrance, Peer::Unix, permit, stage),
         };
         if let Err(error) = given {
             tracing::error!("failed to give a connection to its core: {error}");
@@ -197,14 +198,15 @@ impl Shared {
     fn give<I: Movable>(
         &self,
         io: I,
-        connection: Connection,
+        entrance: Arc<Entrance>,
+        peer: Peer,
         permit: OwnedSemaphorePermit,
         stage: &watch::Receiver<Stage>,
     ) -> io::Result<()> {
         let (gateway, stage) = (Arc::clone(&self.gateway), stage.clone());
         let serve = async move |io: I| {
             let _permit = permit;
-            front::serve(io, connection, gateway, stage).await;
+            front::serve(io, entrance, peer, gateway, stage).await;
         };
         let core = self.cores.least_loaded();
         if core.is_here() {
@@ -223,7 +225,7 @@ impl Shared {
 }
 
 /// A connection that can go to the runtime of another core.
-trait Movable: front::Socket + AsyncRead + AsyncWrite + Unpin + Send + Sized + 'static {
+trait Movable: front::Socket + Sized {
     /// It, while it belongs to no runtime.
     type Still: Send;
 

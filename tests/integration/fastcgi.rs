@@ -7,6 +7,8 @@ mod php;
 
 use crate::harness::TestGateway;
 
+pub(crate) use libfcgi::Responder;
+
 /// The scripts.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/php");
 

@@ -1,4 +1,5 @@
-//! What the fuzz targets do (`fuzz/bodies`), with the seeds that they begin with and every beginning of a seed.
+//! What the fuzz targets do (`fuzz/bodies`), with the seeds that they begin with and every beginning of a seed; some also with
+//! seeds of which bytes are changed, left out, added or doubled.
 
 use std::fs;
 use std::path::Path;
@@ -15,15 +16,60 @@ mod environ;
 mod fastcgi_bytes;
 #[path = "../../fuzz/bodies/forwarded.rs"]
 mod forwarded;
+#[path = "../../fuzz/bodies/fronts.rs"]
+mod fronts;
 #[path = "../../fuzz/bodies/patterns.rs"]
 mod patterns;
+#[path = "../../fuzz/bodies/proxy_protocol.rs"]
+mod proxy_protocol;
 
-fn with_seeds(target: &str, run: fn(&[u8])) {
+fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
     let seeds: Vec<_> = fs::read_dir(&folder).expect("the target has seeds").collect();
     assert!(!seeds.is_empty(), "no seeds in {}", folder.display());
-    for seed in seeds {
-        let data = fs::read(seed.expect("the folder can be read").path()).expect("a seed is a file");
+    let read = |seed: fs::DirEntry| fs::read(seed.path()).expect("a seed is a file");
+    seeds.into_iter().map(|seed| read(seed.expect("the folder can be read"))).collect()
+}
+
+/// Numbers without a pattern, the same in every run (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % sides.max(1) as u64).expect("it is below `sides`")
+    }
+
+    fn byte(&mut self) -> u8 {
+        u8::try_from(self.roll(256)).expect("it is below 256")
+    }
+}
+
+fn with_mutations(target: &str, run: fn(&[u8])) {
+    let mut dice = Dice(0x5EED);
+    let seeds = seeds(target);
+    for round in 0..20_000 {
+        let mut data = seeds[round % seeds.len()].clone();
+        for _ in 0..=dice.roll(4) {
+            let at = dice.roll(data.len());
+            match dice.roll(4) {
+                0 => data[at] = dice.byte(),
+                1 => drop(data.remove(at)),
+                2 => data.insert(at, dice.byte()),
+                _ => {
+                    let end = at + dice.roll(data.len() - at);
+                    data.extend_from_within(at..end);
+                }
+            }
+        }
+        run(&data);
+    }
+}
+
+fn with_seeds(target: &str, run: fn(&[u8])) {
+    for data in seeds(target) {
         for end in 0..=data.len() {
             run(&data[..end]);
         }
@@ -53,6 +99,18 @@ fn any_condition_gives_a_file_in_sound_parts() {
 #[test]
 fn any_bytes_on_a_fastcgi_connection_are_read_the_same_in_any_pieces() {
     with_seeds("fastcgi", fastcgi_bytes::run);
+}
+
+#[test]
+fn any_bytes_by_uwsgi_or_scgi_make_a_sound_request_or_none() {
+    with_seeds("fronts", fronts::run);
+    with_mutations("fronts", fronts::run);
+}
+
+#[test]
+fn any_bytes_are_a_proxy_header_when_it_is_whole_or_none() {
+    with_seeds("proxy_protocol", proxy_protocol::run);
+    with_mutations("proxy_protocol", proxy_protocol::run);
 }
 
 #[test]

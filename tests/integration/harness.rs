@@ -2,7 +2,7 @@
 //!
 //! * [`TestGateway`]: the binary, started from YAML in a folder of its own
 //! * [`Client`]: a connection that sends exactly what a test writes, malformed or not
-//! * [`Nginx`], [`Apache`]: Debian's, in front
+//! * [`Nginx`], [`Apache`], [`Haproxy`]: Debian's, in front
 //! * [`Dnsmasq`]: Debian's name server, beside
 //! * [`Php`], [`Uwsgi`]: Debian's php-fpm and uWSGI, behind
 //! * [`Upstream`]: a server behind, as good or as bad as a test wants it
@@ -15,6 +15,7 @@ mod apache;
 mod client;
 mod dnsmasq;
 mod gateway;
+mod haproxy;
 mod nginx;
 mod php;
 mod upstream;
@@ -24,6 +25,7 @@ pub(crate) use apache::Apache;
 pub(crate) use client::{Answer, Client, get, request};
 pub(crate) use dnsmasq::Dnsmasq;
 pub(crate) use gateway::{TestGateway, check, check_with, kill};
+pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
 pub(crate) use php::{Php, PhpListens};
 pub(crate) use upstream::{BlackHole, Peer, Refusing, Script, Upstream, with_length};

@@ -4,25 +4,28 @@ use std::collections::HashMap;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use crate::config::{Address, Listen};
+use crate::config::{Address, Listen, Peer, Trust};
 use crate::document::Value;
+use crate::kind::Protocol;
 use crate::place::{Place, Spanned};
 use crate::reader::Reader;
 
-const FORMS: &str = "an address is `127.0.0.1:8000`, `[::1]:8000`, `:8000` (all addresses) or `unix:PATH`";
+const FORMS: &str = "an address is `127.0.0.1:8000`, `[::1]:8000`, `:8000` (all addresses), `unix:PATH`, or `fd:NAME` for a socket \
+                     that systemd passes";
 
-/// Reads the list. Without it, the gateway can be reached from its own machine only.
-pub(super) fn read(reader: &mut Reader<'_>) -> Vec<Listen> {
-    let default = || {
-        vec![Listen {
-            address: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 8000))),
-            mode: None,
-            owner: None,
-            place: Place::default(),
-        }]
+/// Reads the list. Without it, the gateway can be reached from its own machine only. `trust` is absent where it is not
+/// written.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    protocols: &[&'static Protocol],
+    trust: Option<&Trust>,
+) -> Vec<Listen> {
+    let local = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 8000)));
+    let Some(node) = reader.given("listen") else {
+        return vec![plain(local, protocols, Place::default())];
     };
-    let Some(node) = reader.given("listen") else { return default() };
-    let listen: Vec<Listen> = reader.list("listen", one).into_iter().flatten().collect();
+    let read_one = |reader: &mut Reader<'_>| one(reader, protocols, trust);
+    let listen: Vec<Listen> = reader.list("listen", read_one).into_iter().flatten().collect();
     if matches!(&node.value, Value::List(items) if items.is_empty()) {
         reader.mistake(&node.place, "an empty list: nothing could be reached");
     }
@@ -30,22 +33,58 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<Listen> {
     listen
 }
 
-fn one(reader: &mut Reader<'_>) -> Option<Listen> {
+/// A listener without settings of its own.
+fn plain(address: Address, protocols: &[&'static Protocol], place: Place) -> Listen {
+    Listen { address, mode: None, owner: None, protocol: protocols[0], proxy_protocol: false, place }
+}
+
+fn one(reader: &mut Reader<'_>, protocols: &[&'static Protocol], trust: Option<&Trust>) -> Option<Listen> {
     let place = reader.place();
     if !reader.is_mapping() {
         let text: Spanned<String> = reader.whole();
         let address = address(&text, reader)?;
-        return Some(Listen { address, mode: None, owner: None, place });
+        return Some(plain(address, protocols, place));
     }
     let text: Spanned<String> = reader.required("address");
     let mode = mode(reader);
     let owner = owner(reader);
+    let choices: Vec<_> = protocols.iter().map(|protocol| (protocol.name, *protocol)).collect();
+    let protocol = reader.one_of("protocol", &choices, protocols[0]);
+    let proxy_protocol = reader.or("proxy_protocol", false);
     let address = address(&text, reader)?;
     let file_only = mode.as_ref().map(|mode| &mode.place).or(owner.as_ref().map(|owner| &owner.place));
-    if let (Address::Tcp(_), Some(place)) = (&address, file_only) {
+    if let (Address::Tcp(_) | Address::Passed(_), Some(place)) = (&address, file_only) {
         reader.mistake(place, "only the file of a unix socket has a mode and an owner");
     }
-    Some(Listen { address, mode: mode.map(|it| it.value), owner: owner.map(|it| it.value), place })
+    let (mode, owner) = (mode.map(|it| it.value), owner.map(|it| it.value));
+    let listen = Listen { address, mode, owner, protocol, proxy_protocol, place };
+    report_untrusted(&listen, trust, reader);
+    Some(listen)
+}
+
+/// Who says for whom a request is must be trusted, or every connection would be refused.
+fn report_untrusted(listen: &Listen, trust: Option<&Trust>, reader: &mut Reader<'_>) {
+    let what = match listen {
+        Listen { proxy_protocol: true, .. } => "proxy_protocol: true".to_owned(),
+        Listen { protocol, .. } if protocol.speaks_for_clients => format!("protocol: {}", protocol.name),
+        _ => return,
+    };
+    // Of a list without anybody there is a mistake already, or it is as it is meant.
+    let may_connect = |peer: &Peer| match listen.address {
+        Address::Unix(_) => *peer == Peer::Unix,
+        Address::Tcp(_) => matches!(peer, Peer::Net(_)),
+        Address::Passed(_) => true,
+    };
+    let is_named = trust.is_some_and(|trust| trust.peers.is_empty() || trust.peers.iter().any(may_connect));
+    if !is_named {
+        let example = if let Address::Unix(_) = listen.address { "unix" } else { "127.0.0.1" };
+        reader
+            .mistake(
+                &listen.place,
+                format!("`{what}` is for front servers only, and `trust` names none that could connect here"),
+            )
+            .help(format!("for instance `trust: {{ peers: [{example}] }}`"));
+    }
 }
 
 /// `None` when the text is no address, or was no text in the first place.
@@ -68,6 +107,9 @@ fn address(text: &Spanned<String>, reader: &mut Reader<'_>) -> Option<Address> {
 fn parse(text: &str, folder: &Path) -> Option<Address> {
     if let Some(path) = text.strip_prefix("unix:") {
         return (!path.is_empty()).then(|| Address::Unix(folder.join(path)));
+    }
+    if let Some(name) = text.strip_prefix("fd:") {
+        return (!name.is_empty()).then(|| Address::Passed(name.to_owned()));
     }
     if let Some(port) = text.strip_prefix(':') {
         // The IPv6 wildcard takes IPv4 connections too.

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use vestibule_config::{
-    Config, Diagnostics, FromNode, Kind, Kinds, Network, Patterns, Reader, Settings, Size, Source, Spanned,
-    Table, load_source, sets_nothing,
+    Config, Diagnostics, FromNode, Kind, Kinds, Network, Patterns, Protocol, Reader, Settings, Size, Source,
+    Spanned, Table, load_source, sets_nothing,
 };
 
 /// The table.
 pub(crate) fn kinds() -> Kinds {
     Kinds {
+        protocols: vec![&SPOKEN, &RELAYED],
         layers: vec![&COMPRESS, &TIMEOUT, &BODY_LIMIT, &RESPONSE_HEADERS, &SET_ENV, &ALLOW],
         backends: vec![&RESPOND, &REDIRECT, &STATIC, &HTTP, &WSGI],
         predicates: vec![&HOST, &METHOD, &HEADER, &ENV, &CLIENT],
@@ -44,6 +45,10 @@ const fn kind(name: &'static str, example: &'static str, read: fn(&mut Reader<'_
 fn keep<T: Send + Sync + 'static>(settings: T) -> Settings {
     Settings::new(settings)
 }
+
+static SPOKEN: Protocol = Protocol { name: "spoken", speaks_for_clients: false };
+
+static RELAYED: Protocol = Protocol { name: "relayed", speaks_for_clients: true };
 
 static COMPRESS: Kind = kind("compress", "compress", |reader| keep(reader.or("min_size", Size(1024))));
 

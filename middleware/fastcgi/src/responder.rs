@@ -9,9 +9,11 @@ mod incoming;
 mod outgoing;
 
 use std::io;
+use std::pin::pin;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::Response;
+use http::request::Parts;
 use http_environ::Server;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
@@ -66,7 +68,7 @@ pub enum ServeError {
     Variables(#[from] CutShort),
     /// Variables that make no request.
     #[error(transparent)]
-    Request(#[from] http_environ::from_variables::VariablesError),
+    Request(BoxError),
     /// The variables are over the limit, or more was asked than is answered at once.
     #[error("the web server sent more than {0} bytes where that is the limit")]
     TooLarge(usize),
@@ -75,7 +77,33 @@ pub enum ServeError {
     Aborted,
     /// The answer's body broke off.
     #[error("the answer broke off")]
-    Answer(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Answer(#[source] BoxError),
+}
+
+/// Any error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Whoever answers the requests of a connection.
+pub trait Application {
+    /// The body of an answer
+    type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin;
+
+    /// An answer under way
+    type Answering: Future<Output = Result<Response<Self::Body>, Refused>>;
+
+    /// Makes a request of its variables.
+    fn request(&mut self, variables: &[(Bytes, Bytes)]) -> Result<Parts, BoxError>;
+
+    /// Answers a request.
+    fn answer(&mut self, request: http::Request<Body>) -> Self::Answering;
+
+    /// The request under way is not answered to its end; what there is of its answer is about to be dropped.
+    fn given_up(&mut self, _why: &ServeError) {}
+
+    /// Whether there may be another request, after an answer; the web server has to agree.
+    fn may_follow(&mut self) -> bool {
+        true
+    }
 }
 
 /// Serves a connection, until the web server or an error ends it. The extensions of a request hold its
@@ -85,29 +113,79 @@ pub async fn serve<R, W, F, Fut, B>(
     writer: W,
     server: &std::sync::Arc<Server>,
     limits: Limits,
-    mut answer: F,
+    answer: F,
 ) -> Result<(), ServeError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
     F: FnMut(http::Request<Body>) -> Fut,
     Fut: Future<Output = Result<Response<B>, Refused>>,
-    B: http_body::Body<Data = bytes::Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    serve_application(reader, writer, limits, &mut Function { server, answer }).await
+}
+
+/// An application that is a function of a request, of whose variables all are believed.
+struct Function<'a, F> {
+    server: &'a std::sync::Arc<Server>,
+    answer: F,
+}
+
+impl<F, Fut, B> Application for Function<'_, F>
+where
+    F: FnMut(http::Request<Body>) -> Fut,
+    Fut: Future<Output = Result<Response<B>, Refused>>,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    type Body = B;
+    type Answering = Fut;
+
+    fn request(&mut self, variables: &[(Bytes, Bytes)]) -> Result<Parts, BoxError> {
+        let variables = variables.iter().map(|(name, value)| (&**name, &**value));
+        Ok(http_environ::from_variables::request(variables, self.server)?)
+    }
+
+    fn answer(&mut self, request: http::Request<Body>) -> Fut {
+        (self.answer)(request)
+    }
+}
+
+/// Serves a connection, until the web server, the application or an error ends it.
+pub async fn serve_application<R, W, A>(
+    reader: R,
+    writer: W,
+    limits: Limits,
+    application: &mut A,
+) -> Result<(), ServeError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+    A: Application,
 {
     let mut incoming = Incoming::new(reader, limits);
     let mut outgoing = Outgoing::new(writer);
     while let Some(begun) = incoming.begin(&mut outgoing).await? {
         let keep = begun.keep;
-        let (request, sending, asked) = request(begun, server, limits.is_asked)?;
+        let (request, sending, asked) = request(begun, application, limits.is_asked)?;
         let id = sending.request;
         let mut sending = Some(sending);
-        tokio::select! {
-            biased;
-            written = respond(answer(request), asked, &mut outgoing, id) => written?,
-            ended = incoming.pump(&mut sending) => return Err(ended),
+        {
+            let answer = application.answer(request);
+            let mut responding = pin!(respond(answer, asked, &mut outgoing, id));
+            tokio::select! {
+                biased;
+                written = &mut responding => if let Err((error, _answer)) = written {
+                    application.given_up(&error);
+                    return Err(error);
+                },
+                ended = incoming.pump(&mut sending) => {
+                    // Before the answer is dropped.
+                    application.given_up(&ended);
+                    return Err(ended);
+                }
+            }
         }
-        let may_follow = keep && incoming.skip_body(&mut sending).await?;
+        let may_follow = application.may_follow() && keep && incoming.skip_body(&mut sending).await?;
         outgoing.write(incoming.replies()).await?;
         if !may_follow {
             break;
@@ -123,12 +201,11 @@ type Asked = Option<oneshot::Receiver<()>>;
 /// The request, where its body is to be sent, and what tells that the web server is to be asked for it.
 fn request(
     begun: Begun,
-    server: &std::sync::Arc<Server>,
+    application: &mut impl Application,
     may_ask: bool,
 ) -> Result<(http::Request<Body>, Sending, Asked), ServeError> {
     let variables = pairs::read(begun.variables.freeze())?;
-    let variables = variables.iter().map(|(name, value)| (&**name, &**value));
-    let parts = http_environ::from_variables::request(variables, server)?;
+    let parts = application.request(&variables).map_err(ServeError::Request)?;
     let length = parts.headers.get(http::header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
     let (sender, receiver) = mpsc::channel(1);
@@ -141,24 +218,26 @@ fn request(
     Ok((http::Request::from_parts(parts, body), sending, asked))
 }
 
+/// Writes an answer. With an error comes what is left of the answer.
 async fn respond<W, B>(
     answer: impl Future<Output = Result<Response<B>, Refused>>,
     asked: Asked,
     outgoing: &mut Outgoing<W>,
     request: u16,
-) -> Result<(), ServeError>
+) -> Result<(), (ServeError, Option<B>)>
 where
     W: AsyncWrite + Unpin,
-    B: http_body::Body<Data = bytes::Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
-    let mut answer = std::pin::pin!(answer);
+    let mut answer = pin!(answer);
     if let Some(asked) = asked {
         tokio::select! {
             biased;
             answer = &mut answer => return give(answer, outgoing, request).await,
             // Where the body is dropped unread, there is nothing to ask for.
-            asked = asked => if asked.is_ok() { outgoing.ask_for_body(request).await? },
+            asked = asked => if asked.is_ok() {
+                outgoing.ask_for_body(request).await.map_err(|error| (error.into(), None))?;
+            },
         }
     }
     give(answer.await, outgoing, request).await
@@ -169,18 +248,21 @@ async fn give<W, B>(
     answer: Result<Response<B>, Refused>,
     outgoing: &mut Outgoing<W>,
     request: u16,
-) -> Result<(), ServeError>
+) -> Result<(), (ServeError, Option<B>)>
 where
     W: AsyncWrite + Unpin,
-    B: http_body::Body<Data = bytes::Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     let (application, status) = match answer {
-        Ok(answer) => return outgoing.answer(answer, request).await,
+        Ok(answer) => {
+            let (head, mut body) = answer.into_parts();
+            let written = outgoing.answer(Response::from_parts(head, ()), &mut body, request).await;
+            return written.map_err(|error| (error, Some(body)));
+        }
         Err(Refused::Overloaded) => (0, Status::Overloaded),
         Err(Refused::Failed) => (1, Status::Complete),
     };
     let mut out = BytesMut::new();
     record::put_end(&mut out, request, End { application, status });
-    Ok(outgoing.write(out).await?)
+    outgoing.write(out).await.map_err(|error| (error.into(), None))
 }

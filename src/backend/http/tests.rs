@@ -41,7 +41,7 @@ fn gateway(routes: &str) -> Asked {
     let gateway = Gateway::build(config, 1).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     gateway.start();
     let peer = Peer::Tcp("192.0.2.7:4711".parse().unwrap());
-    Asked { gateway, connection: Connection { server: Arc::default(), peer } }
+    Asked { gateway, connection: Connection::new(Arc::default(), peer) }
 }
 
 impl Asked {

@@ -10,13 +10,14 @@ use super::before;
 use crate::harness::get;
 
 /// The program, on a socket in a folder of its own. It ends when it is dropped.
-struct Responder {
+pub(crate) struct Responder {
     child: Child,
     folder: TempDir,
 }
 
 impl Responder {
-    fn start() -> Self {
+    /// Compiles it and starts it.
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("responder");
         let compiled = Command::new("cc")
@@ -33,7 +34,8 @@ impl Responder {
         Self { child, folder }
     }
 
-    fn address(&self) -> String {
+    /// Where it listens, as a gateway is told.
+    pub(crate) fn address(&self) -> String {
         format!("unix:{}", self.folder.path().join("app.sock").display())
     }
 }

@@ -125,13 +125,17 @@ impl TestGateway {
         self.addresses().into_iter().next().expect("a gateway that is ready listens")
     }
 
-    /// All addresses that it has begun to listen on.
+    /// All addresses that it has begun to listen on; those of unix sockets with their folder.
     pub(crate) fn addresses(&self) -> Vec<String> {
         let lines = self.log.lines();
         lines
             .iter()
             .filter(|line| message(line) == Some("listening"))
             .filter_map(|line| field(line, "address"))
+            .map(|address| match address.strip_prefix("unix:") {
+                Some(path) => format!("unix:{}", self.path(path).display()),
+                None => address,
+            })
             .collect()
     }
 

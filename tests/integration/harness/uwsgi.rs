@@ -1,4 +1,4 @@
-//! Debian's uWSGI behind a gateway, with `tests/apps/echo_uwsgi.py`.
+//! Debian's uWSGI behind a gateway, with an application of `tests/apps`.
 
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
@@ -29,6 +29,12 @@ impl Uwsgi {
     ///
     /// If it is missing or does not start.
     pub(crate) fn start(protocol: &str, listens: UwsgiListens) -> Self {
+        let echo = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/echo_uwsgi.py");
+        Self::running(echo, protocol, listens)
+    }
+
+    /// The same with another application.
+    pub(crate) fn running(application: &str, protocol: &str, listens: UwsgiListens) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let socket = folder.path().join("app.sock").display().to_string();
         let listen = match listens {
@@ -40,7 +46,7 @@ impl Uwsgi {
         let child = Command::new("uwsgi")
             .args(["--plugin", "python3", "--master", "--no-orphans", "--processes", "2"])
             .args(["--buffer-size", "65535", "--wsgi-file"])
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/echo_uwsgi.py"))
+            .arg(application)
             .arg(if protocol == "scgi" { "--scgi-socket" } else { "--uwsgi-socket" })
             .arg(listen)
             .stdin(Stdio::null())

@@ -23,11 +23,13 @@ pub struct Body {
 pub struct BodyEnded;
 
 impl Body {
-    pub(super) fn empty() -> Self {
+    /// No body.
+    pub fn empty() -> Self {
         Self { pieces: None, left: 0, ask: None }
     }
 
-    pub(super) fn new(pieces: Receiver<Bytes>, length: u64, ask: Option<oneshot::Sender<()>>) -> Self {
+    /// A body of so many bytes, which come in pieces. `ask` is told when somebody reads it.
+    pub fn new(pieces: Receiver<Bytes>, length: u64, ask: Option<oneshot::Sender<()>>) -> Self {
         Self { pieces: Some(pieces), left: length, ask }
     }
 }

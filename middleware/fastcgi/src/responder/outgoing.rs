@@ -10,7 +10,7 @@ use http::Response;
 use http_environ::answer;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::{CONTINUE, ServeError};
+use super::{BoxError, CONTINUE, ServeError};
 use crate::record::{self, End, MOST_CONTENT, Status, Stream};
 
 /// A longer piece is written from where it is, and not copied.
@@ -40,18 +40,21 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
     }
 
     /// Writes an answer and its end. What is ready is gathered, and written before anything is waited for.
-    pub(super) async fn answer<B>(&mut self, answer: Response<B>, request: u16) -> Result<(), ServeError>
+    pub(super) async fn answer<B>(
+        &mut self,
+        answer: Response<()>,
+        body: &mut B,
+        request: u16,
+    ) -> Result<(), ServeError>
     where
-        B: http_body::Body<Data = Bytes> + Unpin,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
         let mut head = Vec::with_capacity(512);
         answer::put(&mut head, &answer);
         let mut out = BytesMut::with_capacity(1 << 10);
         record::put_stream(&mut out, Stream::Stdout, request, &head);
-        let mut body = answer.into_body();
         while !body.is_end_stream() {
-            let ready = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
+            let ready = poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
                 Poll::Pending => Poll::Ready(None),
                 Poll::Ready(frame) => Poll::Ready(Some(frame)),
             });
@@ -59,7 +62,7 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
                 frame
             } else {
                 self.write(out.split()).await?;
-                poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
+                poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
             };
             let Some(frame) = frame else { break };
             let frame = match frame {
