@@ -177,3 +177,121 @@ fn what_was_read_is_written_and_read_again() {
         assert_eq!(sheets.tree(&written), sheets.tree(html), "{written}");
     }
 }
+
+#[test]
+fn a_fragment_stays_one() {
+    let sheets = Sheets::new();
+    for (xml, html) in [
+        ("<p>a<br/>b</p>", "<p>a<br>b</p>"),
+        ("<div xmlns='http://www.w3.org/1999/xhtml'><img alt=''/></div>", "<div><img alt=\"\"></div>"),
+        ("<title>a &lt; b</title>", "<title>a &lt; b</title>"),
+        ("<tr><td/></tr>", "<tr><td></td></tr>"),
+        ("<!-- only this -->", "<!-- only this -->"),
+    ] {
+        // XML has one root; the fragment is what stands in it.
+        let sheet = r#"<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+            <xsl:template match="/"><xsl:copy-of select="*/node()"/></xsl:template></xsl:stylesheet>"#;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("inside.xsl"), sheet).expect("it can be written");
+        let inside =
+            Stylesheet::compile([folder.path().join("inside.xsl")], &Policy::default()).expect("it compiles");
+        let inside = inside.writing(OutputKind::Html5);
+        let both = format!("<x>{xml}{xml}</x>");
+        assert_eq!(text(run(&inside, both.as_bytes(), InputKind::Xml, None)), format!("{html}{html}"));
+        if !xml.starts_with("<!--") {
+            assert_eq!(sheets.written_from_xml(xml), html);
+        }
+    }
+}
+
+#[test]
+fn a_document_has_a_doctype_and_tells_its_charset_once() {
+    let sheets = Sheets::new();
+    let head = |inside: &str| format!("<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\">{inside}</head>");
+    for (xml, expected) in [
+        ("<html/>", head("") + "</html>"),
+        ("<html><body>é</body></html>", head("") + "<body>é</body></html>"),
+        ("<html><head><title>t</title></head></html>", head("<title>t</title>") + "</html>"),
+        (
+            "<html><head><meta charset='latin1'/><meta name='a'/></head></html>",
+            head("<meta name=\"a\">") + "</html>",
+        ),
+        (
+            "<HTML><HEAD><META HTTP-EQUIV='Content-Type' content='text/html; charset=koi8-r'/></HEAD></HTML>",
+            head("") + "</html>",
+        ),
+        (
+            "<html xmlns='http://www.w3.org/1999/xhtml'><head/><body><meta charset='x'/></body></html>",
+            head("") + "<body></body></html>",
+        ),
+        (
+            "<?xml-stylesheet href='x'?><!-- c --><html><?php x?></html>",
+            head("").replacen('\n', "\n<!-- c -->", 1) + "</html>",
+        ),
+    ] {
+        assert_eq!(sheets.written_from_xml(xml), expected);
+    }
+}
+
+#[test]
+fn names_are_written_as_html_has_them() {
+    let sheets = Sheets::new();
+    for (xml, html) in [
+        ("<h:p xmlns:h='http://www.w3.org/1999/xhtml'><h:br/></h:p>", "<p><br></p>"),
+        (
+            "<p xmlns:s='http://www.w3.org/2000/svg' xmlns:x='http://www.w3.org/1999/xlink'><s:svg viewBox='1'><s:use x:href='#a'/></s:svg></p>",
+            "<p><svg viewBox=\"1\"><use xlink:href=\"#a\"></use></svg></p>",
+        ),
+        (
+            "<m:math xmlns:m='http://www.w3.org/1998/Math/MathML'><m:mi>x</m:mi></m:math>",
+            "<math><mi>x</mi></math>",
+        ),
+        ("<p xml:lang='de' xml:space='preserve' xml:id='x'/>", "<p lang=\"de\"></p>"),
+        ("<p xml:lang='de' lang='en'/>", "<p lang=\"en\"></p>"),
+        (
+            "<input checked='checked' disabled='' value='' open='left'/>",
+            "<input checked disabled value=\"\" open=\"left\">",
+        ),
+        ("<x-y open='open' hidden=''/>", "<x-y open=\"open\" hidden=\"\"></x-y>"),
+        ("<P Class='A'><BR/></P>", "<p class=\"A\"><br></p>"),
+        ("<f:x xmlns:f='urn:f' f:a='1'/>", "<f:x f:a=\"1\"></f:x>"),
+        ("<p><br>after</br></p>", "<p><br>after</p>"),
+        (
+            "<a href='?a=1&amp;b=&lt;&quot;'>&#160;&amp;</a>",
+            "<a href=\"?a=1&amp;b=&lt;&quot;\">&nbsp;&amp;</a>",
+        ),
+    ] {
+        assert_eq!(sheets.written_from_xml(xml), html);
+    }
+}
+
+#[test]
+fn data_does_not_end_what_it_stands_in() {
+    let sheets = Sheets::new();
+    for (xml, element) in [
+        ("<script>f('&lt;/script>&lt;img src=x onerror=g()>')</script>", "script"),
+        ("<script>&lt;!-- &lt;script></script>", "script"),
+        ("<style>a { } &lt;/style>&lt;img src=x onerror=g()></style>", "style"),
+        ("<title>&lt;/title>&lt;img src=x onerror=g()></title>", "title"),
+        ("<textarea>&lt;/textarea>&lt;img src=x onerror=g()></textarea>", "textarea"),
+        ("<iframe>&lt;/iframe>&lt;img src=x onerror=g()></iframe>", "iframe"),
+    ] {
+        let html = format!("<!DOCTYPE html>{}<p>after", sheets.written_from_xml(xml));
+        let tree = sheets.tree(&html);
+        assert!(!tree.contains("< img>"), "{html}\n{tree}");
+        assert!(tree.contains(&format!("< {element}>")) && tree.contains("< p>"), "{html}\n{tree}");
+    }
+    let tree = sheets.tree(&sheets.written_from_xml("<p><!-->&lt;img src=x>--><!--->b--></p>"));
+    assert!(!tree.contains("< img>"), "{tree}");
+}
+
+#[test]
+fn every_beginning_of_a_document_is_read_and_written() {
+    let sheets = Sheets::new();
+    for document in DOCUMENTS {
+        for end in 0..=document.len() {
+            let written = text(run(&sheets.copy, &document.as_bytes()[..end], InputKind::Html5, None));
+            assert!(written.starts_with("<!DOCTYPE html>\n"), "{written}");
+        }
+    }
+}
