@@ -150,7 +150,6 @@ fn a_front_server_that_leaves_is_told_with_the_request() {
 def app(environ, start_response):
     pathlib.Path(__file__).with_name('begun').touch()
     start_response('200 OK', [])
-    environ['vestibule.disconnected']
     while True:
         yield b'x' * 100000
 ",
