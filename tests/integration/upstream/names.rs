@@ -89,6 +89,15 @@ fn services_have_ports_weights_and_backups() {
 }
 
 #[test]
+fn a_long_answer_comes_whole_and_only_so_many_addresses_are_used() {
+    let records: Vec<_> = (1..=100).map(|number| format!("host-record=api.test,127.0.1.{number}")).collect();
+    let names = Dnsmasq::with(&records.join("\n"));
+    let gateway = forwarding(&format!("servers: \"api.test:80\", resolver: \"{}\"", names.address()));
+    let told = gateway.log().wait_for_texts(&["a name was looked up", "api.test"]);
+    assert_eq!(told.matches("127.0.1.").count(), 64, "{told}");
+}
+
+#[test]
 fn a_name_server_that_talks_nonsense_or_nothing_costs_only_the_wait() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();

@@ -8,6 +8,17 @@ use super::group::Group;
 use super::pick::{self, Memory};
 use super::{Method, Place, Refused, Wish};
 
+/// The order in which endpoints are asked: those that are ready, then backups, then those that have failed.
+const ORDER: [(Standing, bool); 4] = [
+    (Standing::Ready, false),
+    (Standing::Ready, true),
+    (Standing::Ejected, false),
+    (Standing::Ejected, true),
+];
+
+/// How often to look again where other cores have changed what was just seen.
+const LOOKS: usize = 4;
+
 /// One core's part of a balancer.
 pub(super) struct Core<T> {
     number: usize,
@@ -53,38 +64,51 @@ impl<T> Core<T> {
         wish: &Wish,
         tried: &[Arc<Place<T>>],
     ) -> Result<usize, Refused> {
-        let is_new = |place: &Arc<Place<T>>| !tried.iter().any(|tried| Arc::ptr_eq(tried, place));
+        for _ in 0..LOOKS {
+            if let Some(at) = self.look(method, wish, tried) {
+                return Ok(at);
+            }
+            let rest = self.places.iter().filter(|place| is_new(place, tried));
+            let mut rest = rest.map(|place| place.endpoint.standing()).filter(|rest| *rest != Standing::Down);
+            match rest.next() {
+                None => return Err(Refused::NoneLeft),
+                Some(Standing::Full) if rest.all(|rest| rest == Standing::Full) => return Err(Refused::Full),
+                // Seen as full by one look and as free by the next: another core has had an answer in between.
+                Some(_) => {}
+            }
+        }
+        Err(Refused::Full)
+    }
+
+    fn look(&mut self, method: &Method, wish: &Wish, tried: &[Arc<Place<T>>]) -> Option<usize> {
         if let Wish::Session(session) = wish
             && let Some(at) = self.places.iter().position(|place| {
                 let endpoint = &place.endpoint;
-                session.wants(endpoint.id()) && endpoint.standing() == Standing::Ready && is_new(place)
+                session.wants(endpoint.id()) && endpoint.standing() == Standing::Ready && is_new(place, tried)
             })
         {
-            return Ok(at);
+            return Some(at);
         }
-        for (standing, backup) in [
-            (Standing::Ready, false),
-            (Standing::Ready, true),
-            (Standing::Ejected, false),
-            (Standing::Ejected, true),
-        ] {
+        ORDER.iter().find_map(|(standing, backup)| {
             let candidates = self.places.iter().enumerate().filter(|(_, place)| {
-                place.endpoint.is_backup() == backup && place.endpoint.standing() == standing && is_new(place)
+                place.endpoint.is_backup() == *backup
+                    && place.endpoint.standing() == *standing
+                    && is_new(place, tried)
             });
             let candidates = candidates.map(|(at, place)| (at, &*place.endpoint));
-            let picked = match (method, wish) {
+            match (method, wish) {
                 (_, Wish::Key(key)) => pick::by_key(*key, candidates),
                 (Method::LeastRequests, _) => self.memory.least_requests(candidates),
                 (Method::TwoChoices, _) => self.memory.two_choices(candidates),
                 _ => self.memory.round_robin(candidates),
-            };
-            if let Some(at) = picked {
-                return Ok(at);
             }
-        }
-        let is_full = |place: &Arc<Place<T>>| place.endpoint.standing() == Standing::Full && is_new(place);
-        Err(if self.places.iter().any(is_full) { Refused::Full } else { Refused::NoneLeft })
+        })
     }
+}
+
+/// Whether a request was not tried there.
+fn is_new<T>(place: &Arc<Place<T>>, tried: &[Arc<Place<T>>]) -> bool {
+    !tried.iter().any(|tried| Arc::ptr_eq(tried, place))
 }
 
 fn all<T>(places: &[Arc<Place<T>>]) -> impl Iterator<Item = (usize, &Endpoint)> {

@@ -226,12 +226,7 @@ impl Endpoint {
             Failed::Unreachable => {
                 self.failures.fetch_max(self.rules.eject_after, Ordering::Relaxed).max(self.rules.eject_after)
             }
-            Failed::Unanswered => {
-                let before = self.failures.load(Ordering::Relaxed);
-                let in_a_row = before.saturating_add(1);
-                self.failures.store(in_a_row, Ordering::Relaxed);
-                in_a_row
-            }
+            Failed::Unanswered => self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1),
         };
         if in_a_row < self.rules.eject_after {
             return;

@@ -53,8 +53,8 @@ pub(in crate::backend::http) struct Retry {
     pub(super) attempts: usize,
     /// How many requests of a hundred may be tried again, beside ten a second; 20 by default.
     pub(super) budget: u32,
-    /// Whether a request that was sent is tried again where no byte of an answer came: without a body, by a method that may be
-    /// repeated (RFC 9110 section 9.2.2); `false` by default.
+    /// Whether a request that was sent is tried again where the connection ends before the answer begins: one without a body,
+    /// by a method that may be repeated (RFC 9110 section 9.2.2); `false` by default.
     pub(in crate::backend::http) sent: bool,
 }
 
