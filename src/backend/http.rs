@@ -31,6 +31,7 @@ mod request_head;
 mod server;
 #[cfg(test)]
 mod tests;
+mod way_back;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,7 @@ use self::failure::Failure;
 pub(super) use self::outside::outside;
 use self::pool::Pool;
 use self::request_head::{Host, Manner};
+use self::way_back::WayBack;
 use super::command::{Command, Takes};
 use super::upstream::connection::Connection;
 use super::upstream::exchange::Exchange;
@@ -86,12 +88,9 @@ struct Settings {
     idle_connections: usize,
     /// The largest head of an answer; 64KiB by default.
     header_bytes: usize,
-    /// The Host that the upstream sees: `preserve` (the default) the client's, `upstream` the server's own, or a fixed
-    /// text.
-    host: Host,
-    /// The protocols that a client may switch to; `websocket` by default. What passes then is seen by nobody.
-    upgrade: Vec<String>,
-    /// How long both sides may be silent after that; 1h by default.
+    /// What is changed on the way.
+    manner: Manner,
+    /// How long both sides may be silent after a switch to another protocol; 1h by default.
     tunnel_timeout: Duration,
 }
 
@@ -107,8 +106,7 @@ impl Settings {
             idle_timeout: wait(reader, "idle_timeout", Duration::from_secs(4)),
             idle_connections: reader.or("idle_connections", 512),
             header_bytes: header_bytes(reader),
-            host: host(reader),
-            upgrade: reader.or("upgrade", vec!["websocket".into()]),
+            manner: manner(reader),
             tunnel_timeout: wait(reader, "tunnel_timeout", Duration::from_secs(3600)),
         }
     }
@@ -127,6 +125,15 @@ fn servers(reader: &mut Reader<'_>, are_started: bool) -> Vec<Entry> {
         reader.mistake(&given.place, "at least one server is needed").help("HOST:PORT or unix:PATH");
     }
     given.value
+}
+
+fn manner(reader: &mut Reader<'_>) -> Manner {
+    Manner {
+        host: host(reader),
+        upgrade: reader.or("upgrade", vec!["websocket".into()]),
+        writes_forwarded: reader.or("forwarded", false),
+        rewrites_answers: reader.or("rewrite_answers", true),
+    }
 }
 
 fn host(reader: &mut Reader<'_>) -> Host {
@@ -156,7 +163,7 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         timeout: settings.timeout,
         header_bytes: settings.header_bytes,
         tunnel_timeout: settings.tunnel_timeout,
-        manner: Manner { host: settings.host.clone(), upgrade: settings.upgrade.clone() },
+        manner: settings.manner.clone(),
     });
     Ok(BoxService::from_fn(move |request| Arc::clone(&upstream).answer(request)))
 }
@@ -212,14 +219,18 @@ impl Upstream {
             };
             let head = request_head::forward(request, framing, &self.manner, endpoint.server());
             let (head, asked) = head.map_err(Failure::Target)?;
+            let way_back = WayBack::of(&View::of(request), &self.manner, endpoint.server());
             let mut upload = Upload::new(head, body, framing);
             if asked.expects {
                 upload.hold();
             }
             let mut exchange = Exchange::new(connection, upload);
             match answer::head(&mut exchange, request, asked, self.header_bytes).await {
-                Ok((head, received)) => {
+                Ok((mut head, received)) => {
                     self.balancer.answered(endpoint, head.status);
+                    if let Some(way_back) = way_back {
+                        way_back.lead(&mut head.headers);
+                    }
                     let (in_flight, cookie) = (chosen.in_flight, wish.cookie(endpoint));
                     if head.status == StatusCode::SWITCHING_PROTOCOLS {
                         let (timeout, switched) = (self.tunnel_timeout, (head, received));

@@ -32,9 +32,14 @@ pub(super) enum Host {
 /// How requests are changed on their way.
 #[derive(Clone, Debug)]
 pub(super) struct Manner {
+    /// `preserve` (the default), `upstream` or a fixed text.
     pub(super) host: Host,
-    /// The protocols that a client may switch to.
+    /// The protocols that a client may switch to; `websocket` by default. What passes then is seen by nobody.
     pub(super) upgrade: Vec<String>,
+    /// `forwarded`: whether `Forwarded` (RFC 7239) is written, too, beside `X-Forwarded-…`; not by default.
+    pub(super) writes_forwarded: bool,
+    /// `rewrite_answers`: whether `Location` and the paths of cookies are led back to where the client is; so by default.
+    pub(super) rewrites_answers: bool,
 }
 
 /// What a request has asked for beside its answer.
@@ -130,7 +135,7 @@ pub(super) fn forward(
         Host::Fixed(host) => host,
     };
     put_field(&mut head, HOST.as_str(), host.as_bytes());
-    forwarded.put(&mut head, view.environ());
+    forwarded.put(&mut head, view.environ(), manner.writes_forwarded);
     let asked = hop.put(&mut head, request, framing, manner);
     Ok((end(head, framing, length.is_some()), asked))
 }
