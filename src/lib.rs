@@ -10,6 +10,8 @@
 //! 6. [`backend`]: who answers: static files, WSGI applications, HTTP upstreams, …
 //! 7. [`rescue`](mod@rescue): every failure becomes one clear answer
 //!
+//! An answer that switches to another protocol makes a `tunnel` of its connection.
+//!
 //! [`gateway`] is the line that runs through them; [`supervisor`] owns the processes around it: `worker` is one that serves
 //! it, `application` one of an application that has processes of its own (`hosted` finds those in a configuration); [`cli`]
 //! is what a person types.
@@ -29,6 +31,7 @@ pub mod route;
 pub mod runtime;
 pub mod stack;
 pub mod supervisor;
+mod tunnel;
 mod worker;
 
 pub use vestibule_layers::rescue;

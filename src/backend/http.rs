@@ -31,11 +31,12 @@ mod request_head;
 mod server;
 #[cfg(test)]
 mod tests;
+mod way_back;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use http_environ::View;
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 use vestibule_layers::rescue::chain;
@@ -47,7 +48,8 @@ use self::balance::{Balancer, Place, Refused};
 use self::failure::Failure;
 pub(super) use self::outside::outside;
 use self::pool::Pool;
-use self::request_head::Host;
+use self::request_head::{Host, Manner};
+use self::way_back::WayBack;
 use super::command::{Command, Takes};
 use super::upstream::connection::Connection;
 use super::upstream::exchange::Exchange;
@@ -86,9 +88,10 @@ struct Settings {
     idle_connections: usize,
     /// The largest head of an answer; 64KiB by default.
     header_bytes: usize,
-    /// The Host that the upstream sees: `preserve` (the default) the client's, `upstream` the server's own, or a fixed
-    /// text.
-    host: Host,
+    /// What is changed on the way.
+    manner: Manner,
+    /// How long both sides may be silent after a switch to another protocol; 1h by default.
+    tunnel_timeout: Duration,
 }
 
 impl Settings {
@@ -103,7 +106,8 @@ impl Settings {
             idle_timeout: wait(reader, "idle_timeout", Duration::from_secs(4)),
             idle_connections: reader.or("idle_connections", 512),
             header_bytes: header_bytes(reader),
-            host: host(reader),
+            manner: manner(reader),
+            tunnel_timeout: wait(reader, "tunnel_timeout", Duration::from_secs(3600)),
         }
     }
 }
@@ -121,6 +125,15 @@ fn servers(reader: &mut Reader<'_>, are_started: bool) -> Vec<Entry> {
         reader.mistake(&given.place, "at least one server is needed").help("HOST:PORT or unix:PATH");
     }
     given.value
+}
+
+fn manner(reader: &mut Reader<'_>) -> Manner {
+    Manner {
+        host: host(reader),
+        upgrade: reader.or("upgrade", vec!["websocket".into()]),
+        writes_forwarded: reader.or("forwarded", false),
+        rewrites_answers: reader.or("rewrite_answers", true),
+    }
 }
 
 fn host(reader: &mut Reader<'_>) -> Host {
@@ -149,7 +162,8 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         connect_timeout: settings.connect_timeout,
         timeout: settings.timeout,
         header_bytes: settings.header_bytes,
-        host: settings.host.clone(),
+        tunnel_timeout: settings.tunnel_timeout,
+        manner: settings.manner.clone(),
     });
     Ok(BoxService::from_fn(move |request| Arc::clone(&upstream).answer(request)))
 }
@@ -162,7 +176,8 @@ struct Upstream {
     connect_timeout: Duration,
     timeout: Duration,
     header_bytes: usize,
-    host: Host,
+    tunnel_timeout: Duration,
+    manner: Manner,
 }
 
 impl Upstream {
@@ -202,15 +217,29 @@ impl Upstream {
                     continue;
                 }
             };
-            let head = request_head::forward(request, framing, &self.host, endpoint.server());
-            let upload = Upload::new(head.map_err(Failure::Target)?, body, framing);
+            let head = request_head::forward(request, framing, &self.manner, endpoint.server());
+            let (head, asked) = head.map_err(Failure::Target)?;
+            let way_back = WayBack::of(&View::of(request), &self.manner, endpoint.server());
+            let mut upload = Upload::new(head, body, framing);
+            if asked.expects {
+                upload.hold();
+            }
             let mut exchange = Exchange::new(connection, upload);
-            match answer::head(&mut exchange, request, self.header_bytes).await {
-                Ok((head, received)) => {
+            match answer::head(&mut exchange, request, asked, self.header_bytes).await {
+                Ok((mut head, received)) => {
                     self.balancer.answered(endpoint, head.status);
+                    if let Some(way_back) = way_back {
+                        way_back.lead(&mut head.headers);
+                    }
+                    let (in_flight, cookie) = (chosen.in_flight, wish.cookie(endpoint));
+                    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                        let (timeout, switched) = (self.tunnel_timeout, (head, received));
+                        let answer = answer::switch(exchange, switched, timeout, in_flight);
+                        return Ok(in_flight::until_the_end(answer, None, cookie));
+                    }
                     let home = Some(&chosen.place.kept);
                     let answer = answer::answer(exchange, head, received, self.header_bytes, home);
-                    return Ok(in_flight::until_the_end(answer, chosen.in_flight, wish.cookie(endpoint)));
+                    return Ok(in_flight::until_the_end(answer, in_flight, cookie));
                 }
                 Err(error) => {
                     let has_ended = error.is_end_of_connection();

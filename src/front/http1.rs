@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use http::HeaderValue;
 use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -53,7 +53,9 @@ pub(super) async fn serve<I: Socket>(
         let answer = gateway.handle(&connection, number, request);
         async move {
             let mut answer = answer.await;
-            if under_way.stage() != Stage::Serving {
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                under_way.switch(&mut answer);
+            } else if under_way.stage() != Stage::Serving {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(under_way.answered(answer))
@@ -72,7 +74,14 @@ pub(super) async fn serve<I: Socket>(
             biased;
             ended = &mut conn => {
                 talk.end(Cause::ClientGone, || why(&ended));
-                let io = conn.into_parts().io.into_inner().into_inner();
+                let parts = conn.into_parts();
+                let io = parts.io.into_inner().into_inner();
+                if let (Ok(()), Some(tunnel)) = (&ended, talk.tunnel()) {
+                    // Boxed: few connections become one, and the others shall not carry the room for it.
+                    let carried = Box::pin(tunnel.carry(io, parts.read_buf)).await;
+                    tracing::debug!(?peer, "a tunnel has ended: {carried:?}");
+                    return;
+                }
                 if !talk.is_told() {
                     log_end(peer, &ended);
                 }

@@ -17,15 +17,17 @@ use tokio::sync::watch;
 use vestibule_layers::{Body, BodyError, Cause, Response, rescue};
 
 use crate::runtime::Stage;
+use crate::tunnel::Tunnel;
 
 /// What all requests of a connection have in common.
-#[derive(Debug)]
 pub(super) struct Talk {
     stage: watch::Receiver<Stage>,
     /// Whether the last request came with a body.
     pub(super) has_body: AtomicBool,
     end: OnceLock<(Cause, String)>,
     is_told: AtomicBool,
+    /// What the connection becomes after an answer that switches to another protocol.
+    tunnel: OnceLock<Tunnel>,
 }
 
 impl Talk {
@@ -35,6 +37,7 @@ impl Talk {
             has_body: AtomicBool::new(false),
             end: OnceLock::new(),
             is_told: AtomicBool::new(false),
+            tunnel: OnceLock::new(),
         }
     }
 
@@ -46,6 +49,11 @@ impl Talk {
     /// Whether the log knows of a request that was not answered to its end.
     pub(super) fn is_told(&self) -> bool {
         self.is_told.load(Ordering::Relaxed)
+    }
+
+    /// What the connection has become, if anything.
+    pub(super) fn tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.get().cloned()
     }
 
     fn tell(&self, request: &RequestId, cause: Cause, reason: &str) {
@@ -79,6 +87,14 @@ impl UnderWay {
     /// How far the connection has come.
     pub(super) fn stage(&self) -> Stage {
         *self.talk.stage.borrow()
+    }
+
+    /// Makes what an answer leads to of the connection, when that answer has been sent.
+    pub(super) fn switch(&self, answer: &mut Response) {
+        if let Some(tunnel) = answer.extensions_mut().remove() {
+            // It is the last answer, so there is no other.
+            self.talk.tunnel.get_or_init(|| tunnel);
+        }
     }
 
     /// Goes on with the answer's body, until that has been sent by hyper.

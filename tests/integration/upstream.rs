@@ -1,6 +1,7 @@
 //! The `http` backend before servers that behave and servers that do not.
 
 mod balance;
+mod continuing;
 mod ejected;
 mod failing;
 mod forwarding;
@@ -8,6 +9,7 @@ mod health;
 mod names;
 mod real;
 mod streaming;
+mod switching;
 
 use crate::harness::TestGateway;
 

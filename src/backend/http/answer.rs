@@ -2,16 +2,21 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Response as HttpResponse, StatusCode};
-use vestibule_layers::{Request, Response};
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode};
+use vestibule_layers::{Body, Request, Response};
 
 use super::answer_head::{self, Head, Length, Nonsense};
+use super::balance::endpoint::InFlight;
 use super::body::{Answering, body};
 use super::failure::Failure;
 use super::pool::Pool;
+use super::request_head::Asked;
 use crate::backend::upstream::exchange::Exchange;
+use crate::tunnel::Tunnel;
 
 /// Waits for the head of the answer, and gives it with what was received behind it. `limit` is how long heads may be.
 ///
@@ -19,18 +24,23 @@ use crate::backend::upstream::exchange::Exchange;
 pub(super) async fn head(
     exchange: &mut Exchange,
     request: &mut Request,
+    asked: Asked,
     limit: usize,
 ) -> Result<(Head, Bytes), Failure> {
     poll_fn(|cx| exchange.poll_read(cx)).await?;
     let mut fields = std::mem::take(request.headers_mut());
     fields.clear();
-    let mut reader = HeadReader { limit, interim: 0, searched: 0, fields };
+    let mut reader = HeadReader { limit, asked, interim: 0, searched: 0, goes_on: false, fields };
     loop {
         if let Some((mut head, rest)) = reader.read(exchange.received())? {
             if *request.method() == Method::HEAD {
                 head.length = Length::Known(0);
             }
+            exchange.drop_held();
             return Ok((head, rest));
+        }
+        if reader.goes_on {
+            exchange.go_on();
         }
         poll_fn(|cx| exchange.poll_read(cx)).await?;
     }
@@ -55,6 +65,23 @@ pub(super) fn answer(
     answer
 }
 
+/// The answer that makes a tunnel of the client's connection; `timeout` is how long it may be silent. Until its end, it counts
+/// as in flight.
+pub(super) fn switch(
+    exchange: Exchange,
+    (head, received): (Head, Bytes),
+    timeout: Duration,
+    in_flight: Option<InFlight>,
+) -> Response {
+    let mut answer = HttpResponse::new(Body::Empty);
+    *answer.status_mut() = head.status;
+    *answer.headers_mut() = head.headers;
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    answer.headers_mut().extend(head.upgrade.map(|protocol| (UPGRADE, protocol)));
+    answer.extensions_mut().insert(Tunnel::new(exchange.into_stream(), received, timeout, in_flight));
+    answer
+}
+
 /// Looks for the head in what comes.
 struct HeadReader {
     limit: usize,
@@ -62,6 +89,9 @@ struct HeadReader {
     interim: usize,
     /// How much was looked through and is not the whole head.
     searched: usize,
+    asked: Asked,
+    /// Whether the body of the request is wanted.
+    goes_on: bool,
     fields: HeaderMap,
 }
 
@@ -80,8 +110,12 @@ impl HeadReader {
             drop(bytes.split_to(end));
             self.searched = 0;
             match head.status {
+                StatusCode::SWITCHING_PROTOCOLS if self.asked.upgrades && head.upgrade.is_some() => {
+                    return Ok(Some((head, bytes)));
+                }
                 StatusCode::SWITCHING_PROTOCOLS => return Err(Nonsense::Switches.into()),
                 status if status.is_informational() => {
+                    self.goes_on |= status == StatusCode::CONTINUE;
                     self.interim += end;
                     *received = bytes.into();
                 }

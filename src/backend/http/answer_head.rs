@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use httparse::ParserConfig;
 use hyper::ext::ReasonPhrase;
@@ -55,6 +55,8 @@ pub(super) struct Head {
     pub(super) length: Length,
     /// Whether the connection can carry another request.
     pub(super) is_kept: bool,
+    /// The protocol that is switched to.
+    pub(super) upgrade: Option<HeaderValue>,
 }
 
 /// How the end of the answer's body is found.
@@ -73,10 +75,11 @@ pub(super) enum Length {
 struct ThisHop<'a> {
     length: Option<&'a [u8]>,
     coding: Option<&'a [u8]>,
-    /// The values of `Connection`.
+    /// The values of `Connection` that name headers.
     connection: HeaderMap,
     is_closing: bool,
     keeps_alive: bool,
+    upgrade: Option<HeaderValue>,
 }
 
 /// Reads a head from the start of what has come, and tells its length; `None` where more must come. `room` is an
@@ -100,7 +103,8 @@ pub(super) fn read(received: &Bytes, room: &mut HeaderMap) -> Result<Option<(Hea
         && (version == Version::HTTP_11 || (hop.keeps_alive && length != Length::Chunks));
     let reason = parsed.reason.filter(|reason| Some(*reason) != status.canonical_reason());
     let reason = reason.and_then(|reason| ReasonPhrase::try_from(received.slice_ref(reason.as_bytes())).ok());
-    Ok(Some((Head { status, headers, reason, length, is_kept }, end)))
+    let upgrade = hop.upgrade;
+    Ok(Some((Head { status, headers, reason, length, is_kept, upgrade }, end)))
 }
 
 /// The parser lets a line end with a newline alone; no line has one elsewhere.
@@ -133,8 +137,10 @@ fn sort<'a>(
         }
         headers.append(name, value);
     }
-    for name in named_by_connection(&hop.connection) {
-        headers.remove(name);
+    if !hop.connection.is_empty() {
+        for name in named_by_connection(&hop.connection) {
+            headers.remove(name);
+        }
     }
     Ok((headers, hop))
 }
@@ -145,9 +151,21 @@ impl<'a> ThisHop<'a> {
             return Err(Nonsense::TwoCodings);
         }
         if *name == CONNECTION {
-            self.is_closing |= words(value).any(|word| word.eq_ignore_ascii_case(b"close"));
-            self.keeps_alive |= words(value).any(|word| word.eq_ignore_ascii_case(b"keep-alive"));
-            self.connection.append(CONNECTION, shared);
+            let mut names_headers = false;
+            for word in words(value) {
+                if word.eq_ignore_ascii_case(b"close") {
+                    self.is_closing = true;
+                } else if word.eq_ignore_ascii_case(b"keep-alive") {
+                    self.keeps_alive = true;
+                } else {
+                    names_headers = true;
+                }
+            }
+            if names_headers {
+                self.connection.append(CONNECTION, shared);
+            }
+        } else if *name == UPGRADE {
+            self.upgrade = Some(shared);
         }
         Ok(())
     }

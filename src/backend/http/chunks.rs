@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 
 use super::answer_head::Nonsense;
+use crate::backend::upstream::upload::may_trail;
 
 /// So many bytes the extensions of all chunks of a body may have together: nobody needs any.
 const MOST_EXTENSIONS: usize = 16 << 10;
@@ -129,24 +130,6 @@ fn trailers(section: &[u8]) -> Result<HeaderMap, Nonsense> {
         }
     }
     Ok(trailers)
-}
-
-/// Whether a field may come after its body.
-fn may_trail(name: &HeaderName) -> bool {
-    !super::hop::is_hop_by_hop(name)
-        && !matches!(
-            name.as_str(),
-            "authorization"
-                | "cache-control"
-                | "content-encoding"
-                | "content-length"
-                | "content-range"
-                | "content-type"
-                | "host"
-                | "location"
-                | "set-cookie"
-                | "trailer"
-        )
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub(super) struct Forwarded<'a> {
     /// A chain that is there was believed, and the client's address is in it.
     has_for: bool,
     has_host: bool,
+    has_standard: bool,
 }
 
 impl Forwarded<'_> {
@@ -24,14 +25,18 @@ impl Forwarded<'_> {
         match name.as_str() {
             "x-forwarded-for" => self.has_for = true,
             "x-forwarded-host" => self.has_host = true,
+            "forwarded" => self.has_standard = true,
             "x-forwarded-proto" | "x-forwarded-prefix" => return true,
             _ => {}
         }
         false
     }
 
-    /// Writes what is missing.
-    pub(super) fn put(self, head: &mut Vec<u8>, environ: &Environ) {
+    /// Writes what is missing; `is_both`: in RFC 7239's words, too.
+    pub(super) fn put(self, head: &mut Vec<u8>, environ: &Environ, is_both: bool) {
+        if is_both && !self.has_standard {
+            self.put_forwarded(head, environ);
+        }
         put_field(head, "x-forwarded-proto", environ.scheme.as_str().as_bytes());
         if let Some(client) = environ.remote_addr.filter(|_| !self.has_for) {
             head.extend_from_slice(b"x-forwarded-for: ");
@@ -50,6 +55,24 @@ impl Forwarded<'_> {
             encode::push_decoded(head, front);
             head.extend_from_slice(&mounts);
             head.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn put_forwarded(&self, head: &mut Vec<u8>, environ: &Environ) {
+        head.extend_from_slice(b"forwarded: for=");
+        match environ.remote_addr {
+            None => head.extend_from_slice(b"unknown"),
+            Some(address @ IpAddr::V4(_)) => put_address(head, address),
+            Some(IpAddr::V6(address)) => {
+                write!(head, "\"[{address}]\"").expect("memory takes all that is written");
+            }
+        }
+        // What is no plain host was refused: it needs no more than quotes.
+        for piece in self.client_host.iter().flat_map(|host| [b";host=\"", host.as_bytes(), b"\""]) {
+            head.extend_from_slice(piece);
+        }
+        for piece in [b";proto=", environ.scheme.as_str().as_bytes(), b"\r\n"] {
+            head.extend_from_slice(piece);
         }
     }
 }

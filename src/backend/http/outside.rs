@@ -9,6 +9,7 @@ use vestibule_layers::{BoxService, Request, Response, rescue};
 
 use super::balance::Refused;
 use super::failure::Failure;
+use super::request_head::Asked;
 use super::server::Server;
 use super::{answer, request_head};
 use crate::backend::upstream::exchange::Exchange;
@@ -41,7 +42,7 @@ async fn forward(mut request: Request) -> Result<Response, Failure> {
     let framing = request_head::framing(request.headers(), &body);
     let head = request_head::ask(&request, framing);
     let mut exchange = Exchange::new(connection, Upload::new(head, body, framing));
-    match answer::head(&mut exchange, &mut request, HEADER_BYTES).await {
+    match answer::head(&mut exchange, &mut request, Asked::default(), HEADER_BYTES).await {
         Ok((head, received)) => Ok(answer::answer(exchange, head, received, HEADER_BYTES, None)),
         Err(failure) => Err(failure.at(&server)),
     }

@@ -3,15 +3,16 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
 use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderValue, Uri};
 use http_body::Body as _;
 use http_environ::View;
+use hyper::upgrade::OnUpgrade;
 use vestibule_layers::{Body, Request};
 
 use super::forwarded::Forwarded;
-use super::hop::{is_hop_by_hop, named_by_connection};
+use super::hop::{is_hop_by_hop, named_by_connection, words};
 use super::server::Server;
 use crate::backend::upstream::upload::Framing;
 
@@ -28,6 +29,72 @@ pub(super) enum Host {
     Fixed(HeaderValue),
 }
 
+/// How requests are changed on their way.
+#[derive(Clone, Debug)]
+pub(super) struct Manner {
+    /// `preserve` (the default), `upstream` or a fixed text.
+    pub(super) host: Host,
+    /// The protocols that a client may switch to; `websocket` by default. What passes then is seen by nobody.
+    pub(super) upgrade: Vec<String>,
+    /// `forwarded`: whether `Forwarded` (RFC 7239) is written, too, beside `X-Forwarded-…`; not by default.
+    pub(super) writes_forwarded: bool,
+    /// `rewrite_answers`: whether `Location` and the paths of cookies are led back to where the client is; so by default.
+    pub(super) rewrites_answers: bool,
+}
+
+/// What a request has asked for beside its answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    /// Whether its body is wanted.
+    pub(super) expects: bool,
+    /// Another protocol.
+    pub(super) upgrades: bool,
+}
+
+/// What the headers say that are written anew for this hop.
+#[derive(Default)]
+struct ThisHop<'a> {
+    takes_trailers: bool,
+    expects: bool,
+    upgrade: Option<&'a HeaderValue>,
+}
+
+impl ThisHop<'_> {
+    fn put(self, head: &mut Vec<u8>, request: &Request, framing: Framing, manner: &Manner) -> Asked {
+        let has_body = framing != Framing::Length(0);
+        let upgrade = self.upgrade.filter(|protocols| !has_body && manner.may_switch(request, protocols));
+        // RFC 9110 sections 7.8 and 10.1.4: both are named by `Connection`.
+        if let Some(protocols) = upgrade {
+            put_field(head, "connection", if self.takes_trailers { b"upgrade, te" } else { b"upgrade" });
+            put_field(head, "upgrade", protocols.as_bytes());
+        } else if self.takes_trailers {
+            put_field(head, "connection", b"te");
+        }
+        if self.takes_trailers {
+            put_field(head, "te", b"trailers");
+        }
+        let expects = self.expects && has_body;
+        if expects {
+            put_field(head, "expect", b"100-continue");
+        }
+        Asked { expects, upgrades: upgrade.is_some() }
+    }
+}
+
+impl Manner {
+    /// Whether a request may ask for these protocols: the client's connection can become a tunnel, and they are listed.
+    fn may_switch(&self, request: &Request, protocols: &HeaderValue) -> bool {
+        let names_upgrade =
+            |value: &HeaderValue| words(value.as_bytes()).any(|word| word.eq_ignore_ascii_case(b"upgrade"));
+        let is_listed =
+            |word: &[u8]| self.upgrade.iter().any(|listed| word.eq_ignore_ascii_case(listed.as_bytes()));
+        // hyper leaves it where it has found that a client can switch.
+        request.extensions().get::<OnUpgrade>().is_some()
+            && request.headers().get_all(CONNECTION).iter().any(names_upgrade)
+            && words(protocols.as_bytes()).all(is_listed)
+    }
+}
+
 /// How the server is to learn where the body ends.
 pub(super) fn framing(headers: &HeaderMap, body: &Body) -> Framing {
     if body.is_end_stream() {
@@ -42,36 +109,35 @@ pub(super) fn framing(headers: &HeaderMap, body: &Body) -> Framing {
 pub(super) fn forward(
     request: &Request,
     framing: Framing,
-    host: &Host,
+    manner: &Manner,
     server: &Server,
-) -> Result<Vec<u8>, InvalidUri> {
+) -> Result<(Vec<u8>, Asked), InvalidUri> {
     let view = View::of(request);
     let target = target(&view)?;
     let mut head = begin(request, target.as_ref().unwrap_or(request.uri()));
-    let (mut forwarded, mut length) = (Forwarded::default(), None);
+    let (mut forwarded, mut length, mut hop) = (Forwarded::default(), None, ThisHop::default());
     let named = named_by_connection(request.headers());
     // One look at each header: looking up those that matter costs more.
     for (name, value) in request.headers() {
         match name.as_str() {
             "host" => forwarded.client_host = Some(value),
             "content-length" => length = Some(value),
-            "te" if value.as_bytes().eq_ignore_ascii_case(b"trailers") => {
-                put_field(&mut head, "te", b"trailers");
-            }
-            // hyper's server answers it when the body is read.
-            "expect" => {}
+            "te" => hop.takes_trailers |= value.as_bytes().eq_ignore_ascii_case(b"trailers"),
+            "upgrade" => hop.upgrade = Some(value),
+            "expect" => hop.expects |= value.as_bytes().eq_ignore_ascii_case(b"100-continue"),
             _ if is_hop_by_hop(name) || forwarded.replaces(name) || named.contains(name) => {}
             name => put_field(&mut head, name, value.as_bytes()),
         }
     }
-    let host = match host {
+    let host = match &manner.host {
         Host::Preserve => forwarded.client_host.unwrap_or(server.host()),
         Host::Upstream => server.host(),
         Host::Fixed(host) => host,
     };
     put_field(&mut head, HOST.as_str(), host.as_bytes());
-    forwarded.put(&mut head, view.environ());
-    Ok(end(head, framing, length.is_some()))
+    forwarded.put(&mut head, view.environ(), manner.writes_forwarded);
+    let asked = hop.put(&mut head, request, framing, manner);
+    Ok((end(head, framing, length.is_some()), asked))
 }
 
 /// Writes the head of a request of the gateway's own.

@@ -1,5 +1,6 @@
 //! The backend from the YAML a user writes, before servers that do as they are told, most of them badly.
 
+mod any_bytes;
 mod failing;
 mod forwarding;
 mod script;

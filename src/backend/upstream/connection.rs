@@ -58,6 +58,11 @@ impl Connection {
         Self { io, received: BytesMut::new(), room: FIRST, timeout, core: runtime::core(), opening }
     }
 
+    /// The socket itself.
+    pub(in crate::backend) fn into_stream(self) -> Stream {
+        self.io.into_stream()
+    }
+
     /// Notes whom it waits for from now on.
     pub(in crate::backend) fn wait_for(&mut self, turn: Turn) {
         self.io.wait_for(turn);

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use vestibule_layers::Body;
 
+use super::address::Stream;
 use super::connection::Connection;
 use super::deadline::Turn;
 use super::failure::Failure;
@@ -44,6 +45,21 @@ impl Exchange {
         let read = self.connection.poll_read(cx);
         self.has_answer_begun |= matches!(read, Poll::Ready(Ok(())));
         read
+    }
+
+    /// Sends the body that was held back.
+    pub(in crate::backend) fn go_on(&mut self) {
+        self.upload.go_on();
+    }
+
+    /// Sends no body that is still held back: the answer is there, and the client is not to be told to continue.
+    pub(in crate::backend) fn drop_held(&mut self) {
+        self.is_upload_broken |= self.upload.is_held();
+    }
+
+    /// The socket, which has become something else.
+    pub(in crate::backend) fn into_stream(self) -> Stream {
+        self.connection.into_stream()
     }
 
     /// The connection, where all was sent and nothing is left of what was received.

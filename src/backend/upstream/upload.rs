@@ -3,9 +3,12 @@
 use std::io::Write as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use http_body::Body as _;
+use http::{HeaderMap, HeaderName};
+use http_body::{Body as _, Frame};
+use tokio::time::{Sleep, sleep};
 use vestibule_layers::Body;
 
 use super::connection::Connection;
@@ -14,6 +17,9 @@ use super::failure::Failure;
 
 /// Up to how many bytes are copied, to be sent as one piece with what is around them: cheaper for the kernel than several.
 const SMALL: usize = 512;
+
+/// So long a body is held back for a server that does not say whether it wants it (RFC 9110 section 10.1.1).
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How the other side learns where the body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +43,8 @@ pub(in crate::backend) struct Upload {
     body: Option<Body>,
     framing: Framing,
     progress: Progress,
+    /// The body is held back until the other side asks for it, or this time is over.
+    held: Option<Pin<Box<Sleep>>>,
 }
 
 /// What would be lost if the request were sent once more.
@@ -60,7 +68,23 @@ impl Upload {
             body: (!is_empty).then_some(body),
             framing,
             progress: Progress::default(),
+            held: None,
         }
+    }
+
+    /// Holds the body back for a while, until [`Self::go_on`]: the client has asked whether it is wanted.
+    pub(in crate::backend) fn hold(&mut self) {
+        self.held = Some(Box::pin(sleep(PATIENCE)));
+    }
+
+    /// Sends the body, which is wanted.
+    pub(super) fn go_on(&mut self) {
+        self.held = None;
+    }
+
+    /// Whether the body is held back.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
     }
 
     /// Whether all of it was written.
@@ -83,7 +107,7 @@ impl Upload {
     ) -> Poll<Result<(), Failure>> {
         loop {
             // A body that is here already travels with the head.
-            if self.body.is_some() && self.piece.is_empty() && self.trail.is_empty() {
+            if self.body.is_some() && self.held.is_none() && self.piece.is_empty() && self.trail.is_empty() {
                 match self.poll_piece(cx)? {
                     Poll::Ready(()) => connection.wait_for(Turn::Server),
                     Poll::Pending if self.is_between_pieces() => {
@@ -96,6 +120,10 @@ impl Upload {
             if self.is_between_pieces() {
                 if self.body.is_none() {
                     return Poll::Ready(Ok(()));
+                }
+                if let Some(held) = &mut self.held {
+                    ready!(held.as_mut().poll(cx));
+                    self.held = None;
                 }
                 continue;
             }
@@ -127,9 +155,10 @@ impl Upload {
         let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
         let frame = ready!(Pin::new(body).poll_frame(cx)).transpose().map_err(Failure::Body)?;
         self.progress.is_taken = true;
-        match frame.map(|frame| frame.into_data().unwrap_or_default()) {
-            Some(piece) => self.put(piece),
-            None => self.end(),
+        match frame.map(Frame::into_data) {
+            Some(Ok(piece)) => self.put(piece),
+            Some(Err(frame)) => self.end(frame.into_trailers().ok().as_ref()),
+            None => self.end(None),
         }
     }
 
@@ -156,13 +185,45 @@ impl Upload {
         Poll::Ready(Ok(()))
     }
 
-    fn end(&mut self) -> Poll<Result<(), Failure>> {
+    /// The end of the body. Trailers need chunks to come behind.
+    fn end(&mut self, trailers: Option<&HeaderMap>) -> Poll<Result<(), Failure>> {
         match self.framing {
             Framing::Length(0) => {}
             Framing::Length(_) => return Poll::Ready(Err(Failure::BodyLength)),
-            Framing::Chunks => self.lead.extend_from_slice(b"0\r\n\r\n"),
+            Framing::Chunks => {
+                self.lead.extend_from_slice(b"0\r\n");
+                for (name, value) in trailers.into_iter().flatten().filter(|(name, _)| may_trail(name)) {
+                    for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                        self.lead.extend_from_slice(piece);
+                    }
+                }
+                self.lead.extend_from_slice(b"\r\n");
+            }
         }
         self.body = None;
         Poll::Ready(Ok(()))
     }
+}
+
+/// Whether a field may come behind its body (RFC 9110 section 6.5.1): those that say how a message is to be understood come too
+/// late.
+pub(in crate::backend) fn may_trail(name: &HeaderName) -> bool {
+    !matches!(
+        name.as_str(),
+        "authorization"
+            | "cache-control"
+            | "connection"
+            | "content-encoding"
+            | "content-length"
+            | "content-range"
+            | "content-type"
+            | "host"
+            | "keep-alive"
+            | "location"
+            | "set-cookie"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }

@@ -1,17 +1,28 @@
 //! A blocking HTTP/1.1 client that sends what it is told, byte for byte.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::DEADLINE;
 
-trait Connection: Read + Write + Send {}
+trait Connection: Read + Write + Send {
+    /// Ends the writing side.
+    fn end(&self) -> io::Result<()>;
+}
 
-impl Connection for TcpStream {}
+impl Connection for TcpStream {
+    fn end(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
 
-impl Connection for UnixStream {}
+impl Connection for UnixStream {
+    fn end(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
 
 /// One connection. Reading and writing fail at the deadline of all tests.
 pub(crate) struct Client {
@@ -48,6 +59,11 @@ impl Client {
     /// Sends bytes as they are.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.connection.write_all(bytes.as_ref())
+    }
+
+    /// Sends no more; what comes can still be read.
+    pub(crate) fn end(&self) -> io::Result<()> {
+        self.connection.end()
     }
 
     /// Sends a request with `Host: test`, and reads its answer; the connection is kept.

@@ -1,7 +1,7 @@
 //! A server behind a gateway, as good or as bad as a test wants it.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -268,6 +268,11 @@ impl Peer {
         }
         let _ = self.stream.set_write_timeout(None);
         written
+    }
+
+    /// Writes no more; what comes can still be read.
+    pub(crate) fn end(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Waits until the other side has closed; `false` where it only fell silent.

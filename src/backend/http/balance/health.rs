@@ -23,6 +23,7 @@ use super::endpoint::Endpoint;
 use super::group::Group;
 use super::settings::Statuses;
 use crate::backend::http::failure::Failure;
+use crate::backend::http::request_head::Asked;
 use crate::backend::http::server::Server;
 use crate::backend::http::{answer, request_head};
 use crate::backend::upstream::exchange::Exchange;
@@ -127,7 +128,9 @@ impl Health {
         let connection = server.connect(longer, longer).await?;
         let framing = Framing::Length(0);
         let upload = Upload::new(request_head::ask(&request, framing), Body::Empty, framing);
-        let (head, _) = answer::head(&mut Exchange::new(connection, upload), &mut request, HEAD).await?;
+        let (head, _) =
+            answer::head(&mut Exchange::new(connection, upload), &mut request, Asked::default(), HEAD)
+                .await?;
         Ok(head.status)
     }
 }

@@ -103,6 +103,36 @@ async fn under_a_mount_the_rest_of_the_path_is_forwarded() {
 }
 
 #[tokio::test]
+async fn what_an_answer_says_of_its_site_is_what_the_client_sees() {
+    let script = |peer: &mut Peer| {
+        while !peer.head().is_empty() {
+            peer.write(
+                "HTTP/1.1 302 Found\r\nLocation: /login?next=/a\r\nSet-Cookie: id=1; Path=/; HttpOnly\r\n",
+            );
+            peer.write("Set-Cookie: theme=dark; path=/set\r\nContent-Length: 0\r\n\r\n");
+        }
+    };
+    let server = Server::playing(vec![Box::new(script), Box::new(script)]);
+    for (more, location, cookies) in [
+        ("", "/shop/login?next=/a", ["id=1; Path=/shop; HttpOnly", "theme=dark; Path=/shop/set"]),
+        ("rewrite_answers: false", "/login?next=/a", ["id=1; Path=/; HttpOnly", "theme=dark; path=/set"]),
+    ] {
+        let backend = format!("http: {{ servers: \"{}\", {more} }}", server.address);
+        let answer = gateway(&format!("routes: [ {{ mount: /shop, {backend} }} ]")).ask(get("/shop/a")).await;
+        assert_eq!(answer.headers["location"], location);
+        assert!(answer.headers.get_all("set-cookie").iter().eq(cookies));
+    }
+}
+
+#[tokio::test]
+async fn the_upstream_is_told_in_the_words_of_the_standard_where_it_wants_that() {
+    let server = echo();
+    let told = forwarding(&[&server.address], "forwarded: true").ask(get("/")).await;
+    let expected = "\r\nforwarded: for=192.0.2.7;host=\"shop.example\";proto=http\r\n";
+    assert!(told.whole().contains(expected), "{}", told.whole());
+}
+
+#[tokio::test]
 async fn the_host_is_the_clients_the_servers_or_a_fixed_one() {
     for (settings, host) in [("", "shop.example"), ("host: upstream", ""), ("host: inner", "inner")] {
         let server = echo();

@@ -15,7 +15,8 @@ fn mistakes(settings: &str) -> String {
 #[test]
 fn every_setting_is_understood() {
     let all = "servers: [\"a:1\", \"unix:b.sock\"], connect_timeout: 1s, timeout: 2s, idle_timeout: 3s, \
-               idle_connections: 4, header_bytes: 8KiB, host: upstream";
+               idle_connections: 4, header_bytes: 8KiB, host: upstream, \
+               upgrade: [websocket, x], tunnel_timeout: 5s, forwarded: true, rewrite_answers: false";
     assert_eq!(mistakes(all), "");
     assert_eq!(mistakes("servers: \"a:1\""), "");
 }
