@@ -60,7 +60,7 @@ impl Told {
         Ok(out)
     }
 
-    fn attributes(&self, view: &View<'_>, add: &mut dyn FnMut(Attribute<'_>)) {
+    fn attributes<'a>(&self, view: &View<'a>, add: &mut dyn FnMut(Attribute<'_>)) {
         let variable = |name: &str| view.environ().variable(name);
         if let Some(secret) = &self.secret {
             add(Attribute::Secret(secret.as_bytes()));
@@ -68,18 +68,16 @@ impl Told {
         if !view.query().is_empty() {
             add(Attribute::QueryString(view.query().as_bytes()));
         }
-        let known: [(_, fn(&[u8]) -> Attribute<'_>); 5] = [
-            ("REMOTE_USER", |value| Attribute::RemoteUser(value)),
-            ("AUTH_TYPE", |value| Attribute::AuthType(value)),
-            ("SSL_CLIENT_CERT", |value| Attribute::SslCert(value)),
-            ("SSL_CIPHER", |value| Attribute::SslCipher(value)),
-            ("SSL_SESSION_ID", |value| Attribute::SslSession(value)),
-        ];
-        for (name, attribute) in known {
+        let mut tell = |name: &str, attribute: fn(&'a [u8]) -> Attribute<'a>| {
             if let Some(value) = variable(name) {
                 add(attribute(value));
             }
-        }
+        };
+        tell("REMOTE_USER", Attribute::RemoteUser);
+        tell("AUTH_TYPE", Attribute::AuthType);
+        tell("SSL_CLIENT_CERT", Attribute::SslCert);
+        tell("SSL_CIPHER", Attribute::SslCipher);
+        tell("SSL_SESSION_ID", Attribute::SslSession);
         let bits =
             variable("SSL_CIPHER_USEKEYSIZE").and_then(|bits| std::str::from_utf8(bits).ok()?.parse().ok());
         if let Some(bits) = bits {

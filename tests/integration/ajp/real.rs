@@ -73,8 +73,8 @@ routes:
         }
     }
     // A method without a number of its own is understood, too: by name, it is refused.
-    let patch = client.request("PATCH", path, &headers, "").unwrap();
-    assert!(patch.status == 405 && patch.text().contains("JSPs only permit"), "{patch:?}");
+    let refused = client.request("PATCH", path, &headers, "").unwrap();
+    assert!(refused.status == 405 && refused.text().contains("JSPs only permit"), "{refused:?}");
     assert_eq!(client.request("GET", "/site/does/..;/does", &[], "").unwrap().status, 400);
 }
 
@@ -158,4 +158,14 @@ fn a_wrong_secret_is_refused_and_a_head_that_is_too_large_is_431() {
     let refused = with_cookie(8_192);
     assert!(refused.status == 431 && refused.text().contains("V-HEAD-TOO-LARGE"), "{refused:?}");
     assert_eq!(get(&gateway.address(), "/site/does/teapot").status, 418);
+}
+
+#[test]
+fn the_gateway_may_start_the_container_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = Tomcat::on_a_unix_socket(&folder.path().join("tomcat"));
+    let yaml = format!("routes: [ {{ ajp: {{ command: {command:?}, secret: \"{}\" }} }} ]", Tomcat::SECRET);
+    let gateway = TestGateway::in_folder(folder, &yaml, &[]);
+    let answer = get(&gateway.address(), "/site/does/teapot");
+    assert_eq!((answer.status, answer.text().as_str()), (418, "teas"));
 }

@@ -1,7 +1,24 @@
 //! What a program leaves behind, and what it is left to do.
 
-use super::{before, before_with, number, open, wait_clean, wait_gone};
-use crate::harness::{eventually, get, kill, request};
+use super::{PROGRAMS, before, before_with, number, open, wait_clean, wait_gone};
+use crate::harness::{TestGateway, eventually, get, kill, request};
+
+#[test]
+fn a_program_is_started_without_a_copy_of_the_gateways_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = format!("routes: [ {{ mount: /cgi, cgi: {{ root: \"{PROGRAMS}\" }} }} ]");
+    let gateway = TestGateway::traced(folder, &yaml, "fork,vfork,clone,clone3,execve");
+    assert_eq!(get(&gateway.address(), "/cgi/does/well").text(), "well\n");
+    let trace = eventually("the start of the program in the trace", || {
+        let trace = std::fs::read_to_string(gateway.path("trace")).ok()?;
+        trace.contains("tests/apps/cgi/does").then_some(trace)
+    });
+    // Threads have no signal for their end; the last new process before the program is the program's.
+    let before = trace.split("tests/apps/cgi/does").next().unwrap_or_default();
+    let is_new_process = |line: &&str| line.contains("fork(") || line.contains("SIGCHLD");
+    let started = before.lines().rfind(is_new_process).expect("it was started");
+    assert!(started.contains("CLONE_VM|CLONE_VFORK"), "{started}");
+}
 
 #[test]
 fn a_program_that_closes_its_stdout_goes_on() {

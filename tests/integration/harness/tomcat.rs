@@ -1,6 +1,7 @@
 //! Debian's Tomcat behind a gateway, with `tests/apps/tomcat` as its context `/site`.
 
 use std::fs::{self, File};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -30,19 +31,17 @@ impl Tomcat {
     /// If it is missing or does not start.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let base = folder.path();
-        for name in ["conf", "logs", "temp", "work"] {
-            fs::create_dir(base.join(name)).expect("its folders are made");
-        }
-        fs::write(base.join("conf/server.xml"), configuration()).expect("its file is written");
-        let log = File::create(base.join("log")).expect("a log");
-        let child = Command::new("java")
-            .args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"])
-            .arg(format!("{HOME}/bin/bootstrap.jar:{HOME}/bin/tomcat-juli.jar"))
-            .arg(format!("-Dcatalina.home={HOME}"))
-            .arg(format!("-Dcatalina.base={}", base.display()))
-            .arg(format!("-Djava.io.tmpdir={}/temp", base.display()))
-            .args(["org.apache.catalina.startup.Bootstrap", "start"])
+        let connectors = format!(
+            "<Connector port='0' address='127.0.0.1' protocol='HTTP/1.1'/>
+             <Connector port='0' address='127.0.0.1' {}/>",
+            ajp()
+        );
+        let [java, arguments @ ..] = &Self::command(folder.path(), &connectors)[..] else {
+            unreachable!("a command has a program")
+        };
+        let log = File::create(folder.path().join("log")).expect("a log");
+        let child = Command::new(java)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -66,6 +65,35 @@ impl Tomcat {
         };
         (tomcat.http, tomcat.ajp) = (port("http"), port("ajp"));
         tomcat
+    }
+
+    /// The command of a Tomcat that listens for AJP on the unix socket of the system property `socket`.
+    pub(crate) fn on_a_unix_socket(base: &Path) -> Vec<String> {
+        Self::command(base, &format!("<Connector unixDomainSocketPath='${{socket}}' {}/>", ajp()))
+    }
+
+    /// Writes what a Tomcat with these connectors needs into a folder, and gives its command.
+    fn command(base: &Path, connectors: &str) -> Vec<String> {
+        for name in ["conf", "logs", "temp", "work"] {
+            fs::create_dir_all(base.join(name)).expect("its folders are made");
+        }
+        fs::write(base.join("conf/server.xml"), configuration(connectors)).expect("its file is written");
+        let base = base.display();
+        [
+            "java".to_owned(),
+            "-Xmx128m".to_owned(),
+            "-XX:+UseSerialGC".to_owned(),
+            "-XX:TieredStopAtLevel=1".to_owned(),
+            format!("-Dcatalina.home={HOME}"),
+            format!("-Dcatalina.base={base}"),
+            format!("-Djava.io.tmpdir={base}/temp"),
+            "-Dsocket={socket}".to_owned(),
+            "-cp".to_owned(),
+            format!("{HOME}/bin/bootstrap.jar:{HOME}/bin/tomcat-juli.jar"),
+            "org.apache.catalina.startup.Bootstrap".to_owned(),
+            "start".to_owned(),
+        ]
+        .to_vec()
     }
 
     /// Where it speaks HTTP.
@@ -93,13 +121,18 @@ impl Drop for Tomcat {
     }
 }
 
-fn configuration() -> String {
+fn ajp() -> String {
+    let secret = Tomcat::SECRET;
+    format!(
+        "protocol='AJP/1.3' secret='{secret}' tomcatAuthentication='false' allowedRequestAttributesPattern='DEPLOY'"
+    )
+}
+
+fn configuration(connectors: &str) -> String {
     format!(
         "<Server port='-1'>
   <Service name='Catalina'>
-    <Connector port='0' address='127.0.0.1' protocol='HTTP/1.1'/>
-    <Connector port='0' address='127.0.0.1' protocol='AJP/1.3' secret='{}' tomcatAuthentication='false'
-      allowedRequestAttributesPattern='DEPLOY'/>
+    {connectors}
     <Engine name='Catalina' defaultHost='localhost'>
       <Host name='localhost' appBase='webapps' unpackWARs='false' autoDeploy='false'>
         <Context path='/site' docBase='{}/tests/apps/tomcat'/>
@@ -108,7 +141,6 @@ fn configuration() -> String {
   </Service>
 </Server>
 ",
-        Tomcat::SECRET,
         env!("CARGO_MANIFEST_DIR")
     )
 }
