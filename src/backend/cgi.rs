@@ -213,7 +213,8 @@ impl Application {
         let pipes = keeper::start(program, length, &self.keeping, id, place).await;
         let pipes = pipes.map_err(|source| Failure::Start { program: path.clone(), source })?;
         let connection = Connection::on(pipes, self.keeping.timeout);
-        let mut exchange = Exchange::new(Box::new(connection), Upload::new(Vec::new(), body, Framing::Length(length)));
+        let mut exchange =
+            Exchange::new(Box::new(connection), Upload::new(Vec::new(), body, Framing::Length(length)));
         match answer::head(&mut exchange, read_head(script), self.header_bytes).await {
             Ok(head) => Ok(answer::reply(head, exchange, request.method()).await),
             Err(failure) => {

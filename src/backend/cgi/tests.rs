@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::backend::from_yaml;
+use crate::backend::{Background, from_yaml};
 
 fn read(yaml: &str) -> Result<Checked, String> {
     from_yaml::settings(&KIND, yaml, Path::new("/srv"))
@@ -47,7 +47,15 @@ fn what_is_not_there_is_told_when_it_is_built() {
     let source = vestibule_config::Source::from_text("v.yaml", "routes: [ { respond: {} } ]");
     let config = vestibule_config::load_source(&source, &crate::gateway::kinds(), &|_| None).unwrap();
     let redirects = LocalRedirects::default();
-    let context = Context { name: "forms", config: &config, cores: 1, redirects: &redirects, door: None };
+    let background = Background::default();
+    let context = Context {
+        name: "forms",
+        config: &config,
+        cores: 1,
+        redirects: &redirects,
+        background: &background,
+        door: None,
+    };
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     let root = folder.path().display();

@@ -38,11 +38,7 @@ pub(in crate::backend) async fn head<S: Line>(
 }
 
 /// The answer with its body, which keeps the connection until its end.
-pub(in crate::backend) async fn reply<S: Line>(
-    head: Head,
-    exchange: Exchange<S>,
-    method: &Method,
-) -> Reply {
+pub(in crate::backend) async fn reply<S: Line>(head: Head, exchange: Exchange<S>, method: &Method) -> Reply {
     let (status, reason, headers) = match head {
         Head::Answer { status, reason, headers } => (status, reason, headers),
         Head::Local(target) => {
