@@ -3,7 +3,10 @@
 //! A new backend is one new file, which holds its settings and its `KIND`, its `mod` line and one row in
 //! [`KINDS`].
 
+mod ajp;
 mod background;
+mod beneath;
+mod cgi;
 mod command;
 mod fastcgi;
 mod folder;
@@ -15,6 +18,7 @@ pub(crate) mod processes;
 mod redirect;
 mod respond;
 mod scgi;
+mod script;
 mod static_files;
 mod upstream;
 mod uwsgi;
@@ -63,8 +67,10 @@ pub static KINDS: &[&BackendKind] = &[
     &static_files::KIND,
     &http::KIND,
     &fastcgi::KIND,
+    &cgi::KIND,
     &scgi::KIND,
     &uwsgi::KIND,
+    &ajp::KIND,
     &respond::KIND,
     &redirect::KIND,
 ];

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use fastcgi::answer::{Answer, Event};
 use fastcgi::pairs;
 use fastcgi::record::{Decoder, Record};
-use http_environ::answer::{end_of_head, read};
+use http_environ::answer::{end_of_head, read, read_non_parsed, read_with_status_line};
 use http_environ::{Server, View, from_variables};
 
 pub(crate) fn run(data: &[u8]) {
@@ -54,8 +54,12 @@ fn head(data: &[u8], split: usize) {
         Some(early) => assert_eq!(end, Some(early)),
         None => assert_eq!(end_of_head(data, split), end),
     }
-    // A head is one or has an error.
-    drop(read(&data[..end.unwrap_or(data.len())]));
+    // A head is one or has an error; one that is not to be parsed is also one that may begin with a status line.
+    let head = &data[..end.unwrap_or(data.len())];
+    drop(read(head));
+    if let Ok(non_parsed) = read_non_parsed(head) {
+        assert_eq!(read_with_status_line(head), Ok(non_parsed));
+    }
 }
 
 /// A request of variables has these variables, and no header that a client may not send.

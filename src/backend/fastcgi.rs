@@ -6,27 +6,25 @@
 //!   c:    { fastcgi: { address: "127.0.0.1:9000" } }
 //! ```
 //!
-//! With a `root`, the path names a script beneath it ([`script`]), and the application gets `SCRIPT_FILENAME`; an application
+//! With a `root`, the path names a script beneath it ([`script`](super::script)), and the application gets `SCRIPT_FILENAME`; an application
 //! without one gets the path as every other does. Bodies stream both ways, as fast as the slower side takes them; one of
 //! unknown length is kept until its end, as the application is told its length first. What the application writes to stderr
 //! goes to the log, with the number of the request. What it does wrong before its answer begins is 502, 503 or 504; an
 //! answer that breaks off later, or whose end never comes, is aborted.
 
-mod script;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_environ::View;
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 use vestibule_layers::{BoxService, Cause, Request, Response, rescue};
 
-use self::script::{Found, NotFound, Script, Scripts};
 use super::command::Takes;
+use super::script::{Eye, Found, Names, NotFound, Scripts};
 use super::upstream::fastcgi::{Client, Limits};
 use super::upstream::target::Target;
 use super::upstream::{Reply, header_bytes, wait};
@@ -130,9 +128,12 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
 fn scripts(root: &Spanned<PathBuf>, settings: &Settings) -> Result<Scripts, Diagnostic> {
     let missing = || Diagnostic::error(format!("no folder `{}`", root.display())).at(&root.place);
     let folder = std::path::absolute(&**root).ok().filter(|folder| folder.is_dir()).ok_or_else(missing)?;
-    let endings = settings.split.iter().map(|ending| ending.value.clone()).collect();
-    let fallback = settings.fallback.as_ref().map(|fallback| fallback.value.clone());
-    Ok(Scripts::new(folder, settings.index.value.clone(), endings, fallback))
+    let names = Names {
+        index: Some(settings.index.value.clone()),
+        endings: Some(settings.split.iter().map(|ending| ending.value.clone()).collect()),
+        fallback: settings.fallback.as_ref().map(|fallback| fallback.value.clone()),
+    };
+    Ok(Scripts::new(folder, names, Eye::Following(Mutex::default())))
 }
 
 /// An application and its scripts.
@@ -162,27 +163,6 @@ impl Application {
             Ok(Reply::Answer(answer)) => answer,
             Ok(Reply::Local(target)) => self.redirects.follow(request, &target).await,
             Err(failure) => rescue(&id, failure.cause(), &failure),
-        }
-    }
-}
-
-impl Scripts {
-    /// Passes the variables of a request to a script.
-    fn variables(&self, script: &Script, view: &View<'_>, add: &mut dyn FnMut(&[u8], &[u8])) {
-        let mount: Cow<'_, [u8]> = view.environ().script_name();
-        let root = self.root();
-        view.for_each(|name, value| match name {
-            "SCRIPT_NAME" | "PATH_INFO" => {}
-            _ => add(name.as_bytes(), value),
-        });
-        add(b"SCRIPT_NAME", &[&mount, script.path.as_slice()].concat());
-        add(b"PATH_INFO", &script.path_info);
-        add(b"SCRIPT_FILENAME", &[root, &script.path].concat());
-        add(b"DOCUMENT_ROOT", root);
-        // What php-cgi asks for, so that nobody runs it as a plain program below a document root.
-        add(b"REDIRECT_STATUS", b"200");
-        if !script.path_info.is_empty() {
-            add(b"PATH_TRANSLATED", &[root, &script.path_info].concat());
         }
     }
 }

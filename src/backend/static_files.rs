@@ -17,7 +17,7 @@
 //! What is done for a request, in order ([`files`]):
 //!
 //! * [`cache`]: is the answer known already
-//! * [`lookup`]: the path becomes an open file
+//! * [`beneath`](crate::backend::beneath): the path becomes an open file
 //! * [`negotiate`]: the file, or its precompressed sibling
 //! * [`conditional`]: is it to be sent at all
 //! * [`ranges`]: which bytes of it
@@ -30,7 +30,6 @@ mod cache;
 mod conditional;
 mod failure;
 mod files;
-mod lookup;
 mod media_type;
 mod multipart;
 mod negotiate;
@@ -50,10 +49,10 @@ use vestibule_layers::BoxService;
 
 use self::cache::Moment;
 use self::files::Files;
-use self::lookup::{Root, RootError};
 use self::media_type::MediaTypes;
 use self::negotiate::Coding;
 use super::BackendKind;
+use super::beneath::{Root, RootError};
 
 pub(super) static KIND: BackendKind = BackendKind {
     kind: Kind {

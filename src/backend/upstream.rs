@@ -1,11 +1,14 @@
 //! What backends that forward to other processes have in common.
 
 pub(super) mod address;
+pub(super) mod complaints;
 pub(super) mod connection;
 pub(super) mod deadline;
 pub(super) mod exchange;
 pub(super) mod failure;
 pub(super) mod fastcgi;
+pub(super) mod kept;
+pub(super) mod pool;
 pub(super) mod single_use;
 pub(super) mod spool;
 pub(super) mod target;
@@ -13,11 +16,12 @@ pub(super) mod upload;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_environ::answer::Reason;
 use hyper::ext::ReasonPhrase;
 use vestibule_config::{Reader, Size, Spanned};
-use vestibule_layers::Response;
+use vestibule_layers::{Body, Response};
 
 /// What an application has answered.
 pub(super) enum Reply {
@@ -39,6 +43,15 @@ pub(super) fn has_body(method: &Method, status: StatusCode) -> bool {
 fn keep_reason(response: &mut Response, reason: Option<Reason>) {
     if let Some(phrase) = reason.and_then(|Reason(reason)| ReasonPhrase::try_from(reason).ok()) {
         response.extensions_mut().insert(phrase);
+    }
+}
+
+/// A body that is here in one piece.
+pub(super) fn at_hand(body: Body) -> Result<Bytes, Body> {
+    match body {
+        Body::Empty => Ok(Bytes::new()),
+        Body::Bytes(bytes) => Ok(bytes),
+        body => Err(body),
     }
 }
 

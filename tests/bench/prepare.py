@@ -3,6 +3,7 @@
 
 import random
 import shutil
+import subprocess
 from pathlib import Path
 
 WWW = Path("/tmp/bench-www")  # the configurations of the peers name it, and not all of them can read a variable
@@ -27,6 +28,8 @@ def main():
     WWW.chmod(0o755)  # php-fpm is another user
     (WWW / "hello.txt").write_text("Hello, " + "world! " * 12 + "\n")
     (WWW / "big").write_text("x" * 102_400)
+    (WWW / "cgi").mkdir(exist_ok=True)
+    subprocess.run(["cc", "-O2", "-o", WWW / "cgi" / "hello.cgi", Path(__file__).parent / "apps" / "hello.c"], check=True)
     shutil.copy(Path(__file__).parent / "apps" / "catalog.xsl", WWW)
 
 

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "../../fuzz/bodies/ajp.rs"]
+mod ajp_bytes;
 #[path = "../../fuzz/bodies/asking.rs"]
 mod asking;
 #[path = "../../fuzz/bodies/conditions.rs"]
@@ -116,4 +118,9 @@ fn any_bytes_are_a_proxy_header_when_it_is_whole_or_none() {
 #[test]
 fn any_forwarded_header_leaves_a_sound_client() {
     with_seeds("forwarded", forwarded::run);
+}
+
+#[test]
+fn any_bytes_of_a_servlet_container_are_read_the_same_in_any_pieces() {
+    with_seeds("ajp", ajp_bytes::run);
 }

@@ -4,7 +4,7 @@
 //! * [`Client`]: a connection that sends exactly what a test writes, malformed or not
 //! * [`Nginx`], [`Apache`], [`Haproxy`]: Debian's, in front
 //! * [`Dnsmasq`]: Debian's name server, beside
-//! * [`Php`], [`Uwsgi`]: Debian's php-fpm and uWSGI, behind
+//! * [`Php`], [`Uwsgi`], [`Tomcat`]: Debian's php-fpm, uWSGI and Tomcat, behind
 //! * [`Upstream`]: a server behind, as good or as bad as a test wants it
 //!
 //! What a peer has to say is printed when its test fails.
@@ -18,6 +18,7 @@ mod gateway;
 mod haproxy;
 mod nginx;
 mod php;
+mod tomcat;
 mod upstream;
 mod uwsgi;
 
@@ -28,6 +29,7 @@ pub(crate) use gateway::{TestGateway, check, check_with, kill};
 pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
 pub(crate) use php::{Php, PhpListens};
+pub(crate) use tomcat::Tomcat;
 pub(crate) use upstream::{BlackHole, Peer, Refusing, Script, Upstream, with_length};
 pub(crate) use uwsgi::{Uwsgi, UwsgiListens};
 

@@ -1,9 +1,11 @@
 //! The gateway as its users meet it: the real binary, real sockets, real peers.
 
+mod ajp;
 mod answers;
 mod bad_input;
 mod behind_nginx;
 mod broken_off;
+mod cgi;
 mod cores;
 mod environ;
 mod fastcgi;

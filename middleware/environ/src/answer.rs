@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
 
 /// The most header fields that an answer may have.
@@ -43,6 +43,9 @@ pub enum HeadError {
     /// A length is not one number.
     #[error("the Content-Length of the answer is not one number")]
     ContentLength,
+    /// An answer that is to pass as it is has a coding that belongs to a connection of its own.
+    #[error("the Transfer-Encoding of the answer is the gateway's to choose")]
+    TransferEncoding,
     /// There are too many header fields.
     #[error("the answer has more than {MOST_FIELDS} header fields")]
     TooMany,
@@ -85,6 +88,20 @@ pub fn read(head: &[u8]) -> Result<Head, HeadError> {
     read_fields(None, head)
 }
 
+/// Reads the head of a whole HTTP answer, as a script gives it whose answer is not to be parsed (RFC 3875 section 5). It begins
+/// with the status line, and its body is not coded: whoever sends it on has a connection of another kind.
+pub fn read_non_parsed(head: &[u8]) -> Result<Head, HeadError> {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if !line.starts_with(b"HTTP/") {
+        return Err(if line.is_empty() { HeadError::Empty } else { HeadError::Status(shown(line)) });
+    }
+    let is_coded = |line: &[u8]| field(line).is_ok_and(|(name, _)| name == TRANSFER_ENCODING);
+    if head.split(|byte| *byte == b'\n').any(is_coded) {
+        return Err(HeadError::TransferEncoding);
+    }
+    read_with_status_line(head)
+}
+
 fn read_fields(mut status: Option<(StatusCode, Option<Reason>)>, head: &[u8]) -> Result<Head, HeadError> {
     let mut headers = HeaderMap::new();
     let lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -93,10 +110,7 @@ fn read_fields(mut status: Option<(StatusCode, Option<Reason>)>, head: &[u8]) ->
         match name.as_str() {
             "status" if status.is_none() => status = Some(read_status(&value)?),
             "status" => return Err(HeadError::Status(shown(value.as_bytes()))),
-            "content-length" => set_length(&mut headers, &value)?,
-            name if is_hop_by_hop(name) => {}
-            _ if headers.len() >= MOST_FIELDS => return Err(HeadError::TooMany),
-            _ => drop(headers.append(name, value)),
+            _ => append(&mut headers, name, value)?,
         }
     }
     if status.is_none() && headers.is_empty() {
@@ -111,6 +125,17 @@ fn read_fields(mut status: Option<(StatusCode, Option<Reason>)>, head: &[u8]) ->
         None => status.unwrap_or_default(),
     };
     Ok(Head::Answer { status, reason, headers })
+}
+
+/// Adds a header field to a head, unless it concerns a connection.
+pub fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) -> Result<(), HeadError> {
+    match name.as_str() {
+        "content-length" => set_length(headers, &value)?,
+        name if is_hop_by_hop(name) => {}
+        _ if headers.len() >= MOST_FIELDS => return Err(HeadError::TooMany),
+        _ => drop(headers.append(name, value)),
+    }
+    Ok(())
 }
 
 fn field(line: &[u8]) -> Result<(HeaderName, HeaderValue), HeadError> {
@@ -243,6 +268,21 @@ mod tests {
             ("HTTP/1.1 200 OK\nStatus: 404\n\n", "404"),
         ] {
             assert_eq!(read(head), Err(HeadError::Status(bad.to_owned())), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_to_be_parsed_is_one_of_http() {
+        let well = b"HTTP/1.1 404 Not Found\r\nLocation: /a\r\n\r\n";
+        assert_eq!(read_non_parsed(well), read_with_status_line(well));
+        for (head, error) in [
+            ("", HeadError::Empty),
+            ("Status: 200\n\n", HeadError::Status("Status: 200".into())),
+            ("HTTP/1.1 200 OK\ntransfer-Encoding : x\n\n", HeadError::Field("transfer-Encoding : x".into())),
+            ("HTTP/1.1 200 OK\r\ntransfer-Encoding: chunked\r\n\r\n", HeadError::TransferEncoding),
+            ("HTTP/1.1 100 Continue\n\n", HeadError::Status("100 Continue".into())),
+        ] {
+            assert_eq!(read_non_parsed(head.as_bytes()), Err(error), "{head:?}");
         }
     }
 

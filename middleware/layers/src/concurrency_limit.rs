@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_environ::View;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 
+use crate::places::{Full, Places};
 use crate::{BoxLayer, Cause, LayerKind, rescue, subrequest};
 
 pub(crate) static KIND: LayerKind = LayerKind {
@@ -52,11 +52,7 @@ impl Settings {
 }
 
 fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
-    let limit = Arc::new(Limit {
-        inside: Arc::new(Semaphore::new(settings.max as usize)),
-        waiting: Semaphore::new(settings.queue as usize),
-        wait: settings.wait,
-    });
+    let limit = Arc::new(Places::new(settings.max as usize, settings.queue as usize, settings.wait));
     Ok(BoxLayer::from_fn(move |mut request, inner| {
         let limit = Arc::clone(&limit);
         async move {
@@ -65,43 +61,19 @@ fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
                 return inner.answer(request).await;
             }
             match limit.enter().await {
-                Ok(permit) => {
+                Ok(place) => {
                     subrequest::hold(&mut request, &limit);
-                    inner.answer(request).await.map(|body| body.holding(permit))
+                    inner.answer(request).await.map(|body| body.holding(place))
                 }
-                Err(full) => rescue(&View::of(&request).environ().request_id, Cause::Busy, &full),
+                Err(full) => rescue(&View::of(&request).environ().request_id, Cause::Busy, &NoPlace(full)),
             }
         }
     }))
 }
 
-struct Limit {
-    inside: Arc<Semaphore>,
-    waiting: Semaphore,
-    wait: Duration,
-}
-
-impl Limit {
-    async fn enter(&self) -> Result<OwnedSemaphorePermit, Full> {
-        if let Ok(permit) = Arc::clone(&self.inside).try_acquire_owned() {
-            return Ok(permit);
-        }
-        let _place = self.waiting.try_acquire().map_err(|_| Full::Queue)?;
-        match tokio::time::timeout(self.wait, Arc::clone(&self.inside).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            // The semaphore is never closed; a closed one would let nobody in.
-            Ok(Err(_)) | Err(_) => Err(Full::Wait(self.wait)),
-        }
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
-enum Full {
-    #[error("as many requests as may be are inside and waiting (layer concurrency_limit)")]
-    Queue,
-    #[error("no request inside ended within {0:?} (layer concurrency_limit)")]
-    Wait(Duration),
-}
+#[error("the request may not enter (layer concurrency_limit)")]
+struct NoPlace(#[source] Full);
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 //! * [`body`]: the one body type
 //! * [`service`]: requests, answers, the boxed infallible service and the layer around it
 //! * [`rescue`](mod@rescue): cause → answer, for whoever fails
+//! * [`places`]: so many at once, and a queue before them
 //! * [`KINDS`]: the list of layers
 //! * `stamp`: what tells that a file has changed
 //! * `subrequest`: requests that a layer makes of the gateway it stands in
@@ -36,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 pub mod body;
+pub mod places;
 pub mod rescue;
 pub mod service;
 

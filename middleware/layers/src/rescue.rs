@@ -33,6 +33,8 @@ pub enum Cause {
     RequestTimeout,
     /// The body of the request is over a limit
     BodyTooLarge,
+    /// The head of the request is more than its application can be told
+    HeadTooLarge,
     /// The range cannot be satisfied
     RangeNotSatisfiable,
     /// The body of the request is of a kind that cannot be read here
@@ -55,7 +57,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, for documents and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BadRequest,
         Self::Unauthorized,
         Self::Forbidden,
@@ -64,6 +66,7 @@ impl Cause {
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::BodyTooLarge,
+        Self::HeadTooLarge,
         Self::RangeNotSatisfiable,
         Self::UnsupportedMediaType,
         Self::ClientGone,
@@ -86,6 +89,7 @@ impl Cause {
             Self::MethodNotAllowed => ("V-METHOD", StatusCode::METHOD_NOT_ALLOWED),
             Self::RequestTimeout => ("V-SLOW-REQUEST", StatusCode::REQUEST_TIMEOUT),
             Self::BodyTooLarge => ("V-TOO-LARGE", StatusCode::PAYLOAD_TOO_LARGE),
+            Self::HeadTooLarge => ("V-HEAD-TOO-LARGE", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
             Self::RangeNotSatisfiable => ("V-RANGE", StatusCode::RANGE_NOT_SATISFIABLE),
             Self::UnsupportedMediaType => ("V-MEDIA-TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::ClientGone => ("V-CLIENT-GONE", client_closed_request()),

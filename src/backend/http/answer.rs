@@ -78,7 +78,7 @@ pub(super) fn switch(
     *answer.headers_mut() = head.headers;
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
     answer.headers_mut().extend(head.upgrade.map(|protocol| (UPGRADE, protocol)));
-    answer.extensions_mut().insert(Tunnel::new(exchange.into_stream(), received, timeout, in_flight));
+    answer.extensions_mut().insert(Tunnel::new(exchange.into_line(), received, timeout, in_flight));
     answer
 }
 

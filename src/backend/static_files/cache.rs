@@ -26,9 +26,9 @@ use vestibule_layers::{Body, Response};
 
 use super::conditional::{STEP, Validators, Verdict};
 use super::files::{bare, unchanged};
-use super::lookup::State;
 use super::negotiate::{Accepted, Coding};
 use super::representation::Representation;
+use crate::backend::beneath::State;
 
 /// How much each core keeps.
 const MOST_BYTES: usize = 4 << 20;
@@ -239,7 +239,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::static_files::lookup::{Entry as Found, Root};
+    use crate::backend::beneath::{Entry as Found, Root};
 
     /// The source and the answer of a file of this length.
     fn file(length: usize) -> (Source, impl Fn() -> Kept) {

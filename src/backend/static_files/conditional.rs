@@ -7,8 +7,8 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::lookup::State;
 use super::negotiate::Coding;
+use crate::backend::beneath::State;
 
 /// Within this time a file may change again without its time of modification telling: file systems count in steps.
 pub(super) const STEP: Duration = Duration::from_secs(2);

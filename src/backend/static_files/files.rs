@@ -14,11 +14,11 @@ use vestibule_layers::{Body, Response};
 use super::cache::{self, Kept, Key, Moment};
 use super::conditional::{Validators, Verdict};
 use super::failure::Failure;
-use super::lookup::{Entry, OpenFile, Root};
 use super::media_type::MediaTypes;
 use super::negotiate::{self, Accepted, Coding};
 use super::ranges::{self, Asked};
 use super::representation::Representation;
+use crate::backend::beneath::{Entry, OpenFile, Root, is_hidden};
 use crate::backend::folder;
 
 /// The run-time value of the settings.
@@ -195,12 +195,6 @@ impl Files {
         self.describe_caching(&mut headers, chosen);
         headers
     }
-}
-
-/// Whether a segment begins with a dot; `/.well-known` (RFC 8615) is meant to be seen.
-fn is_hidden(name: &[u8]) -> bool {
-    let seen = name.strip_prefix(b".well-known").filter(|rest| matches!(rest.first(), None | Some(b'/')));
-    seen.unwrap_or(name).split(|&byte| byte == b'/').any(|segment| segment.starts_with(b"."))
 }
 
 pub(super) fn bare(status: StatusCode) -> Response {

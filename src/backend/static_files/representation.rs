@@ -6,11 +6,11 @@ use vestibule_layers::{Body, Response};
 
 use super::body;
 use super::failure::Failure;
-use super::lookup::OpenFile;
 use super::media_type::MediaType;
 use super::multipart;
 use super::negotiate::Coding;
 use super::ranges::Asked;
+use crate::backend::beneath::OpenFile;
 
 /// An open file, and what it holds.
 pub(super) struct Representation {

@@ -1,4 +1,5 @@
-//! A connection to an application: a socket whose reads do not wait for ever, and what has been read.
+//! A connection to an application: a socket, or the pipes of a program, whose reads do not wait for ever, and what has been
+//! read.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -6,12 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 
 use super::address::{Address, Stream};
 use super::deadline::{Deadline, Turn};
 use super::failure::Failure;
-use super::fastcgi::pool::Opening;
+use super::pool::Opening;
 use crate::runtime;
 
 /// How much is read at once: this much first, which is room for most answers.
@@ -23,9 +24,21 @@ const MOST: usize = 64 << 10;
 /// With less room than this, a new buffer is better than a short read.
 const LEAST: usize = 4 << 10;
 
+/// What a request and its answer travel on.
+pub(in crate::backend) trait Line:
+    AsyncRead + AsyncWrite + Send + Unpin + 'static
+{
+    /// The answer is here as a whole; whoever gave it may have more to do. Dropped without this, it has lost its client.
+    fn release(self);
+}
+
+impl Line for Stream {
+    fn release(self) {}
+}
+
 /// A connection.
-pub(in crate::backend) struct Connection {
-    io: Deadline<Stream>,
+pub(in crate::backend) struct Connection<S = Stream> {
+    io: Deadline<S>,
     /// What was read and is not used yet.
     pub(in crate::backend) received: BytesMut,
     /// How much the next read may take.
@@ -50,22 +63,7 @@ impl Connection {
             Ok(Err(source)) => return Err(Failure::Connect { address: address.to_string(), source }),
             Err(_) => return Err(Failure::ConnectTimeout { address: address.to_string(), within }),
         };
-        Ok(Self::on(stream, timeout, opening))
-    }
-
-    fn on(stream: Stream, timeout: Duration, opening: Option<Opening>) -> Self {
-        let io = Deadline::new(stream, timeout);
-        Self { io, received: BytesMut::new(), room: FIRST, timeout, core: runtime::core(), opening }
-    }
-
-    /// The socket itself.
-    pub(in crate::backend) fn into_stream(self) -> Stream {
-        self.io.into_stream()
-    }
-
-    /// Notes whom it waits for from now on.
-    pub(in crate::backend) fn wait_for(&mut self, turn: Turn) {
-        self.io.wait_for(turn);
+        Ok(Self { opening, ..Self::on(stream, timeout) })
     }
 
     /// Whether it can be used again: the other side has neither closed it nor said what nobody asked for.
@@ -83,7 +81,40 @@ impl Connection {
         if self.core == runtime::core() {
             return Ok(self);
         }
-        Ok(Self::on(self.io.into_stream().moved_here()?, self.timeout, None))
+        Ok(Self::on(self.io.into_stream().moved_here()?, self.timeout))
+    }
+
+    /// Writes what fits at once.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.io.stream().try_write(bytes)
+    }
+}
+
+impl<S: Line> Connection<S> {
+    /// A connection that is open. `timeout` is how long the application may be silent.
+    pub(in crate::backend) fn on(stream: S, timeout: Duration) -> Self {
+        let io = Deadline::new(stream, timeout);
+        Self { io, received: BytesMut::new(), room: FIRST, timeout, core: runtime::core(), opening: None }
+    }
+
+    /// What it travels on.
+    pub(super) fn line(&self) -> &S {
+        self.io.stream()
+    }
+
+    /// What it travels on, which has become something else.
+    pub(super) fn into_line(self) -> S {
+        self.io.into_stream()
+    }
+
+    /// The answer is here as a whole.
+    pub(super) fn release(self) {
+        self.io.into_stream().release();
+    }
+
+    /// Notes whom it waits for from now on.
+    pub(in crate::backend) fn wait_for(&mut self, turn: Turn) {
+        self.io.wait_for(turn);
     }
 
     /// Reads more; the end is an error.
@@ -126,10 +157,5 @@ impl Connection {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             written => written,
         }
-    }
-
-    /// Writes what fits at once.
-    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.io.stream().try_write(bytes)
     }
 }

@@ -6,25 +6,35 @@ use bytes::BytesMut;
 use vestibule_layers::Body;
 
 use super::address::Stream;
-use super::connection::Connection;
+use super::connection::{Connection, Line};
 use super::deadline::Turn;
 use super::failure::Failure;
 use super::upload::Upload;
 
 /// A request under way. Dropped before its end, it closes the connection: more the other side is not told.
-pub(in crate::backend) struct Exchange {
+pub(in crate::backend) struct Exchange<S = Stream> {
     // Boxed, so that it goes from hand to hand with little to copy.
-    connection: Box<Connection>,
+    connection: Box<Connection<S>>,
     upload: Upload,
     /// Nobody takes the rest of the request.
     is_upload_broken: bool,
     has_answer_begun: bool,
 }
 
-impl Exchange {
-    pub(in crate::backend) fn new(mut connection: Box<Connection>, upload: Upload) -> Self {
+impl<S: Line> Exchange<S> {
+    pub(in crate::backend) fn new(mut connection: Box<Connection<S>>, upload: Upload) -> Self {
         connection.wait_for(Turn::Server);
         Self { connection, upload, is_upload_broken: false, has_answer_begun: false }
+    }
+
+    /// What it travels on.
+    pub(in crate::backend) fn line(&self) -> &S {
+        self.connection.line()
+    }
+
+    /// The answer is here as a whole.
+    pub(in crate::backend) fn release(self) {
+        self.connection.release();
     }
 
     /// What has been read of the answer and is not used yet.
@@ -57,13 +67,13 @@ impl Exchange {
         self.is_upload_broken |= self.upload.is_held();
     }
 
-    /// The socket, which has become something else.
-    pub(in crate::backend) fn into_stream(self) -> Stream {
-        self.connection.into_stream()
+    /// What it travels on, which has become something else.
+    pub(in crate::backend) fn into_line(self) -> S {
+        self.connection.into_line()
     }
 
     /// The connection, where all was sent and nothing is left of what was received.
-    pub(in crate::backend) fn finish(self) -> Option<Box<Connection>> {
+    pub(in crate::backend) fn finish(self) -> Option<Box<Connection<S>>> {
         let is_free = self.upload.is_done() && !self.is_upload_broken && self.connection.received.is_empty();
         is_free.then_some(self.connection)
     }

@@ -9,7 +9,6 @@ use http_environ::answer::HeadError;
 use vestibule_layers::rescue::cause_of_body;
 use vestibule_layers::{BodyError, Cause};
 
-use super::address::Address;
 use super::spool::SpoolError;
 
 /// Why a request got no answer, or half of one.
@@ -29,6 +28,8 @@ pub(in crate::backend) enum Failure {
     Io(#[source] io::Error),
     #[error("what came is no FastCGI answer")]
     Protocol(#[from] AnswerError),
+    #[error("what came is no AJP answer")]
+    Ajp(#[from] ajp::answer::AnswerError),
     #[error(transparent)]
     Head(#[from] HeadError),
     #[error("no answer began within {0:?}")]
@@ -64,13 +65,18 @@ pub(in crate::backend) enum Failure {
 pub(in crate::backend) enum Unsendable {
     #[error("the variables of the request are {0} bytes, and uwsgi carries 65535")]
     TooLarge(usize),
-    #[error("the variable {0} has a NUL byte, which SCGI cannot carry")]
+    #[error("the variable {0} has a NUL byte, which the protocol cannot carry")]
     Nul(String),
+    /// AJP
+    #[error(transparent)]
+    Packet(#[from] ajp::request::TooLarge),
+    #[error("a segment of the path is . or .. with parameters")]
+    Dots,
 }
 
 impl Failure {
     /// The same failure, with the address it happened at.
-    pub(super) fn at(self, address: &Address) -> Self {
+    pub(in crate::backend) fn at(self, address: &impl ToString) -> Self {
         Self::Exchange { address: address.to_string(), source: Box::new(self) }
     }
 
@@ -96,10 +102,12 @@ impl Failure {
             },
             Self::Refused(Status::Overloaded | Status::CannotMultiplex) => Cause::Busy,
             Self::Body(source) | Self::Spool(SpoolError::Body(source)) => cause_of_body(&**source),
+            Self::Unsendable(Unsendable::Packet(_)) => Cause::HeadTooLarge,
             Self::BodyLength | Self::Unsendable(_) => Cause::BadRequest,
             Self::Spool(SpoolError::File(_)) => Cause::ApplicationError,
             Self::Ended
             | Self::Protocol(_)
+            | Self::Ajp(_)
             | Self::Head(_)
             | Self::HeadTooLarge(_)
             | Self::NoAnswer { .. }

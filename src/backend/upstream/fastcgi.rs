@@ -1,13 +1,11 @@
 //! The web server's side of FastCGI: sends a request to an application, and gives back what it answers.
 //!
-//! The way of a request: [`spool`] gives its body a length; [`pool`] finds a kept connection, or
-//! [`Connection`] opens one; an [`exchange`] sends the request and reads what comes, both at once; [`answer`] makes an answer
-//! of it. [`complaints`] has what the application writes to stderr logged; [`Failure`] names what goes wrong.
+//! The way of a request: [`spool`] gives its body a length; [`pool`](super::pool) finds a kept connection, or
+//! [`Connection`] opens one; an [`exchange`] sends the request and reads what comes, both at once; [`answer`] finds its head,
+//! and [`kept`] makes an answer of it. [`complaints`](super::complaints) has what the application writes to stderr logged; [`Failure`] names what goes wrong.
 
 mod answer;
-mod complaints;
 mod exchange;
-pub(super) mod pool;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,12 +21,13 @@ use http_environ::answer::Head;
 use tokio::time;
 use vestibule_layers::{Body, Request};
 
-use self::complaints::Complaints;
 use self::exchange::{Exchange, Upload};
-use self::pool::{PATIENCE, Pool};
 use super::address::Address;
+use super::complaints::Complaints;
 use super::connection::Connection;
 use super::failure::Failure;
+use super::kept;
+use super::pool::{PATIENCE, Pool};
 use super::{Reply, spool};
 
 /// A body of up to this size that is here already travels in one piece with the variables.
@@ -101,8 +100,14 @@ impl Client {
             let (connection, is_kept) = self.connection().await?;
             let mut exchange = Exchange::new(connection, upload, complaints());
             match self.head(&mut exchange, is_kept).await {
-                Ok(head) => {
-                    return answer::reply(head, exchange, request.method(), Arc::clone(&self.pool)).await;
+                Ok((Head::Answer { status, reason, headers }, first)) => {
+                    let head = (status, reason, headers);
+                    let answer = kept::reply(head, first, exchange, request.method(), &self.pool).await?;
+                    return Ok(Reply::Answer(answer));
+                }
+                Ok((Head::Local(target), _)) => {
+                    kept::discard(exchange, &self.pool).await?;
+                    return Ok(Reply::Local(target));
                 }
                 Err(failure) => {
                     // It may have ended just when it was taken, which says nothing about the application.
@@ -149,13 +154,4 @@ fn is_to_be_asked_for(request: &Request, body: &Body) -> bool {
     let expected = request.headers().get(EXPECT);
     expected.is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
         && body.size_hint().exact().is_some_and(|length| length > 0)
-}
-
-/// A body that is here in one piece.
-fn at_hand(body: Body) -> Result<Bytes, Body> {
-    match body {
-        Body::Empty => Ok(Bytes::new()),
-        Body::Bytes(bytes) => Ok(bytes),
-        body => Err(body),
-    }
 }

@@ -1,10 +1,11 @@
-//! Protocols with one request on a connection, whose end is the end of the answer: SCGI and uwsgi.
+//! Protocols with one request on a connection, whose end is the end of the answer: SCGI and uwsgi. The pipes of a CGI program
+//! are such a connection, too.
 //!
 //! The way of a request: [`spool`] gives its body a length; the protocol writes the variables; a [`Connection`] is opened; an
 //! [`Exchange`] sends the request and reads what comes, both at once; [`answer`] makes an answer of it. An answer is whole
 //! when it has its Content-Length; one that has none is whole when the connection ends well, however early that was.
 
-mod answer;
+pub(in crate::backend) mod answer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
 use http_body::Body as _;
 use http_environ::View;
+use http_environ::answer::read_with_status_line;
 use vestibule_config::{Diagnostic, Reader};
 use vestibule_layers::{BoxService, Request, Response, rescue};
 
@@ -103,7 +105,7 @@ impl Application {
         let connection = Connection::open(&self.address, connect_timeout, timeout, None).await?;
         let upload = Upload::new(head.into(), body, Framing::Length(length));
         let mut exchange = Exchange::new(Box::new(connection), upload);
-        match answer::head(&mut exchange, header_bytes).await {
+        match answer::head(&mut exchange, read_with_status_line, header_bytes).await {
             Ok(head) => Ok(answer::reply(head, exchange, request.method()).await),
             Err(failure) => Err(failure.at(&self.address)),
         }

@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
 use vestibule_layers::Body;
 
-use super::connection::Connection;
+use super::connection::{Connection, Line};
 use super::deadline::Turn;
 use super::failure::Failure;
 
@@ -100,10 +100,10 @@ impl Upload {
     }
 
     /// Sends all that the other side and the client let it.
-    pub(in crate::backend) fn poll(
+    pub(in crate::backend) fn poll<S: Line>(
         &mut self,
         cx: &mut Context<'_>,
-        connection: &mut Connection,
+        connection: &mut Connection<S>,
     ) -> Poll<Result<(), Failure>> {
         loop {
             // A body that is here already travels with the head.

@@ -77,6 +77,19 @@ impl TestGateway {
         gateway
     }
 
+    /// Starts it in a folder whose file `trace` tells which of these system calls it makes, with all its processes.
+    pub(crate) fn traced(folder: TempDir, yaml: &str, calls: &str) -> Self {
+        let mut strace = Command::new("strace");
+        // As its grandchild: the child is the gateway itself.
+        strace
+            .args(["-D", "-f", "-e", &format!("trace={calls}"), "-o"])
+            .arg(folder.path().join("trace"))
+            .arg(BINARY);
+        let mut gateway = Self::start_by(strace, folder, yaml, &[], &[]);
+        gateway.wait_ready(1);
+        gateway
+    }
+
     /// Starts it, and waits for nothing.
     pub(crate) fn start(folder: TempDir, yaml: &str, files: &[(&str, &str)]) -> Self {
         Self::start_with(folder, yaml, files, &[])
@@ -106,7 +119,7 @@ impl TestGateway {
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("the binary starts");
+            .expect("it starts (tests/run installs what may be missing)");
         let log = Log::default();
         let stderr = child.stderr.take().expect("stderr is a pipe");
         let log_closed = Arc::new(AtomicBool::new(false));

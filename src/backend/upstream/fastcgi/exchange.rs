@@ -11,8 +11,9 @@ use fastcgi::responder::CONTINUE;
 use http_body::Body as _;
 use vestibule_layers::Body;
 
-use super::complaints::Complaints;
-use super::{SMALL, at_hand};
+use super::SMALL;
+use crate::backend::upstream::at_hand;
+use crate::backend::upstream::complaints::Complaints;
 use crate::backend::upstream::connection::Connection;
 use crate::backend::upstream::deadline::Turn;
 use crate::backend::upstream::failure::Failure;
@@ -193,7 +194,7 @@ impl Exchange {
     }
 
     /// The connection, where the answer has ended and another request may follow.
-    pub(super) fn finish(mut self) -> Option<Connection> {
+    pub(super) fn into_free(mut self) -> Option<Connection> {
         let connection = self.connection.take()?;
         let is_free = self.upload.is_done() && self.answer.is_over(&connection.received);
         is_free.then_some(connection)

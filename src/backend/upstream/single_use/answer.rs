@@ -5,24 +5,32 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Method, Response as HttpResponse};
+use http::{Method, Response as HttpResponse};
 use http_body::{Frame, SizeHint};
-use http_environ::answer::{self, Head};
+use http_environ::answer::{self, Head, HeadError};
 use vestibule_layers::Body;
 
+use crate::backend::upstream::connection::Line;
 use crate::backend::upstream::exchange::Exchange;
 use crate::backend::upstream::failure::Failure;
+use crate::backend::upstream::kept::length;
 use crate::backend::upstream::{Reply, UNWANTED, has_body, keep_reason};
 
+/// Reads a head, with the empty line at its end.
+pub(in crate::backend) type ReadHead = fn(&[u8]) -> Result<Head, HeadError>;
+
 /// Waits for the head. What follows of the body stays with the exchange.
-pub(super) async fn head(exchange: &mut Exchange, limit: usize) -> Result<Head, Failure> {
+pub(in crate::backend) async fn head<S: Line>(
+    exchange: &mut Exchange<S>,
+    read: ReadHead,
+    limit: usize,
+) -> Result<Head, Failure> {
     let mut searched = 0;
     loop {
         poll_fn(|cx| exchange.poll_read(cx)).await?;
         let received = exchange.received();
         match answer::end_of_head(received, searched) {
-            Some(end) if end <= limit => return Ok(answer::read_with_status_line(&received.split_to(end))?),
+            Some(end) if end <= limit => return Ok(read(&received.split_to(end))?),
             None if received.len() <= limit => searched = received.len(),
             _ => return Err(Failure::HeadTooLarge(limit)),
         }
@@ -30,7 +38,7 @@ pub(super) async fn head(exchange: &mut Exchange, limit: usize) -> Result<Head, 
 }
 
 /// The answer with its body, which keeps the connection until its end.
-pub(super) async fn reply(head: Head, exchange: Exchange, method: &Method) -> Reply {
+pub(in crate::backend) async fn reply<S: Line>(head: Head, exchange: Exchange<S>, method: &Method) -> Reply {
     let (status, reason, headers) = match head {
         Head::Answer { status, reason, headers } => (status, reason, headers),
         Head::Local(target) => {
@@ -39,9 +47,9 @@ pub(super) async fn reply(head: Head, exchange: Exchange, method: &Method) -> Re
         }
     };
     let body = if has_body(method, status) {
-        let length = length(&headers);
-        let exchange = (length != Some(0)).then_some(exchange);
-        Body::boxed(AnswerBody { exchange, left: length })
+        let mut body = AnswerBody { exchange: Some(exchange), left: length(&headers) };
+        body.release_if_whole();
+        Body::boxed(body)
     } else {
         discard(exchange).await;
         Body::Empty
@@ -53,14 +61,9 @@ pub(super) async fn reply(head: Head, exchange: Exchange, method: &Method) -> Re
     Reply::Answer(response)
 }
 
-/// The head has passed for one number, if any.
-fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 /// Waits for the end of an answer whose body nobody gets, so that the application is not cut off in its work. A long one is
 /// given up; whatever happens to it, the head was whole.
-async fn discard(mut exchange: Exchange) {
+async fn discard<S: Line>(mut exchange: Exchange<S>) {
     let mut unwanted = 0;
     while unwanted <= UNWANTED && poll_fn(|cx| exchange.poll_read(cx)).await.is_ok() {
         unwanted += exchange.received().split().len();
@@ -68,14 +71,14 @@ async fn discard(mut exchange: Exchange) {
 }
 
 /// A body under way.
-struct AnswerBody {
+struct AnswerBody<S> {
     /// Where more comes from, until the end.
-    exchange: Option<Exchange>,
+    exchange: Option<Exchange<S>>,
     /// How much is missing, where the answer has told it.
     left: Option<u64>,
 }
 
-impl AnswerBody {
+impl<S: Line> AnswerBody<S> {
     /// What was read and belongs to the body: what is beyond its length is left.
     fn take(&mut self) -> Bytes {
         let Some(exchange) = &mut self.exchange else { return Bytes::new() };
@@ -84,15 +87,22 @@ impl AnswerBody {
         let piece = received.split_to(received.len().min(most)).freeze();
         if let Some(left) = &mut self.left {
             *left -= piece.len() as u64;
-            if *left == 0 {
-                self.exchange = None;
-            }
         }
+        self.release_if_whole();
         piece
+    }
+
+    /// Nothing is missing any more.
+    fn release_if_whole(&mut self) {
+        if self.left == Some(0)
+            && let Some(exchange) = self.exchange.take()
+        {
+            exchange.release();
+        }
     }
 }
 
-impl http_body::Body for AnswerBody {
+impl<S: Line> http_body::Body for AnswerBody<S> {
     type Data = Bytes;
     type Error = Failure;
 

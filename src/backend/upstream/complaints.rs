@@ -11,7 +11,7 @@ const LINE: usize = 8 << 10;
 const MOST: usize = 256 << 10;
 
 /// The complaints about one request.
-pub(super) struct Complaints {
+pub(in crate::backend) struct Complaints {
     application: Arc<str>,
     request_id: RequestId,
     line: Vec<u8>,
@@ -19,7 +19,7 @@ pub(super) struct Complaints {
 }
 
 impl Complaints {
-    pub(super) fn new(application: &Arc<str>, request_id: &RequestId) -> Self {
+    pub(in crate::backend) fn new(application: &Arc<str>, request_id: &RequestId) -> Self {
         Self {
             application: Arc::clone(application),
             request_id: request_id.clone(),
@@ -29,7 +29,7 @@ impl Complaints {
     }
 
     /// Logs the lines that end in a piece.
-    pub(super) fn add(&mut self, piece: &[u8]) {
+    pub(in crate::backend) fn add(&mut self, piece: &[u8]) {
         for mut part in piece.split_inclusive(|byte| *byte == b'\n') {
             while !part.is_empty() {
                 let (now, later) = part.split_at(part.len().min(LINE - self.line.len()));

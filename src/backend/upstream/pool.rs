@@ -15,10 +15,10 @@ use crate::runtime;
 
 /// So long a new connection may wait for its first answer before those that are free are given up for it. Most answers are
 /// there before.
-pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+pub(in crate::backend) const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The kept connections to one application.
-pub(super) struct Pool {
+pub(in crate::backend) struct Pool {
     /// Each is locked by its own core, and seldom by another: the lock is nearly always free.
     cores: Box<[Mutex<Core>]>,
     max_idle: usize,
@@ -71,13 +71,13 @@ impl Drop for Opening {
 
 impl Pool {
     /// An empty pool. `max_idle` counts per core.
-    pub(super) fn new(cores: usize, max_idle: usize, idle_timeout: Duration) -> Self {
+    pub(in crate::backend) fn new(cores: usize, max_idle: usize, idle_timeout: Duration) -> Self {
         let cores = (0..cores.max(1)).map(|_| Mutex::default()).collect();
         Self { cores, max_idle, idle_timeout, waiting: Arc::default() }
     }
 
     /// A connection that can be used.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub(in crate::backend) fn take(&self) -> Option<Connection> {
         let own = runtime::core() % self.cores.len();
         let others = (0..self.cores.len()).filter(|core| *core != own);
         std::iter::once(own).chain(others).find_map(|core| {
@@ -88,7 +88,7 @@ impl Pool {
     }
 
     /// Counts a connection that is being opened.
-    pub(super) fn opening(&self) -> Opening {
+    pub(in crate::backend) fn opening(&self) -> Opening {
         let mut all = self.waiting.all();
         let since = Instant::now();
         all.push_back(since);
@@ -96,7 +96,7 @@ impl Pool {
     }
 
     /// Takes a connection back, unless it is one too many.
-    pub(super) fn put(self: &Arc<Self>, connection: Connection) {
+    pub(in crate::backend) fn put(self: &Arc<Self>, connection: Connection) {
         let number = connection.core % self.cores.len();
         let mut core = self.core(number);
         if self.waiting.is_long() || core.idle.len() >= self.max_idle {
@@ -110,7 +110,7 @@ impl Pool {
     }
 
     /// Closes what is free, on all cores: a new connection has waited for long.
-    pub(super) fn give_up(&self) {
+    pub(in crate::backend) fn give_up(&self) {
         for number in 0..self.cores.len() {
             let idle = std::mem::take(&mut self.core(number).idle);
             drop(idle);

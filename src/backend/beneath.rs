@@ -1,4 +1,4 @@
-//! From a path to an open file beneath the root.
+//! From a path to a file beneath a folder, for those that serve files and those that run scripts.
 //!
 //! That nothing outside is reached is left to the kernel (`openat2` with `RESOLVE_BENEATH`): it alone can look at a path
 //! and open it in one step. A link is followed while it stays beneath the root; one that leaves it, and any that is
@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
-/// The folder that files are served from. It is opened once.
+/// The folder that files are in. It is opened once.
 pub(super) struct Root {
     fd: Arc<OwnedFd>,
     /// One of its own for each root of the process.
@@ -31,6 +31,17 @@ pub(super) enum Entry {
     Folder,
     /// A device, a pipe
     Other,
+}
+
+/// What there is to see at a path, where nothing is to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// A regular file
+    File,
+    /// A folder
+    Folder,
+    /// Nothing that is either
+    Nothing,
 }
 
 /// A regular file, and its state when it was opened.
@@ -97,27 +108,40 @@ impl Root {
         self.number
     }
 
-    /// Opens what a relative path names; without waiting where the kernel's cache knows the path, else on a thread that may wait.
+    /// Opens what a relative path names.
     pub(super) async fn find(&self, path: &[u8]) -> Result<Entry, Errno> {
-        match look(&self.fd, path, BENEATH | ResolveFlags::CACHED) {
+        self.ask(path, open_file).await
+    }
+
+    /// What a relative path names; nothing is opened for reading, which a program may not permit.
+    pub(super) async fn look(&self, path: &[u8]) -> Seen {
+        self.ask(path, see).await.unwrap_or(Seen::Nothing)
+    }
+
+    /// Asks without waiting where the kernel's cache knows the path, else on a thread that may wait.
+    async fn ask<T: Send + 'static>(&self, path: &[u8], ask: Ask<T>) -> Result<T, Errno> {
+        match ask(&self.fd, path, BENEATH | ResolveFlags::CACHED) {
             Err(Errno::AGAIN | Errno::INTR) => {
                 let (root, path) = (Arc::clone(&self.fd), path.to_vec());
-                let looking = tokio::task::spawn_blocking(move || look_again(&root, &path));
-                looking.await.unwrap_or(Err(Errno::CANCELED))
+                let asking = tokio::task::spawn_blocking(move || ask_again(&root, &path, ask));
+                asking.await.unwrap_or(Err(Errno::CANCELED))
             }
-            found => found,
+            answer => answer,
         }
     }
 }
 
+/// A question about a relative path.
+type Ask<T> = fn(&OwnedFd, &[u8], ResolveFlags) -> Result<T, Errno>;
+
 /// EAGAIN now means that a `..` in a link could not be followed safely because a folder was moved meanwhile.
-fn look_again(root: &OwnedFd, path: &[u8]) -> Result<Entry, Errno> {
+fn ask_again<T>(root: &OwnedFd, path: &[u8], ask: Ask<T>) -> Result<T, Errno> {
     const TRIES: usize = 16;
-    let mut tries = (0..TRIES).map(|_| look(root, path, BENEATH));
+    let mut tries = (0..TRIES).map(|_| ask(root, path, BENEATH));
     tries.find(|found| !matches!(found, Err(Errno::AGAIN | Errno::INTR))).unwrap_or(Err(Errno::AGAIN))
 }
 
-fn look(root: &OwnedFd, path: &[u8], resolve: ResolveFlags) -> Result<Entry, Errno> {
+fn open_file(root: &OwnedFd, path: &[u8], resolve: ResolveFlags) -> Result<Entry, Errno> {
     // A pipe without a writer must not hold the thread.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let fd = openat2(root, path, flags, Mode::empty(), resolve)?;
@@ -127,6 +151,21 @@ fn look(root: &OwnedFd, path: &[u8], resolve: ResolveFlags) -> Result<Entry, Err
         FileType::Directory => Entry::Folder,
         _ => Entry::Other,
     })
+}
+
+fn see(root: &OwnedFd, path: &[u8], resolve: ResolveFlags) -> Result<Seen, Errno> {
+    let stat = fstat(openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)?)?;
+    Ok(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Seen::File,
+        FileType::Directory => Seen::Folder,
+        _ => Seen::Nothing,
+    })
+}
+
+/// Whether a segment begins with a dot; `/.well-known` (RFC 8615) is meant to be seen.
+pub(super) fn is_hidden(name: &[u8]) -> bool {
+    let seen = name.strip_prefix(b".well-known").filter(|rest| matches!(rest.first(), None | Some(b'/')));
+    seen.unwrap_or(name).split(|&byte| byte == b'/').any(|segment| segment.starts_with(b"."))
 }
 
 /// A time before 1970 counts as 1970.

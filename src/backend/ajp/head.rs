@@ -1,0 +1,135 @@
+//! What a container is told of a request before its body.
+
+use std::borrow::Cow;
+
+use ajp::request::{Attribute, Line, put_head};
+use bytes::BytesMut;
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_environ::answer::is_hop_by_hop;
+use http_environ::{Scheme, Variable, View};
+use vestibule_config::{Diagnostic, Spanned};
+
+use crate::backend::upstream::failure::{Failure, Unsendable};
+
+/// What every request tells a container.
+pub(super) struct Told {
+    secret: Option<String>,
+    /// Names of attributes, and the variables that they have the values of.
+    attributes: Vec<(String, Variable)>,
+    packet_bytes: usize,
+}
+
+impl Told {
+    pub(super) fn new(
+        secret: Option<&str>,
+        attributes: &[Spanned<String>],
+        packet_bytes: usize,
+    ) -> Result<Self, Diagnostic> {
+        let variable = |name: &Spanned<String>| match name.parse() {
+            Ok(variable) => Ok((name.value.clone(), variable)),
+            Err(_) => Err(Diagnostic::error(format!("`{}` is no variable", **name)).at(&name.place)),
+        };
+        let attributes = attributes.iter().map(variable).collect::<Result<_, _>>()?;
+        Ok(Self { secret: secret.map(str::to_owned), attributes, packet_bytes })
+    }
+
+    /// The size of packets.
+    pub(super) fn packet_bytes(&self) -> usize {
+        self.packet_bytes
+    }
+
+    /// The packet of a request, whose headers are prepared.
+    pub(super) fn head(&self, view: &View<'_>) -> Result<BytesMut, Failure> {
+        let path = path(view)?;
+        let remote_addr = view.environ().remote_addr.map_or_else(String::new, |addr| addr.to_string());
+        let (server_name, server_port) = view.server();
+        let protocol = view.get(&Variable::ServerProtocol).unwrap_or_default();
+        let line = Line {
+            method: view.method(),
+            protocol: &String::from_utf8_lossy(&protocol),
+            path: &path,
+            remote_addr: &remote_addr,
+            server_name,
+            server_port,
+            is_ssl: view.environ().scheme == Scheme::Https,
+        };
+        let mut out = BytesMut::with_capacity(2 << 10);
+        put_head(&mut out, &line, view.headers(), |add| self.attributes(view, add), self.packet_bytes)
+            .map_err(Unsendable::Packet)?;
+        Ok(out)
+    }
+
+    fn attributes<'a>(&self, view: &View<'a>, add: &mut dyn FnMut(Attribute<'_>)) {
+        let variable = |name: &str| view.environ().variable(name);
+        if let Some(secret) = &self.secret {
+            add(Attribute::Secret(secret.as_bytes()));
+        }
+        if !view.query().is_empty() {
+            add(Attribute::QueryString(view.query().as_bytes()));
+        }
+        let mut tell = |name: &str, attribute: fn(&'a [u8]) -> Attribute<'a>| {
+            if let Some(value) = variable(name) {
+                add(attribute(value));
+            }
+        };
+        tell("REMOTE_USER", Attribute::RemoteUser);
+        tell("AUTH_TYPE", Attribute::AuthType);
+        tell("SSL_CLIENT_CERT", Attribute::SslCert);
+        tell("SSL_CIPHER", Attribute::SslCipher);
+        tell("SSL_SESSION_ID", Attribute::SslSession);
+        let bits =
+            variable("SSL_CIPHER_USEKEYSIZE").and_then(|bits| std::str::from_utf8(bits).ok()?.parse().ok());
+        if let Some(bits) = bits {
+            add(Attribute::SslKeySize(bits));
+        }
+        // Tomcat knows these names without being told to.
+        if let Some(port) = view.environ().remote_port {
+            add(Attribute::Named("AJP_REMOTE_PORT", port.to_string().as_bytes()));
+        }
+        if let Some(protocol) = variable("SSL_PROTOCOL") {
+            add(Attribute::Named("AJP_SSL_PROTOCOL", protocol));
+        }
+        for (name, variable) in &self.attributes {
+            if let Some(value) = view.get(variable) {
+                add(Attribute::Named(name, &value));
+            }
+        }
+    }
+}
+
+/// The path as the gateway was asked for it. To a container, `;` begins parameters, which it cuts out first.
+fn path<'a>(view: &View<'a>) -> Result<Cow<'a, [u8]>, Unsendable> {
+    let path = view.environ().path();
+    let dots = |segment: &[u8]| {
+        let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+        matches!(name, b"." | b"..") && name.len() < segment.len()
+    };
+    if path.decoded().split(|byte| *byte == b'/').any(dots) {
+        return Err(Unsendable::Dots);
+    }
+    let (mount, rest) = (path.raw_script_name(), path.raw_path_info());
+    let whole = if mount.is_empty() { Cow::Borrowed(rest) } else { Cow::Owned([&mount, rest].concat()) };
+    Ok(if whole.is_empty() { Cow::Borrowed(b"/") } else { whole })
+}
+
+/// Leaves the headers that are for the container. A body of unknown length is announced as one that comes in chunks.
+pub(super) fn prepare(headers: &mut HeaderMap, length: Option<u64>) {
+    let is_name = |value: &[u8]| HeaderName::from_bytes(value.trim_ascii()).ok();
+    let named =
+        headers.get_all(CONNECTION).iter().flat_map(|names| names.as_bytes().split(|byte| *byte == b','));
+    let of_connection =
+        headers.keys().filter(|name| is_hop_by_hop(name.as_str()) || **name == EXPECT).cloned();
+    let removed: Vec<_> = named.filter_map(is_name).chain(of_connection).collect();
+    for name in removed {
+        headers.remove(name);
+    }
+    match length {
+        Some(0) if !headers.contains_key(CONTENT_LENGTH) => {}
+        Some(length) => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
+        None => {
+            headers.remove(CONTENT_LENGTH);
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A program, and the process that it becomes.
+//!
+//! It is started by `posix_spawn`, which shares the memory of the gateway with the new process until that is another program: a
+//! large gateway starts one as fast as a small one. What the standard library can only do by `fork` (a user, a hook) is not asked
+//! of it.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A program that is to be started.
+pub(super) struct Program {
+    path: PathBuf,
+    command: Command,
+}
+
+impl Program {
+    /// A program, or the text that an interpreter runs, with nothing in its environment but what is `passed`.
+    pub(super) fn new(path: PathBuf, interpreter: Option<PathBuf>, passed: &[(OsString, OsString)]) -> Self {
+        let mut command = match interpreter {
+            Some(interpreter) => {
+                let mut command = Command::new(interpreter);
+                command.arg(&path);
+                command
+            }
+            None => Command::new(&path),
+        };
+        command.env_clear();
+        command.envs(passed.iter().map(|(name, value)| (name, value)));
+        // RFC 3875 section 7.2.
+        command.current_dir(path.parent().unwrap_or(Path::new("/")));
+        command.process_group(0);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { path, command }
+    }
+
+    /// Sets a variable of its environment.
+    pub(super) fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.command.env(OsStr::from_bytes(name), OsStr::from_bytes(value));
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Starts it. This waits until the kernel has read its beginning.
+    pub(super) fn start(mut self, has_body: bool) -> io::Result<Child> {
+        self.command.stdin(if has_body { Stdio::piped() } else { Stdio::null() });
+        self.command.spawn()
+    }
+}
