@@ -103,6 +103,36 @@ fn sixty_requests_have_the_same_variables_in_every_application() {
     assert!(differences.is_empty(), "{}", differences.concat());
 }
 
+#[test]
+fn sixty_requests_have_the_same_variables_in_a_program() {
+    let applications: [Application<'_>; 2] = [
+        ("wsgi", "{ app: \"environ:application\" }".to_owned(), &["RAW_URI"]),
+        ("cgi", format!("{{ root: \"{}\" }}", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps/cgi")), &[]),
+    ];
+    let of_programs = ["DOCUMENT_ROOT", "PATH", "PATH_TRANSLATED", "REDIRECT_STATUS", "SCRIPT_FILENAME"];
+    let gateway = gateway(&applications);
+    let mut differences = Vec::new();
+    for address in gateway.addresses() {
+        let mut client = Client::connect(&address).unwrap();
+        for asked in requests() {
+            let mut wsgi = told(&mut client, &asked, &["X-Application: wsgi"]);
+            wsgi.remove("RAW_URI");
+            says_no_length(&mut wsgi);
+            let mut cgi = told(&mut client, &asked.to_program("/environ"), &["X-Application: cgi"]);
+            cgi.retain(|name, _| !of_programs.contains(&name.as_str()));
+            // The name of the program belongs to SCRIPT_NAME.
+            for name in ["SCRIPT_NAME", "REQUEST_URI"] {
+                let shortened = cgi[name].replacen("/environ", "", 1);
+                assert_ne!(shortened, cgi[name]);
+                cgi.insert(name.into(), shortened);
+            }
+            says_no_length(&mut cgi);
+            differences.extend(difference(&format!("wsgi and cgi at {address}"), &asked, &wsgi, &cgi));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.concat());
+}
+
 /// SCGI has to say that there is no body, uWSGI says it to each application, and libfcgi hears it as empty.
 fn says_no_length(told: &mut Variables) {
     told.retain(|name, value| !(name == "CONTENT_LENGTH" && matches!(value.as_str(), "" | "0")));

@@ -1,7 +1,7 @@
 //! Requests of which each has something of its own.
 
 /// A request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     method: &'static str,
     target: String,
@@ -33,6 +33,17 @@ impl Asked {
 
     fn sending(method: &'static str, size: usize, is_chunked: bool) -> Self {
         Self { method, body: "x".repeat(size), is_chunked, ..Self::get("/shop/ad%20min/form") }
+    }
+
+    /// The same request, to a program of a name below the mount.
+    pub(super) fn to_program(&self, name: &str) -> Self {
+        let is_below = |mount: &&str| {
+            let rest = self.target.strip_prefix(*mount);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        };
+        let mount = ["/shop/ad%20min", "/shop"].into_iter().find(is_below).unwrap_or_default();
+        let target = format!("{mount}{name}{}", &self.target[mount.len()..]);
+        Self { target, ..self.clone() }
     }
 
     /// As it is sent, with further headers.
