@@ -83,18 +83,16 @@ impl Scripts {
         root.strip_suffix(b"/").unwrap_or(root)
     }
 
-    /// The script for a decoded path, whose dot segments are resolved.
-    pub(super) async fn find(&self, path: &[u8]) -> Found {
-        let mut path = path.to_vec();
+    /// The script for a decoded path, whose dot segments are resolved. Repeated slashes name the same script as one, and stay in
+    /// what is left for it.
+    pub(super) async fn find(&self, sent: &[u8]) -> Found {
+        let mut path = [b"/", sent].concat();
         path.dedup_by(|next, before| *next == b'/' && *before == b'/');
-        if !path.starts_with(b"/") {
-            path.insert(0, b'/');
-        }
         for end in self.candidates(&path) {
             match self.look(&path[..end]).await {
                 Seen::File => {
-                    let path_info = path.split_off(end);
-                    return Found::Script(Script { path, path_info });
+                    path.truncate(end);
+                    return Found::Script(Script { path, path_info: behind(sent, end) });
                 }
                 Seen::Folder => {}
                 // Nor is there anything beneath it, however many names follow.
@@ -176,6 +174,19 @@ impl Scripts {
     }
 }
 
+/// What follows in a path as it was sent, where with one slash in front and none repeated it is split at `end`.
+fn behind(sent: &[u8], end: usize) -> Vec<u8> {
+    let (mut left, mut before) = (end - 1, b'/');
+    let start = sent.iter().position(|byte| {
+        let is_repeated = *byte == b'/' && before == b'/';
+        before = *byte;
+        let is_behind = !is_repeated && left == 0;
+        left -= usize::from(!is_repeated && left > 0);
+        is_behind
+    });
+    start.map_or_else(Vec::new, |start| sent[start..].to_vec())
+}
+
 /// Looking may block: a thread that may wait does it, unless the answer is known.
 async fn follow(known: &Mutex<HashMap<Vec<u8>, Instant>>, path: &[u8], file: PathBuf) -> Seen {
     if lock(known).get(path).is_some_and(|seen| seen.elapsed() < TRUSTED) {
@@ -237,7 +248,8 @@ mod tests {
             ("/app.php", script("/app.php", "")),
             ("/app.php/a/b.php", script("/app.php", "/a/b.php")),
             ("/app.php/", script("/app.php", "/")),
-            ("//app.php//a", script("/app.php", "/a")),
+            ("//app.php//a", script("/app.php", "//a")),
+            ("app.php//", script("/app.php", "//")),
             ("/v1.php/a.php/b", script("/v1.php/a.php", "/b")),
             ("/", script("/index.php", "")),
             ("", script("/index.php", "")),
