@@ -154,6 +154,11 @@ impl<'a> Reader<'a> {
         matches!(self.node.value, Value::Map(_))
     }
 
+    /// Whether a key is given, readable or not.
+    pub fn has(&mut self, key: &'static str) -> bool {
+        self.entry(key).is_some()
+    }
+
     /// The place of the whole node.
     pub fn place(&self) -> Place {
         if self.node.is_null() { self.name.clone() } else { self.node.place.clone() }

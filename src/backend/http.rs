@@ -98,7 +98,7 @@ impl Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
         let command = Command::read(reader, Takes::Path);
         Self {
-            servers: servers(reader, command.is_some()),
+            servers: servers(reader),
             command,
             balance: balance::settings::Settings::read(reader),
             connect_timeout: wait(reader, "connect_timeout", Duration::from_secs(5)),
@@ -112,8 +112,8 @@ impl Settings {
     }
 }
 
-fn servers(reader: &mut Reader<'_>, are_started: bool) -> Vec<Entry> {
-    if are_started {
+fn servers(reader: &mut Reader<'_>) -> Vec<Entry> {
+    if reader.has("command") {
         if let Some(given) = reader.optional::<Spanned<Vec<Entry>>>("servers") {
             let message = "there are `servers` and a `command`: programs that are started here get their sockets from here";
             reader.mistake(&given.place, message);

@@ -22,6 +22,10 @@ impl Target {
         let place = reader.place();
         let command = Command::read(reader, takes);
         let Some(command) = command else {
+            // Of a command with a mistake, its reader has told.
+            if reader.has("command") {
+                return None;
+            }
             let given = reader.required::<Spanned<String>>("address");
             let address = if given.place.is_unknown() { None } else { reader.parse::<Address>(&given) };
             return address.map(|address| Self::Address(address.in_folder(given.place.folder())));

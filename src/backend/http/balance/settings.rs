@@ -98,13 +98,26 @@ fn unbound(reader: &mut Reader<'_>) -> Method {
         _ => {
             // Of what is no word, the reader has told.
             if !word.place.is_unknown() {
-                let mut mistake =
-                    reader.mistake(&word.place, format!("`balance` cannot be `{}`", word.value));
-                mistake.allowed(&word, ["round_robin", "least_requests", "p2c", "hash", "sticky"]);
+                no_method(reader, &word);
             }
             Method::default()
         }
     }
+}
+
+/// Tells what stands in place of a method: also the mere name of one that has settings.
+fn no_method(reader: &mut Reader<'_>, word: &Spanned<String>) {
+    let (message, example) = match word.as_str() {
+        "hash" => ("`hash` needs what requests are told apart by", "{ hash: \"{REMOTE_ADDR}\" }"),
+        "sticky" => ("`sticky` needs the name of its cookie", "{ sticky: { cookie: route } }"),
+        other => {
+            reader
+                .mistake(&word.place, format!("`balance` cannot be `{other}`"))
+                .allowed(other, ["round_robin", "least_requests", "p2c", "hash", "sticky"]);
+            return;
+        }
+    };
+    reader.mistake(&word.place, message).help(format!("for instance `balance: {example}`"));
 }
 
 /// The methods that have settings.
