@@ -95,7 +95,7 @@ pub(crate) async fn serve<I: Socket>(
     let protocol = entrance.protocol;
     if protocol.speaks_for_clients && !gateway.trusts(peer) {
         let name = protocol.name;
-        tracing::warn!(?peer, "closed: {name} is spoken by a peer that is not trusted (`trust: peers`)");
+        tracing::warn!(%peer, "closed: {name} is spoken by a peer that is not trusted (`trust: peers`)");
         return;
     }
     let visitor = Visitor { server: Arc::clone(&entrance.server), peer, gateway, stage };
@@ -112,7 +112,7 @@ async fn handed_on(
     mut stage: watch::Receiver<Stage>,
 ) -> Option<Peer> {
     if !gateway.trusts(peer) {
-        tracing::warn!(?peer, "closed: a PROXY header is taken from trusted peers only (`trust: peers`)");
+        tracing::warn!(%peer, "closed: a PROXY header is taken from trusted peers only (`trust: peers`)");
         return None;
     }
     let limit = gateway.limits().header_time;
@@ -124,9 +124,9 @@ async fn handed_on(
         Ok(Ok(client)) => return client,
         Ok(Err(error)) => {
             let why = rescue::chain(&error);
-            tracing::warn!(?peer, "closed: a PROXY header is expected here, and {why}");
+            tracing::warn!(%peer, "closed: a PROXY header is expected here, and {why}");
         }
-        Err(_) => tracing::warn!(?peer, "closed: the PROXY header is over `limits: header_time`"),
+        Err(_) => tracing::warn!(%peer, "closed: the PROXY header is over `limits: header_time`"),
     }
     None
 }

@@ -13,6 +13,7 @@
 mod forwarded;
 pub mod told;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,6 +75,20 @@ pub enum Peer {
         /// Its port
         port: Option<u16>,
     },
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Behind { address: Some(address), port: Some(port) } => {
+                SocketAddr::new(*address, *port).fmt(formatter)
+            }
+            Self::Behind { address: Some(address), port: None } => address.fmt(formatter),
+            Self::Unix => formatter.write_str("unix"),
+            Self::Behind { address: None, .. } => formatter.write_str("unknown"),
+        }
+    }
 }
 
 impl Peer {

@@ -45,10 +45,10 @@ pub(super) async fn serve(io: impl Socket, visit: Visit) {
             drop(visit.attend(writer.write_all(&NO_RECORD)).await);
         }
         Some(Err(error @ (ServeError::Io(_) | ServeError::Aborted))) => {
-            tracing::debug!(?peer, "connection ended: {}", rescue::chain(&error));
+            tracing::debug!(%peer, "connection ended: {}", rescue::chain(&error));
         }
         Some(Err(error)) => {
-            tracing::warn!(?peer, "closed: what came is no FastCGI request: {}", rescue::chain(&error));
+            tracing::warn!(%peer, "closed: what came is no FastCGI request: {}", rescue::chain(&error));
         }
     }
 }

@@ -97,14 +97,14 @@ pub(super) async fn serve<I: Socket>(
                     waits = false;
                 }
                 Expired::Head => {
-                    tracing::warn!(?peer, "{SLOW_HEAD}");
+                    tracing::warn!(%peer, "{SLOW_HEAD}");
                     return;
                 }
                 Expired::Unread => {
                     talk.end(Cause::RequestTimeout, || UNREAD.into());
                     conn.into_parts().io.into_inner().into_inner().reset_on_close();
                     if !talk.is_told() {
-                        tracing::warn!(?peer, "the end of an answer: {UNREAD}");
+                        tracing::warn!(%peer, "the end of an answer: {UNREAD}");
                     }
                     return;
                 }
@@ -145,8 +145,8 @@ fn log_end(peer: Peer, ended: &Result<(), hyper::Error>) {
     let Err(error) = ended else { return };
     let why = rescue::chain(error);
     if error.is_parse_too_large() {
-        tracing::warn!(?peer, "a head is over `limits: header_bytes` or `header_count`: {why}");
+        tracing::warn!(%peer, "a head is over `limits: header_bytes` or `header_count`: {why}");
     } else {
-        tracing::debug!(?peer, "connection ended: {why}");
+        tracing::debug!(%peer, "connection ended: {why}");
     }
 }

@@ -81,10 +81,10 @@ pub(super) async fn serve(io: impl Socket, visit: Visit, language: &'static Lang
             match error {
                 Broken::Answer => {}
                 Broken::Head(_) | Broken::Variables(_) => {
-                    tracing::warn!(?peer, "closed: what came is no {name} request: {error}");
+                    tracing::warn!(%peer, "closed: what came is no {name} request: {error}");
                 }
                 Broken::CutShort | Broken::Io(_) => {
-                    tracing::debug!(?peer, "connection ended: {}", rescue::chain(&error));
+                    tracing::debug!(%peer, "connection ended: {}", rescue::chain(&error));
                 }
             }
         }

@@ -83,7 +83,7 @@ impl Visit {
         let peer = self.peer;
         match why {
             Expired::Idle => {}
-            Expired::Head => tracing::warn!(?peer, "{SLOW_HEAD}"),
+            Expired::Head => tracing::warn!(%peer, "{SLOW_HEAD}"),
             Expired::Unread => self.talk.end(Cause::RequestTimeout, || UNREAD.into()),
         }
     }

@@ -86,7 +86,8 @@ impl Passed {
         let mistake = Diagnostic::error(format!("no socket was passed as `fd:{name}`"));
         if self.0.is_empty() {
             return mistake.help(
-                "systemd passes the sockets of a .socket unit to the service of the same name; start it by them, not by hand",
+                "systemd passes the sockets of a .socket unit to the service of the same name: start that unit; by hand, \
+                 `systemd-socket-activate --listen=8000 --fdname=NAME vestibule run FILE` does the same",
             );
         }
         let names: Vec<_> =
