@@ -68,6 +68,16 @@ pub(crate) fn colored() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// A text that was coloured for a terminal, for a field of the log, where control characters are shown as what they are.
+pub(crate) fn without_colors(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or(part, |(_, text)| text));
+    }
+    plain
+}
+
 /// What is wanted of the log, and what was wrong with the wish.
 fn filter() -> (EnvFilter, Option<String>) {
     let wanted = |name| std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| (name, text));
@@ -117,6 +127,13 @@ impl<F: Format, S: Subscriber> Layer<S> for Log<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_go_and_the_text_stays() {
+        let text = "\x1b[1;31merror\x1b[0m\x1b[1m: [m\x1b[0m\n\x1b[1;34m  |\x1b[0m";
+        assert_eq!(without_colors(text), "error: [m\n  |");
+        assert_eq!(without_colors("\x1b["), "");
+    }
 
     /// What a format makes of the events of a function, at 12:00:01.000342 of a day in 2026.
     pub(super) fn lines_of<F: Format + Send + Sync>(format: F, log: impl FnOnce()) -> String {

@@ -4,7 +4,9 @@
 //! any program needs, their user's own, and what `env` says.
 
 use std::ffi::OsString;
+use std::io;
 
+use rustix::io::Errno;
 use tokio::process::Command;
 
 use crate::backend::processes::Surroundings;
@@ -35,6 +37,18 @@ pub(crate) fn apply(surroundings: &Surroundings, command: &mut Command) {
     }
 }
 
+/// Why a process of an application could not be started.
+pub(crate) fn why(error: &io::Error, surroundings: &Surroundings) -> String {
+    match &surroundings.user {
+        Some(login) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
+            let user =
+                login.account.as_ref().map_or_else(|| login.user.to_string(), |known| known.name.clone());
+            format!("{error}: only root may start an application as another user (`user: {user}`)")
+        }
+        _ => error.to_string(),
+    }
+}
+
 fn is_kept(name: &OsString) -> bool {
     name.to_str().is_some_and(|name| KEPT.contains(&name) || name.starts_with("LC_"))
 }
@@ -43,4 +57,20 @@ fn is_kept(name: &OsString) -> bool {
 fn of_user(login: &Login) -> Vec<(&'static str, String)> {
     let Some(account) = &login.account else { return Vec::new() };
     vec![("HOME", account.home.clone()), ("USER", account.name.clone()), ("LOGNAME", account.name.clone())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listener::owner;
+
+    #[test]
+    fn who_may_not_switch_users_is_told_so() {
+        let user = Some(owner::login("4711:4711").expect("numbers are taken as they are"));
+        let of_another = Surroundings { user, folder: None, env: Vec::new() };
+        let told = why(&Errno::PERM.into(), &of_another);
+        assert!(told.ends_with("only root may start an application as another user (`user: 4711`)"), "{told}");
+        // The program may be one that this user must not run.
+        assert!(!why(&Errno::ACCESS.into(), &of_another).contains("root"));
+    }
 }

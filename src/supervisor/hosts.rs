@@ -15,11 +15,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use vestibule_config::Config;
 
-use super::StartError;
 use super::program::{Keeper, Listens};
 use super::role::Role;
 use super::slot::{Phase, Slot};
 use super::watched::Watched;
+use super::{StartError, account};
 use crate::backend::processes::{self, Program, Runs, Wanted};
 use crate::hosted::{self, Hosted};
 use crate::listener::owner::Login;
@@ -87,7 +87,9 @@ impl Hosts {
     /// Where each process of a program listens.
     fn listens(&mut self, wanted: &Wanted) -> io::Result<Vec<Listens>> {
         if wanted.open_their_sockets() {
-            let folder = own_folder(wanted.surroundings.user.as_ref())?;
+            let surroundings = &wanted.surroundings;
+            let folder = own_folder(surroundings.user.as_ref())
+                .map_err(|error| io::Error::new(error.kind(), account::why(&error, surroundings)))?;
             self.doors.push(Arc::new(Door::to(folder.path())?));
             let path = |number| folder.path().join(processes::socket_name(number));
             let listens = (0..wanted.count).map(|number| Listens::Path(path(number))).collect();

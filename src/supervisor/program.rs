@@ -163,10 +163,8 @@ impl Keeper {
     fn spawn(&self) -> Result<Child, StartError> {
         let failed = |error: io::Error| {
             let launcher = self.launcher.display();
-            StartError::System(format!(
-                "failed to start the program of {} from {launcher}: {error}",
-                self.name
-            ))
+            let why = account::why(&error, &self.wanted.surroundings);
+            StartError::System(format!("failed to start the program of {} from {launcher}: {why}", self.name))
         };
         let stdin = match &self.listens {
             // The generation has ended, and nobody will ask.

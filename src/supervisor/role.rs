@@ -1,5 +1,6 @@
 //! What a process is started for, and with which command line, environment and user.
 
+use std::io;
 use std::path::Path;
 
 use tokio::process::Command;
@@ -22,6 +23,14 @@ impl Role {
         match self {
             Self::Worker => None,
             Self::Application { name, .. } => Some(name),
+        }
+    }
+
+    /// Why it could not be started.
+    pub(super) fn why(&self, error: &io::Error) -> String {
+        match self {
+            Self::Worker => error.to_string(),
+            Self::Application { wanted, .. } => account::why(error, &wanted.surroundings),
         }
     }
 

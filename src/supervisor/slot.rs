@@ -272,10 +272,10 @@ impl Slot {
             .process_group(0)
             .spawn()
             .map_err(|error| {
-                StartError::System(format!(
-                    "failed to start a worker from {}: {error}",
-                    self.program.display()
-                ))
+                let (role, program) = (&self.role, self.program.display());
+                let what =
+                    role.application().map_or("a worker".into(), |name| format!("a process of {name}"));
+                StartError::System(format!("failed to start {what} from {program}: {}", role.why(&error)))
             })?;
         Ok((child, Control::new(ours)?))
     }
