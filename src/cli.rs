@@ -7,6 +7,7 @@ mod routes;
 mod xslt;
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,7 @@ pub(crate) const COULD_NOT_START: u8 = 2;
 
 /// An application gateway between a front web server and the applications: one YAML file, one binary.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXAMPLES, max_term_width = 100)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES, after_long_help = manual(), max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -60,6 +61,27 @@ Environment:
 The log goes to stderr, as lines for a person in a terminal, as JSON otherwise.
 
 Exit codes: 0 well, 1 the configuration has mistakes, 2 it could not be started.";
+
+/// The examples, and what a configuration may be made of.
+fn manual() -> String {
+    let mut text = EXAMPLES.to_owned();
+    let kinds = gateway::kinds();
+    let parts = [
+        ("Backends, which answer (in `apps` and `routes`)", &kinds.backends),
+        ("Layers, around them (in `layers`)", &kinds.layers),
+        ("Conditions (in `match`)", &kinds.predicates),
+    ];
+    for (title, kinds) in parts {
+        text.push_str("\n\n");
+        text.push_str(title);
+        text.push(':');
+        for kind in kinds {
+            // Writing to a String does not fail.
+            let _ = write!(text, "\n  {:<17}  {}", kind.name, kind.summary);
+        }
+    }
+    text
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -101,7 +123,10 @@ enum Command {
         file: PathBuf,
     },
     /// Runs stylesheets by hand, as the layer `xslt` would
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  vestibule xslt run theme.xsl page.xml --param path=/news\n  vestibule xslt profile theme.xsl page.xml"
+    )]
     Xslt(xslt::Command),
     /// Imports applications on behalf of `doctor`, and writes down how they are
     #[command(hide = true)]
@@ -211,5 +236,21 @@ fn show(text: &str) -> u8 {
             COULD_NOT_START
         }
         _ => SUCCESS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::manual;
+
+    #[test]
+    fn the_manual_has_every_kind_on_a_line_of_a_hundred_characters_at_most() {
+        let text = manual();
+        let kinds = crate::gateway::kinds();
+        for kind in kinds.backends.iter().chain(&kinds.layers).chain(&kinds.predicates) {
+            let line = text.lines().find(|line| line.split_whitespace().next() == Some(kind.name));
+            let line = line.unwrap_or_else(|| panic!("{} is missing: {text}", kind.name));
+            assert!(line.chars().count() <= 100, "{line}");
+        }
     }
 }

@@ -215,7 +215,7 @@ impl Supervisor {
 /// Logs why there is no new generation.
 fn refuse(error: &StartError) {
     tracing::error!(
-        reason = logs::without_colors(error.to_string().trim_end()),
+        reason = %logs::without_colors(error.to_string().trim_end()),
         "the reload has failed; the last good configuration serves on. When the mistake is mended, SIGHUP (`systemctl reload`, \
          `kill -HUP {}`) tries again",
         std::process::id()

@@ -32,7 +32,7 @@ use super::{BackendKind, Context};
 pub(super) static KIND: BackendKind = BackendKind {
     kind: Kind {
         name: "wsgi",
-        summary: "a WSGI application in this process",
+        summary: "runs a WSGI application, in this process or in some of its own",
         example: "wsgi: { app: \"shop.wsgi:application\", path: shop }",
         read: |reader| Checked::new(Settings::read(reader)),
         sets: sets_nothing,

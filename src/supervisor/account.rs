@@ -69,7 +69,10 @@ mod tests {
         let user = Some(owner::login("4711:4711").expect("numbers are taken as they are"));
         let of_another = Surroundings { user, folder: None, env: Vec::new() };
         let told = why(&Errno::PERM.into(), &of_another);
-        assert!(told.ends_with("only root may start an application as another user (`user: 4711`)"), "{told}");
+        assert!(
+            told.ends_with("only root may start an application as another user (`user: 4711`)"),
+            "{told}"
+        );
         // The program may be one that this user must not run.
         assert!(!why(&Errno::ACCESS.into(), &of_another).contains("root"));
     }

@@ -24,7 +24,7 @@ use crate::{BoxLayer, LayerKind};
 pub(crate) static KIND: LayerKind = LayerKind {
     kind: Kind {
         name: "request_id",
-        summary: "gives every request a number that the application, the logs and the client all see",
+        summary: "gives every request a number that application, log and client see",
         example: "request_id: { header: X-Request-Id, trust: false }",
         read: |reader| Checked::new(Settings::read(reader)),
         // REQUEST_ID is a standard variable: it can be matched anyway.

@@ -8,7 +8,7 @@ use crate::route::{Value, host};
 
 pub(super) static KIND: Kind = Kind {
     name: "host",
-    summary: "the host that was asked for, without its port and a dot at its end; letters match in either case",
+    summary: "the host that was asked for, in either case, without its port and a last dot",
     example: "host: \"*.example.com\"",
     read: |reader| {
         let patterns = reader.whole();
