@@ -46,7 +46,7 @@ pub enum XsltError {
         trace: Box<Trace>,
     },
     /// A sheet or document asked for something that it may not have.
-    #[error("give access to {uri}: it is in none of the places that are allowed")]
+    #[error("give access to {uri}: none of the places that are allowed has it")]
     PolicyDenied {
         /// What was asked for
         uri: String,

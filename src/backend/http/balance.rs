@@ -97,7 +97,7 @@ pub(super) enum Refused {
     #[error("no server is known yet")]
     Unknown,
     /// All were tried, or are down, or there are none, or this request may not be tried again.
-    #[error("no server is left to try")]
+    #[error("no server is left to try: each is down, has failed, or has no known address")]
     NoneLeft,
     /// Too many requests have failed to try yet another one again.
     #[error("too many requests have failed to try this one again")]
