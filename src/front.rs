@@ -7,6 +7,7 @@
 mod client_body;
 mod ending;
 mod fastcgi;
+mod h2c;
 mod http1;
 mod patience;
 pub mod scgi;
@@ -20,6 +21,7 @@ mod visit;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
@@ -40,11 +42,15 @@ pub use self::socket::Socket;
 pub(crate) use self::socket::discard;
 
 /// What may be spoken on a connection, and who serves it; the first is the default.
-fn table<I: Socket>() -> [(&'static Protocol, Serve<I>); 4] {
+fn table<I: Socket>() -> [(&'static Protocol, Serve<I>); 5] {
     [
         (&http1::PROTOCOL, |io, visitor| {
             let Visitor { server, peer, gateway, stage } = visitor;
             Box::pin(http1::serve(io, Connection::new(server, peer), gateway, stage))
+        }),
+        (&h2c::PROTOCOL, |io, visitor| {
+            let Visitor { server, peer, gateway, stage } = visitor;
+            Box::pin(h2c::serve(io, Bytes::new(), Connection::new(server, peer), gateway, stage))
         }),
         (&uwsgi::PROTOCOL, |io, visitor| Box::pin(uwsgi::serve(io, Visit::new(visitor)))),
         (&scgi::PROTOCOL, |io, visitor| Box::pin(scgi::serve(io, Visit::new(visitor)))),

@@ -71,6 +71,11 @@ impl<'a> Reader<'a> {
         self.optional(key).unwrap_or(default)
     }
 
+    /// Where a key is given; whoever reads it or not, it counts as known.
+    pub fn place_of(&mut self, key: &'static str) -> Option<Place> {
+        self.given(key).map(|node| node.place.clone())
+    }
+
     /// Reads a scalar in a type's own notation; its error is shown at the place.
     pub fn parsed<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<T> {
         let text = self.optional::<Spanned<String>>(key)?;

@@ -1,4 +1,4 @@
-//! Forwards requests to HTTP/1.1 servers over connections that are kept.
+//! Forwards requests to HTTP/1.1 servers over connections that are kept, or by [`http2`].
 //!
 //! ```yaml
 //! apps:
@@ -24,6 +24,7 @@ mod chunks;
 mod failure;
 mod forwarded;
 mod hop;
+mod http2;
 mod in_flight;
 mod outside;
 mod pool;
@@ -92,6 +93,9 @@ struct Settings {
     manner: Manner,
     /// How long both sides may be silent after a switch to another protocol; 1h by default.
     tunnel_timeout: Duration,
+    /// Whether the servers speak HTTP/2 with prior knowledge, without TLS: for gRPC. All requests of a core then share one
+    /// connection to each; false by default.
+    http2: bool,
 }
 
 impl Settings {
@@ -108,6 +112,7 @@ impl Settings {
             header_bytes: header_bytes(reader),
             manner: manner(reader),
             tunnel_timeout: wait(reader, "tunnel_timeout", Duration::from_secs(3600)),
+            http2: http2(reader),
         }
     }
 }
@@ -145,27 +150,62 @@ fn host(reader: &mut Reader<'_>) -> Host {
     }
 }
 
+/// Whether it is HTTP/2, with which some settings have no meaning.
+fn http2(reader: &mut Reader<'_>) -> bool {
+    let is_http2 = reader.or("http2", false);
+    if is_http2 {
+        for (key, why) in [
+            ("health", "checks speak HTTP/1.1"),
+            ("idle_connections", "a core has one connection to each server"),
+            ("upgrade", "a connection never becomes a tunnel"),
+            ("tunnel_timeout", "a connection never becomes a tunnel"),
+        ] {
+            if let Some(place) = reader.place_of(key) {
+                reader.mistake(&place, format!("`{key}` does not go with `http2`: {why}"));
+            }
+        }
+    }
+    is_http2
+}
+
 fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
     let servers = match &settings.command {
         None => settings.servers.clone(),
         Some(command) => command.addresses(context)?.into_iter().map(Entry::of_ours).collect(),
     };
-    let (idle_connections, idle_timeout) = (settings.idle_connections, settings.idle_timeout);
-    let keep = move || Arc::new(Pool::new(idle_connections, idle_timeout));
-    let balancer = Balancer::new(&settings.balance, &servers, context.cores, keep);
-    if let Some(work) = balancer.background(&settings.balance, servers) {
-        context.background.add(work);
+    let Settings { connect_timeout, idle_connections, idle_timeout, header_bytes, .. } = *settings;
+    if settings.http2 {
+        let terms = http2::Terms { connect_timeout, idle_timeout, header_bytes };
+        let balancer = balancer(settings, servers, context, move || Arc::new(http2::Shared::new(terms)));
+        let upstream = Arc::new(http2::Upstream::new(balancer, settings));
+        return Ok(BoxService::from_fn(move |request| Arc::clone(&upstream).answer(request)));
     }
+    let keep = move || Arc::new(Pool::new(idle_connections, idle_timeout));
+    let balancer = balancer(settings, servers, context, keep);
     let upstream = Arc::new(Upstream {
         balancer,
         retries_sent: settings.balance.retry.sent,
-        connect_timeout: settings.connect_timeout,
+        connect_timeout,
         timeout: settings.timeout,
-        header_bytes: settings.header_bytes,
+        header_bytes,
         tunnel_timeout: settings.tunnel_timeout,
         manner: settings.manner.clone(),
     });
     Ok(BoxService::from_fn(move |request| Arc::clone(&upstream).answer(request)))
+}
+
+/// What chooses among the servers. `keep` makes what each core keeps for one of them.
+fn balancer<T: Send + Sync + 'static>(
+    settings: &Settings,
+    servers: Vec<Entry>,
+    context: &Context<'_>,
+    keep: impl Fn() -> T + Send + Sync + 'static,
+) -> Balancer<T> {
+    let balancer = Balancer::new(&settings.balance, &servers, context.cores, keep);
+    if let Some(work) = balancer.background(&settings.balance, servers) {
+        context.background.add(work);
+    }
+    balancer
 }
 
 /// The servers and what leads to them.

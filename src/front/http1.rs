@@ -1,4 +1,4 @@
-//! HTTP/1.1 with keep-alive, by hyper.
+//! HTTP/1.1 with keep-alive, by hyper. A connection that begins as one of HTTP/2 goes to [`h2c`].
 //!
 //! What hyper refuses before there is a request (a malformed line, a head over its limits) it answers itself and the
 //! connection is closed; it is logged with the connection. (Of Content-Length beside Transfer-Encoding it removes the
@@ -21,11 +21,10 @@ use tokio::sync::watch;
 use vestibule_config::{Limits, Protocol};
 use vestibule_layers::{Cause, rescue};
 
-use super::client_body;
-use super::ending;
 use super::patience::{Expired, Patience, SLOW_HEAD, UNREAD};
 use super::socket::Socket;
 use super::under_way::{CutOff, Talk, UnderWay};
+use super::{client_body, ending, h2c};
 use crate::gateway::Gateway;
 use crate::identity::{Connection, Peer};
 use crate::runtime::Stage;
@@ -41,6 +40,7 @@ pub(super) async fn serve<I: Socket>(
     mut stage: watch::Receiver<Stage>,
 ) {
     let peer = connection.peer;
+    let (host, house) = (connection.clone(), Arc::clone(&gateway));
     let patience = Patience::new(gateway.limits());
     let builder = builder(gateway.limits(), &patience);
     let talk = Arc::new(Talk::new(stage.clone()));
@@ -80,6 +80,11 @@ pub(super) async fn serve<I: Socket>(
                     // Boxed: few connections become one, and the others shall not carry the room for it.
                     let carried = Box::pin(tunnel.carry(io, parts.read_buf)).await;
                     tracing::debug!(?peer, "a tunnel has ended: {carried:?}");
+                    return;
+                }
+                if parts.read_buf.starts_with(h2c::PREFACE) {
+                    // Boxed, as above.
+                    Box::pin(h2c::serve(io, parts.read_buf, host, house, talk.stages())).await;
                     return;
                 }
                 if !talk.is_told() {

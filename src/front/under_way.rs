@@ -56,6 +56,11 @@ impl Talk {
         self.tunnel.get().cloned()
     }
 
+    /// How far the worker has come, and will come.
+    pub(super) fn stages(&self) -> watch::Receiver<Stage> {
+        self.stage.clone()
+    }
+
     fn tell(&self, request: &RequestId, cause: Cause, reason: &str) {
         self.is_told.store(true, Ordering::Relaxed);
         rescue::broken_off(request, cause, reason);
@@ -77,11 +82,18 @@ pub(super) struct UnderWay {
     request: RequestId,
     /// Whether its failure is in the log already.
     is_told: bool,
+    /// Whether it may end without its connection.
+    is_stream: bool,
 }
 
 impl UnderWay {
     pub(super) fn new(talk: Arc<Talk>, request: RequestId) -> Self {
-        Self { talk, request, is_told: false }
+        Self { talk, request, is_told: false, is_stream: false }
+    }
+
+    /// One of several on a connection, each of which its client may end alone.
+    pub(super) fn of_stream(talk: Arc<Talk>, request: RequestId) -> Self {
+        Self { talk, request, is_told: false, is_stream: true }
     }
 
     /// How far the connection has come.
@@ -135,6 +147,8 @@ impl Drop for UnderWay {
         // hyper drops the body of an answer to HEAD unread, but not because the connection ends.
         if let Some((cause, reason)) = self.talk.end.get() {
             self.talk.tell(&self.request, *cause, reason);
+        } else if self.is_stream {
+            self.talk.tell(&self.request, Cause::ClientGone, "the client has reset its stream");
         }
     }
 }
@@ -155,6 +169,11 @@ pub(super) struct Sending {
 struct Short(u64);
 
 impl Sending {
+    /// Notes that all of it was taken: nothing is left to be told.
+    pub(super) fn note_whole(&mut self) {
+        self.under_way.is_told = true;
+    }
+
     /// Fails at the next turn of the task: hyper throws away what it has not sent when a body fails, perhaps even the head.
     fn fail(&mut self, cx: &mut Context<'_>, error: BodyError) {
         let why: &(dyn Error + 'static) = &*error;

@@ -5,6 +5,7 @@
 //! * [`Nginx`], [`Apache`], [`Haproxy`]: Debian's, in front
 //! * [`Dnsmasq`]: Debian's name server, beside
 //! * [`Php`], [`Uwsgi`], [`Tomcat`]: Debian's php-fpm, uWSGI and Tomcat, behind
+//! * [`Grpc`]: a server of gRPC behind, and a client in front
 //! * [`Upstream`]: a server behind, as good or as bad as a test wants it
 //!
 //! What a peer has to say is printed when its test fails.
@@ -15,6 +16,7 @@ mod apache;
 mod client;
 mod dnsmasq;
 mod gateway;
+mod grpc;
 mod haproxy;
 mod nginx;
 mod php;
@@ -26,6 +28,7 @@ pub(crate) use apache::Apache;
 pub(crate) use client::{Answer, Client, get, request};
 pub(crate) use dnsmasq::Dnsmasq;
 pub(crate) use gateway::{TestGateway, check, check_with, kill};
+pub(crate) use grpc::{Grpc, grpc_calls};
 pub(crate) use haproxy::Haproxy;
 pub(crate) use nginx::Nginx;
 pub(crate) use php::{Php, PhpListens};

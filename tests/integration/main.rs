@@ -13,6 +13,7 @@ mod front;
 mod fronts;
 mod fuzz;
 mod harness;
+mod http2;
 mod identity;
 mod layers;
 mod managed;

@@ -23,6 +23,9 @@ pub(super) enum Failure {
     /// An answer that no two servers would read alike.
     #[error("the answer cannot be passed on: {0}")]
     Nonsense(#[from] Nonsense),
+    /// Something that happened to a stream of HTTP/2, or to its connection.
+    #[error("the stream broke")]
+    Stream(#[source] h2::Error),
     #[error("failed to get an answer from {server}")]
     Answer { server: String, source: Box<Failure> },
 }
@@ -35,7 +38,16 @@ impl Failure {
 
     /// Whether the connection ended, or broke: nothing else is known.
     pub(super) fn is_end_of_connection(&self) -> bool {
-        matches!(self, Self::Wire(failure) if failure.is_end_of_connection())
+        match self {
+            Self::Wire(failure) => failure.is_end_of_connection(),
+            Self::Stream(error) => error.is_io() || (error.is_go_away() && error.is_remote()),
+            _ => false,
+        }
+    }
+
+    /// Whether the server tells that it has not begun with the request: it has refused the stream, or goes away before it.
+    pub(super) fn is_unprocessed(&self) -> bool {
+        matches!(self, Self::Stream(error) if is_refusal(error) || (error.is_go_away() && error.is_remote()))
     }
 
     /// Whether it is the server's, not the client's who sends its request.
@@ -48,9 +60,15 @@ impl Failure {
         match self {
             Self::Target(_) => Cause::BadRequest,
             Self::Refused(Refused::Full) => Cause::Busy,
-            Self::Refused(_) | Self::Nonsense(_) => Cause::BadGateway,
+            Self::Stream(error) if is_refusal(error) => Cause::Busy,
+            Self::Refused(_) | Self::Nonsense(_) | Self::Stream(_) => Cause::BadGateway,
             Self::Wire(failure) => failure.cause(),
             Self::Answer { source, .. } => source.cause(),
         }
     }
+}
+
+/// Whether a server has not looked at a request, for it has enough of them (RFC 9113 section 8.7).
+fn is_refusal(error: &h2::Error) -> bool {
+    error.is_reset() && error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
 }

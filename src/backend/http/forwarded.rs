@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use http::{HeaderName, HeaderValue};
 use http_environ::{Environ, encode};
 
-use super::request_head::put_field;
+use super::request_head::Fields;
 
 /// What the headers of the client's request say already.
 #[derive(Default)]
@@ -33,33 +33,31 @@ impl Forwarded<'_> {
     }
 
     /// Writes what is missing; `is_both`: in RFC 7239's words, too.
-    pub(super) fn put(self, head: &mut Vec<u8>, environ: &Environ, is_both: bool) {
+    pub(super) fn put(self, head: &mut impl Fields, environ: &Environ, is_both: bool) {
         if is_both && !self.has_standard {
-            self.put_forwarded(head, environ);
+            head.put("forwarded", |head| self.put_forwarded(head, environ));
         }
-        put_field(head, "x-forwarded-proto", environ.scheme.as_str().as_bytes());
+        head.put("x-forwarded-proto", |head| head.extend_from_slice(environ.scheme.as_str().as_bytes()));
         if let Some(client) = environ.remote_addr.filter(|_| !self.has_for) {
-            head.extend_from_slice(b"x-forwarded-for: ");
-            put_address(head, client);
-            head.extend_from_slice(b"\r\n");
+            head.put("x-forwarded-for", |head| put_address(head, client));
         }
         if let Some(host) = self.client_host.filter(|_| !self.has_host) {
-            put_field(head, "x-forwarded-host", host.as_bytes());
+            head.put("x-forwarded-host", |head| head.extend_from_slice(host.as_bytes()));
         }
         let (front, mounts) = (&*environ.prefix, environ.path().raw_script_name());
         // What a layer has made of the path may be no text for a header.
         let is_text = mounts.iter().all(|byte| !byte.is_ascii_control());
         if is_text && !(front.is_empty() && mounts.is_empty()) {
-            // The front server's prefix is decoded, the mounts are as they were sent.
-            head.extend_from_slice(b"x-forwarded-prefix: ");
-            encode::push_decoded(head, front);
-            head.extend_from_slice(&mounts);
-            head.extend_from_slice(b"\r\n");
+            head.put("x-forwarded-prefix", |head| {
+                // The front server's prefix is decoded, the mounts are as they were sent.
+                encode::push_decoded(head, front);
+                head.extend_from_slice(&mounts);
+            });
         }
     }
 
     fn put_forwarded(&self, head: &mut Vec<u8>, environ: &Environ) {
-        head.extend_from_slice(b"forwarded: for=");
+        head.extend_from_slice(b"for=");
         match environ.remote_addr {
             None => head.extend_from_slice(b"unknown"),
             Some(address @ IpAddr::V4(_)) => put_address(head, address),
@@ -71,7 +69,7 @@ impl Forwarded<'_> {
         for piece in self.client_host.iter().flat_map(|host| [b";host=\"", host.as_bytes(), b"\""]) {
             head.extend_from_slice(piece);
         }
-        for piece in [b";proto=", environ.scheme.as_str().as_bytes(), b"\r\n"] {
+        for piece in [b";proto=", environ.scheme.as_str().as_bytes()] {
             head.extend_from_slice(piece);
         }
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
 use http::uri::InvalidUri;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body::Body as _;
 use http_environ::View;
 use hyper::upgrade::OnUpgrade;
@@ -53,10 +53,12 @@ pub(super) struct Asked {
 
 /// What the headers say that are written anew for this hop.
 #[derive(Default)]
-struct ThisHop<'a> {
-    takes_trailers: bool,
+pub(super) struct ThisHop<'a> {
+    pub(super) takes_trailers: bool,
     expects: bool,
     upgrade: Option<&'a HeaderValue>,
+    /// Whether the length of the body is told, even if it is none.
+    pub(super) tells_length: bool,
 }
 
 impl ThisHop<'_> {
@@ -115,18 +117,54 @@ pub(super) fn forward(
     let view = View::of(request);
     let target = target(&view)?;
     let mut head = begin(request, target.as_ref().unwrap_or(request.uri()));
-    let (mut forwarded, mut length, mut hop) = (Forwarded::default(), None, ThisHop::default());
+    let hop = fields(&mut head, request, &view, manner, server);
+    let is_told = hop.tells_length;
+    let asked = hop.put(&mut head, request, framing, manner);
+    Ok((end(head, framing, is_told), asked))
+}
+
+/// A head that is being written, in the form of a version of HTTP.
+pub(super) trait Fields {
+    /// Writes a field as it is.
+    fn pass(&mut self, name: &HeaderName, value: &HeaderValue);
+
+    /// Writes a field whose value `write` appends.
+    fn put(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>));
+}
+
+impl Fields for Vec<u8> {
+    fn pass(&mut self, name: &HeaderName, value: &HeaderValue) {
+        put_field(self, name.as_str(), value.as_bytes());
+    }
+
+    fn put(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        self.extend_from_slice(name.as_bytes());
+        self.extend_from_slice(b": ");
+        write(self);
+        self.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Writes the headers that are not for the next hop only, Host, and who asks. Tells what is left to be written.
+pub(super) fn fields<'a>(
+    head: &mut impl Fields,
+    request: &'a Request,
+    view: &View<'_>,
+    manner: &Manner,
+    server: &Server,
+) -> ThisHop<'a> {
+    let (mut forwarded, mut hop) = (Forwarded::default(), ThisHop::default());
     let named = named_by_connection(request.headers());
     // One look at each header: looking up those that matter costs more.
     for (name, value) in request.headers() {
         match name.as_str() {
             "host" => forwarded.client_host = Some(value),
-            "content-length" => length = Some(value),
+            "content-length" => hop.tells_length = true,
             "te" => hop.takes_trailers |= value.as_bytes().eq_ignore_ascii_case(b"trailers"),
             "upgrade" => hop.upgrade = Some(value),
             "expect" => hop.expects |= value.as_bytes().eq_ignore_ascii_case(b"100-continue"),
             _ if is_hop_by_hop(name) || forwarded.replaces(name) || named.contains(name) => {}
-            name => put_field(&mut head, name, value.as_bytes()),
+            _ => head.pass(name, value),
         }
     }
     let host = match &manner.host {
@@ -134,10 +172,9 @@ pub(super) fn forward(
         Host::Upstream => server.host(),
         Host::Fixed(host) => host,
     };
-    put_field(&mut head, HOST.as_str(), host.as_bytes());
-    forwarded.put(&mut head, view.environ(), manner.writes_forwarded);
-    let asked = hop.put(&mut head, request, framing, manner);
-    Ok((end(head, framing, length.is_some()), asked))
+    head.pass(&HOST, host);
+    forwarded.put(head, view.environ(), manner.writes_forwarded);
+    hop
 }
 
 /// Writes the head of a request of the gateway's own.
@@ -159,7 +196,7 @@ fn begin(request: &Request, target: &Uri) -> Vec<u8> {
     head
 }
 
-pub(super) fn put_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+fn put_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
     head.reserve(name.len() + value.len() + 4);
     head.extend_from_slice(name.as_bytes());
     head.extend_from_slice(b": ");
@@ -181,7 +218,7 @@ fn end(mut head: Vec<u8>, framing: Framing, is_told: bool) -> Vec<u8> {
 }
 
 /// The target in origin form, under a mount only what is below it; `None` where that is what was sent.
-fn target(view: &View<'_>) -> Result<Option<Uri>, InvalidUri> {
+pub(super) fn target(view: &View<'_>) -> Result<Option<Uri>, InvalidUri> {
     let (sent, query) = (view.uri(), view.query());
     let path = view.environ().path().raw_path_info();
     if sent.scheme().is_none() && path == sent.path().as_bytes() && query == sent.query().unwrap_or("") {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::backend::upstream::address::{Address, AddressError};
+use crate::backend::upstream::address::{Address, AddressError, Stream};
 use crate::backend::upstream::connection::Connection;
 use crate::backend::upstream::failure::Failure;
 
@@ -54,6 +54,12 @@ impl Server {
         timeout: Duration,
     ) -> Result<Box<Connection>, Failure> {
         Connection::open(&self.address, within, timeout, None).await.map(Box::new)
+    }
+
+    /// Opens a socket without a limit on its silence; all addresses of a name are tried.
+    pub(super) async fn socket(&self) -> Result<Stream, Failure> {
+        let opened = self.address.connect().await;
+        opened.map_err(|source| Failure::Connect { address: self.to_string(), source })
     }
 }
 

@@ -3,6 +3,7 @@
 mod any_bytes;
 mod failing;
 mod forwarding;
+mod http2;
 mod script;
 mod settings;
 

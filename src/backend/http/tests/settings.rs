@@ -19,6 +19,8 @@ fn every_setting_is_understood() {
                upgrade: [websocket, x], tunnel_timeout: 5s, forwarded: true, rewrite_answers: false";
     assert_eq!(mistakes(all), "");
     assert_eq!(mistakes("servers: \"a:1\""), "");
+    assert_eq!(mistakes("servers: \"a:1\", http2: true, balance: p2c, retry: { sent: true }"), "");
+    assert_eq!(mistakes("servers: \"a:1\", http2: false, idle_connections: 1, health: { path: / }"), "");
 }
 
 #[test]
@@ -31,6 +33,11 @@ fn every_mistake_is_told() {
         ("servers: [\"a:1\"], timeout: 0", "`timeout` must be longer than 0"),
         ("servers: [\"a:1\"], header_bytes: 1", "must be between 1KiB and 16MiB"),
         ("servers: [\"a:1\"], host: \"a\\nb\"", "is not understood"),
+        ("servers: [\"a:1\"], http2: true, health: { path: / }", "`health` does not go with `http2`"),
+        (
+            "servers: [\"a:1\"], http2: true, idle_connections: 1",
+            "`idle_connections` does not go with `http2`",
+        ),
         ("servers: [\"a:1\"], idle: 1s", "unknown key `idle`"),
     ] {
         let mistakes = mistakes(settings);

@@ -1,0 +1,336 @@
+//! A request on its stream, and its answer: both at once, in the task of whoever waits for the answer.
+//!
+//! An answer may begin, and end, before the request does: what is left of the request is then not sent. An answer without
+//! its end is broken off; a server that resets the stream with `NO_ERROR` says that the answer was whole (RFC 9113 section 8.1).
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream, SendStream};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, Method, Response as HttpResponse};
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+use vestibule_layers::rescue::BrokenOff;
+use vestibule_layers::{Body, Response};
+
+use super::shared::Line;
+use crate::backend::http::failure::Failure;
+use crate::backend::http::hop::is_hop_by_hop;
+use crate::backend::upstream::failure::Failure as Wire;
+use crate::backend::upstream::has_body;
+use crate::backend::upstream::upload::Framing;
+
+/// A request that was sent, or not.
+pub(super) enum Begun {
+    Sent(Call),
+    /// With its whole body.
+    Unsent(Failure, Body),
+}
+
+/// A request under way.
+pub(super) struct Call {
+    response: ResponseFuture,
+    rest: Rest,
+}
+
+/// What a request and its answer have in common.
+struct Rest {
+    upload: Upload,
+    wait: Wait,
+    line: Line,
+}
+
+impl Call {
+    /// Sends the head. `timeout` is how long the server may be silent.
+    pub(super) fn begin(
+        mut line: Line,
+        head: http::Request<()>,
+        body: Body,
+        framing: Framing,
+        timeout: Duration,
+    ) -> Begun {
+        let is_whole = framing == Framing::Length(0);
+        match line.sender.send_request(head, is_whole) {
+            Ok((response, stream)) => {
+                let upload = Upload::new(stream, body, framing);
+                Begun::Sent(Self { response, rest: Rest { upload, wait: Wait::new(timeout), line } })
+            }
+            Err(error) => {
+                line.leave();
+                Begun::Unsent(Failure::Stream(error), body)
+            }
+        }
+    }
+
+    /// Waits for the head of the answer.
+    pub(super) async fn head(&mut self) -> Result<HttpResponse<RecvStream>, Failure> {
+        let head = poll_fn(|cx| {
+            self.rest.poll_upload(cx)?;
+            if let Poll::Ready(head) = Pin::new(&mut self.response).poll(cx) {
+                return Poll::Ready(head.map_err(Failure::Stream));
+            }
+            self.rest.poll_overdue(cx)
+        });
+        let head = head.await;
+        if head.as_ref().is_err_and(Failure::is_end_of_connection) {
+            self.rest.line.leave();
+        }
+        head
+    }
+
+    /// The body of the request, where nothing was taken of it.
+    pub(super) fn into_untaken(self) -> Option<Body> {
+        self.rest.upload.into_untaken()
+    }
+
+    /// The answer, whose body is yet to come.
+    pub(super) fn answer(self, head: HttpResponse<RecvStream>, method: &Method) -> Response {
+        let (mut head, stream) = head.into_parts();
+        remove_hop_by_hop(&mut head.headers);
+        let mut answer = HttpResponse::new(Body::Empty);
+        if has_body(method, head.status) && !stream.is_end_stream() {
+            let length = head.headers.get(CONTENT_LENGTH);
+            let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
+            *answer.body_mut() = Body::boxed(AnswerBody { stream, left, rest: Some(self.rest) });
+        }
+        *answer.status_mut() = head.status;
+        *answer.headers_mut() = head.headers;
+        answer
+    }
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+impl Rest {
+    /// Sends what both sides let it.
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        match self.upload.poll(cx) {
+            // A server may answer without having read everything: its answer counts.
+            Poll::Ready(Err(Failure::Stream(_))) => self.upload.end(),
+            Poll::Ready(Err(failure)) => return Err(failure),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        if std::mem::take(&mut self.upload.has_advanced) {
+            self.wait.end();
+        }
+        Ok(())
+    }
+
+    fn poll_overdue<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
+        let overdue = self.wait.poll(cx, self.upload.waits_for_client);
+        overdue.map(|error| {
+            self.line.leave();
+            Err(Failure::Wire(Wire::Io(error)))
+        })
+    }
+}
+
+/// The wait for a server.
+struct Wait {
+    timeout: Duration,
+    is_armed: bool,
+    /// Made at once, because a body may be polled by a thread that has no runtime.
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Wait {
+    fn new(timeout: Duration) -> Self {
+        Self { timeout, is_armed: false, timer: Box::pin(tokio::time::sleep(timeout)) }
+    }
+
+    fn end(&mut self) {
+        self.is_armed = false;
+    }
+
+    /// Goes on with the wait, which does not count while the client is waited for.
+    fn poll(&mut self, cx: &mut Context<'_>, is_clients: bool) -> Poll<io::Error> {
+        loop {
+            if !std::mem::replace(&mut self.is_armed, true) {
+                self.timer.as_mut().reset(Instant::now() + self.timeout);
+            }
+            ready!(self.timer.as_mut().poll(cx));
+            if !is_clients {
+                let message = format!("nothing came for {:?}", self.timeout);
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+            self.is_armed = false;
+        }
+    }
+}
+
+/// A request's body on its way out.
+struct Upload {
+    stream: SendStream<Bytes>,
+    /// What has not come yet; `None` after its end.
+    body: Option<Body>,
+    /// What has come and is not sent yet.
+    piece: Bytes,
+    /// How much is to come, where that is known.
+    left: Option<u64>,
+    is_taken: bool,
+    /// Whether its next piece is still the client's to send.
+    waits_for_client: bool,
+    has_advanced: bool,
+}
+
+impl Upload {
+    fn new(stream: SendStream<Bytes>, body: Body, framing: Framing) -> Self {
+        let (body, left) = match framing {
+            Framing::Length(0) => (None, None),
+            Framing::Length(length) => (Some(body), Some(length)),
+            Framing::Chunks => (Some(body), None),
+        };
+        let piece = Bytes::new();
+        Self { stream, body, piece, left, is_taken: false, waits_for_client: false, has_advanced: false }
+    }
+
+    fn into_untaken(self) -> Option<Body> {
+        (!self.is_taken).then(|| self.body.unwrap_or_default())
+    }
+
+    /// Sends no more of it.
+    fn end(&mut self) {
+        (self.body, self.piece, self.waits_for_client) = (None, Bytes::new(), false);
+        self.is_taken = true;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        loop {
+            while !self.piece.is_empty() {
+                ready!(self.poll_send(cx))?;
+            }
+            let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
+            let frame = Pin::new(body).poll_frame(cx).map(Option::transpose);
+            self.waits_for_client = frame.is_pending();
+            let frame = ready!(frame).map_err(Wire::Body)?;
+            self.is_taken = true;
+            match frame.map(Frame::into_data) {
+                Some(Ok(piece)) => self.take(piece)?,
+                Some(Err(trailers)) => {
+                    self.check_length()?;
+                    let mut trailers = trailers.into_trailers().unwrap_or_default();
+                    remove_hop_by_hop(&mut trailers);
+                    self.body = None;
+                    self.stream.send_trailers(trailers).map_err(Failure::Stream)?;
+                }
+                None => {
+                    self.check_length()?;
+                    self.body = None;
+                    self.stream.send_data(Bytes::new(), true).map_err(Failure::Stream)?;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, piece: Bytes) -> Result<(), Failure> {
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(piece.len() as u64).ok_or(Wire::BodyLength)?;
+        }
+        self.piece = piece;
+        Ok(())
+    }
+
+    fn check_length(&self) -> Result<(), Failure> {
+        if self.left.is_some_and(|left| left > 0) { Err(Wire::BodyLength.into()) } else { Ok(()) }
+    }
+
+    /// Sends as much of the piece as the server takes.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.stream.reserve_capacity(self.piece.len());
+        while self.stream.capacity() == 0 {
+            let Some(capacity) = ready!(self.stream.poll_capacity(cx)) else {
+                // The server has reset it; what it has answered comes by the other direction.
+                self.end();
+                return Poll::Ready(Ok(()));
+            };
+            capacity.map_err(Failure::Stream)?;
+        }
+        let most = self.stream.capacity().min(self.piece.len());
+        self.has_advanced = true;
+        let sent = self.stream.send_data(self.piece.split_to(most), false);
+        Poll::Ready(sent.map_err(Failure::Stream))
+    }
+}
+
+/// The body of an answer, read from its stream as it is asked for.
+struct AnswerBody {
+    stream: RecvStream,
+    /// How much is to come, where that is known.
+    left: Option<u64>,
+    /// `None` after the end.
+    rest: Option<Rest>,
+}
+
+impl AnswerBody {
+    /// The next piece, the trailers, or the end.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Failure>> {
+        let Some(rest) = &mut self.rest else { return Poll::Ready(Ok(None)) };
+        rest.poll_upload(cx)?;
+        let next = match self.stream.poll_data(cx) {
+            Poll::Ready(Some(Ok(piece))) => {
+                rest.wait.end();
+                // Where the stream has ended meanwhile, nobody wants to know.
+                drop(self.stream.flow_control().release_capacity(piece.len()));
+                self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
+                return Poll::Ready(Ok(Some(Frame::data(piece))));
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Err(error)),
+            Poll::Ready(None) => self.stream.poll_trailers(cx),
+            Poll::Pending => Poll::Pending,
+        };
+        match next {
+            Poll::Ready(Ok(trailers)) => Poll::Ready(Ok(trailers.map(|mut trailers| {
+                remove_hop_by_hop(&mut trailers);
+                self.rest = None;
+                Frame::trailers(trailers)
+            }))),
+            Poll::Ready(Err(error)) => Poll::Ready(self.failed(error)),
+            Poll::Pending => rest.poll_overdue(cx),
+        }
+    }
+
+    /// What a stream that has failed means: perhaps only that all was said.
+    fn failed(&self, error: h2::Error) -> Result<Option<Frame<Bytes>>, Failure> {
+        let is_reset = error.is_reset() && error.is_remote();
+        match self.left {
+            Some(0) if is_reset => Ok(None),
+            None if is_reset && error.reason() == Some(Reason::NO_ERROR) => Ok(None),
+            _ => Err(Failure::Stream(error)),
+        }
+    }
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let next = ready!(self.poll_next(cx));
+        if !matches!(next, Ok(Some(_))) {
+            self.rest = None;
+        }
+        Poll::Ready(next.map_err(|failure| BrokenOff::new(failure.cause(), failure)).transpose())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,151 @@
+//! Clients of HTTP/2 that behave, and that do not.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+
+use crate::harness::{DEADLINE, TestGateway, get};
+
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// A GET of `/` by HTTP, without an authority (RFC 7541 appendix A).
+const GET: &[u8] = &[0x82, 0x86, 0x84];
+
+/// A client that sends whatever frames a test writes.
+struct Client(TcpStream);
+
+impl Client {
+    /// Begins with these settings: numbers and values.
+    fn connect(gateway: &TestGateway, settings: &[u8]) -> Self {
+        let mut stream = TcpStream::connect(gateway.address()).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        let mut client = Self(stream);
+        client.send(SETTINGS, 0, 0, settings);
+        client
+    }
+
+    fn get(&mut self, stream: u8) {
+        self.send(HEADERS, END_STREAM | END_HEADERS, stream, GET);
+    }
+
+    fn send(&mut self, kind: u8, flags: u8, stream: u8, payload: &[u8]) {
+        let length = u8::try_from(payload.len()).unwrap();
+        let mut frame = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
+        frame.extend_from_slice(payload);
+        // The other side may have had enough.
+        let _ = self.0.write_all(&frame);
+    }
+
+    /// The kind of the next frame; `None` at the end.
+    fn next(&mut self) -> Option<u8> {
+        let mut head = [0; 9];
+        self.0.read_exact(&mut head).ok()?;
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        self.0.read_exact(&mut vec![0; length]).ok()?;
+        Some(head[3])
+    }
+
+    fn wait_for(&mut self, kind: u8) {
+        while self.next().expect("the frame comes before the end") != kind {}
+    }
+
+    fn until_closed(&mut self) {
+        while self.next().is_some() {}
+    }
+}
+
+const HELLO: &str = "routes: [ { respond: { text: hello } } ]";
+
+/// What curl says to an answer by HTTP/2: its version, status and body.
+fn curl(gateway: &TestGateway, arguments: &[&str]) -> String {
+    let output = Command::new("curl")
+        .args(["--silent", "--http2-prior-knowledge", "--max-time", "60"])
+        .args(["--write-out", " %{http_version} %{http_code}"])
+        .args(arguments)
+        .arg(format!("http://{}/", gateway.address()))
+        .output()
+        .expect("curl is missing: apt-get install curl (tests/run does it)");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn one_listener_takes_both_versions() {
+    let gateway = TestGateway::from_yaml(HELLO);
+    assert_eq!(curl(&gateway, &[]), "hello 2 200");
+    assert_eq!(get(&gateway.address(), "/").text(), "hello");
+    assert_eq!(curl(&gateway, &["--head"]).rsplit_once('\n').unwrap().1, " 2 200");
+}
+
+#[test]
+fn a_listener_for_http2_alone_takes_no_other() {
+    let gateway =
+        TestGateway::from_yaml(&format!("listen: {{ address: \"127.0.0.1:0\", protocol: h2c }}\n{HELLO}"));
+    assert_eq!(curl(&gateway, &[]), "hello 2 200");
+    assert!(gateway.connect().request("GET", "/", &[], "").is_err());
+}
+
+#[test]
+fn heads_have_the_limits_of_http1() {
+    let gateway =
+        TestGateway::from_yaml(&format!("limits: {{ header_bytes: 8KiB, header_count: 20 }}\n{HELLO}"));
+    assert!(curl(&gateway, &["--header", &format!("X-Large: {}", "x".repeat(9000))]).ends_with(" 2 431"));
+    let many: Vec<String> = (0..30).map(|number| format!("X-{number}: 1")).collect();
+    let many: Vec<&str> = many.iter().flat_map(|header| ["--header", header]).collect();
+    assert!(curl(&gateway, &many).ends_with(" 2 431"));
+    assert_eq!(curl(&gateway, &[]), "hello 2 200");
+}
+
+#[test]
+fn a_client_that_resets_everything_loses_its_connection() {
+    let gateway = TestGateway::from_yaml(HELLO);
+    let mut client = Client::connect(&gateway, &[]);
+    for stream in (1..=199).step_by(2) {
+        client.get(stream);
+        client.send(RESET, 0, stream, &[0, 0, 0, 8]);
+    }
+    client.wait_for(GOAWAY);
+    client.until_closed();
+    assert_eq!(curl(&gateway, &[]), "hello 2 200");
+}
+
+#[test]
+fn a_client_without_a_request_is_not_waited_for() {
+    let gateway =
+        TestGateway::from_yaml(&format!("limits: {{ keep_alive: 200ms, header_time: 200ms }}\n{HELLO}"));
+    // Neither one that has never asked, nor one that goes on with half of a head.
+    let mut client = Client::connect(&gateway, &[]);
+    client.wait_for(GOAWAY);
+    client.until_closed();
+    let mut client = Client::connect(&gateway, &[]);
+    client.send(HEADERS, END_STREAM, 1, GET);
+    client.until_closed();
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_not_waited_for() {
+    let gateway = TestGateway::from_yaml(&format!("limits: {{ send_time: 200ms }}\n{HELLO}"));
+    // SETTINGS_INITIAL_WINDOW_SIZE: none.
+    let mut client = Client::connect(&gateway, &[0, 4, 0, 0, 0, 0]);
+    client.get(1);
+    client.wait_for(HEADERS);
+    client.until_closed();
+    gateway.log().wait_for_text("limits: send_time");
+}
+
+#[test]
+fn a_drain_says_goodbye() {
+    let gateway = TestGateway::from_yaml(HELLO);
+    let mut client = Client::connect(&gateway, &[]);
+    client.get(1);
+    client.wait_for(HEADERS);
+    gateway.reload(HELLO);
+    client.wait_for(GOAWAY);
+}
