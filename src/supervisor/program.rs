@@ -244,7 +244,9 @@ async fn log(stream: impl AsyncRead + Unpin, application: Arc<str>, stream_name:
     let mut line = Vec::new();
     while let Ok(1..) = (&mut reader).take(LINE).read_until(b'\n', &mut line).await {
         let text = String::from_utf8_lossy(line.trim_ascii_end());
-        tracing::info!(application = &*application, stream = stream_name, "{text}");
+        if !text.is_empty() {
+            tracing::info!(application = &*application, stream = stream_name, "{text}");
+        }
         line.clear();
     }
 }
