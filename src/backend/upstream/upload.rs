@@ -106,8 +106,7 @@ impl Upload {
         connection: &mut Connection<S>,
     ) -> Poll<Result<(), Failure>> {
         loop {
-            // A body that is here already travels with the head.
-            if self.body.is_some() && self.held.is_none() && self.piece.is_empty() && self.trail.is_empty() {
+            if self.takes_more() {
                 match self.poll_piece(cx)? {
                     Poll::Ready(()) => connection.wait_for(Turn::Server),
                     Poll::Pending if self.is_between_pieces() => {
@@ -131,6 +130,13 @@ impl Upload {
             let written = ready!(connection.poll_write(cx, pieces)).map_err(Failure::Io)?;
             self.advance(written);
         }
+    }
+
+    /// Whether the next piece of the body is asked for. What is here already travels with the head, and no more with it: pieces
+    /// that were copied for a server which takes none would pile up.
+    fn takes_more(&self) -> bool {
+        let has_room = self.is_between_pieces() || !self.progress.is_taken;
+        self.body.is_some() && self.held.is_none() && has_room
     }
 
     fn is_between_pieces(&self) -> bool {
@@ -226,4 +232,51 @@ pub(in crate::backend) fn may_trail(name: &HeaderName) -> bool {
             | "transfer-encoding"
             | "upgrade"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use tokio::io::DuplexStream;
+    use vestibule_layers::BodyError;
+
+    use super::*;
+
+    impl Line for DuplexStream {
+        fn release(self) {}
+    }
+
+    /// A body of small pieces without end, which counts those that were taken.
+    struct Endless(Arc<AtomicUsize>);
+
+    impl http_body::Body for Endless {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; SMALL])))))
+        }
+    }
+
+    #[tokio::test]
+    async fn small_pieces_do_not_pile_up_for_a_server_that_takes_none() {
+        const ROOM: usize = 64;
+        let (near, _far) = tokio::io::duplex(ROOM);
+        let mut connection = Connection::on(near, Duration::from_secs(60));
+        let taken = Arc::new(AtomicUsize::new(0));
+        let body = Body::boxed(Endless(Arc::clone(&taken)));
+        let mut upload = Upload::new(b"POST / HTTP/1.1\r\n\r\n".to_vec(), body, Framing::Chunks);
+        for _ in 0..100 {
+            assert!(upload.poll(&mut Context::from_waker(Waker::noop()), &mut connection).is_pending());
+        }
+        assert_eq!(taken.load(Ordering::Relaxed), 1);
+    }
 }
