@@ -22,10 +22,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{HOST, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
 use http_environ::Server;
+use http_environ::answer::is_hop_by_hop;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time;
@@ -34,7 +35,7 @@ use vestibule_layers::{Request, rescue};
 
 use self::visit::Visit;
 use crate::gateway::Gateway;
-use crate::identity::{Connection, Peer};
+use crate::identity::{Connection, Peer, tells_of_client};
 use crate::listener::proxy_protocol;
 use crate::runtime::Stage;
 
@@ -167,6 +168,7 @@ pub fn admit(request: &mut Request) -> Result<(), Refused> {
     let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
     let headers = request.headers_mut();
     drop_ambiguous(headers);
+    drop_named_by_connection(headers);
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() || (host.is_none() && version == Version::HTTP_11) {
@@ -195,6 +197,34 @@ fn is_plain_or_chunked(headers: &HeaderMap) -> bool {
 /// Whether it has only what a name or an address and a port are made of: no user, no path, no spaces.
 pub(crate) fn is_host(value: &HeaderValue) -> bool {
     value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b".:-_[]%~!$&'()*+,;=".contains(byte))
+}
+
+/// What `Connection` names ends here (RFC 9110 section 7.6.1), before a layer adds anything of the same name: a client shall not
+/// take that away again. It cannot name what says where a request ends and to whom it goes, nor what `trust` judges.
+fn drop_named_by_connection(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let (mut of_this_hop, mut named) = (Vec::new(), Vec::new());
+    let values = headers.get_all(CONNECTION).iter();
+    for word in values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
+        match HeaderName::from_bytes(word.trim_ascii()) {
+            Ok(name) if name.as_str() == "close" || is_hop_by_hop(name.as_str()) => of_this_hop.push(name),
+            Ok(name) => named.push(name),
+            Err(_) => {}
+        }
+    }
+    if named.is_empty() {
+        return;
+    }
+    for name in named.iter().filter(|name| !matches!(**name, HOST | CONTENT_LENGTH) && !tells_of_client(name))
+    {
+        headers.remove(name);
+    }
+    headers.remove(CONNECTION);
+    for name in of_this_hop {
+        headers.append(CONNECTION, name.into());
+    }
 }
 
 fn drop_ambiguous(headers: &mut HeaderMap) {
@@ -258,6 +288,26 @@ mod tests {
     fn headers_with_underscores_are_dropped() {
         let request = admitted(&[("host", "a"), ("x_forwarded_for", "1.2.3.4"), ("x-ok", "1")]).unwrap();
         assert_eq!(request.headers().keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["host", "x-ok"]);
+    }
+
+    #[test]
+    fn what_connection_names_ends_here_but_for_what_must_not() {
+        let request = admitted(&[
+            ("host", "a"),
+            ("connection", "X-One, close,host, x-forwarded-for"),
+            ("connection", "no name, Upgrade"),
+            ("x-one", "1"),
+            ("x-two", "2"),
+            ("x-forwarded-for", "192.0.2.1"),
+        ])
+        .unwrap();
+        let left: Vec<_> =
+            request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        for (name, value) in [("host", "a"), ("x-two", "2"), ("x-forwarded-for", "192.0.2.1")] {
+            assert!(left.contains(&(name, value.as_bytes())), "{left:?}");
+        }
+        let connection: Vec<_> = request.headers().get_all(CONNECTION).iter().collect();
+        assert!(left.len() == 5 && connection == ["close", "upgrade"], "{left:?}");
     }
 
     #[test]

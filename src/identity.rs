@@ -247,7 +247,8 @@ impl Identity {
     }
 }
 
-fn tells_of_client(name: &HeaderName) -> bool {
+/// Whether a header says who the client is, and through whom it asks.
+pub(crate) fn tells_of_client(name: &HeaderName) -> bool {
     *name == FORWARDED || name.as_str().starts_with("x-forwarded-") || *name == REAL_IP
 }
 

@@ -294,3 +294,15 @@ async fn a_connection_that_nobody_needs_is_closed() {
     assert_eq!(asked.ask(get("/")).await.whole(), "fine");
     assert_eq!(server.accepted(), 2);
 }
+
+#[tokio::test]
+async fn what_a_client_calls_its_connections_takes_nothing_from_what_a_layer_says() {
+    let server = Server::playing(vec![Box::new(Peer::echo)]);
+    let layers = "layers: [ { request_headers: { set: { X-User: \"of the gateway\" } } } ]";
+    let asked =
+        gateway(&format!("{layers}\nroutes: [ {{ http: {{ servers: [\"{}\"] }} }} ]", server.address));
+    let mut request = get("/");
+    request.headers_mut().insert("connection", "x-user, x-forwarded-for".parse().unwrap());
+    let answer = asked.ask(request).await;
+    assert!(answer.whole().contains("x-user: of the gateway\r\n"), "{}", answer.whole());
+}
