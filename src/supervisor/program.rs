@@ -60,8 +60,34 @@ pub(super) enum Listens {
 
 /// A process that answers.
 struct Running {
-    child: Child,
+    family: Family,
     since: Instant,
+}
+
+/// A process and its children. Dropped, all of them are killed: whoever is left would hold its socket.
+struct Family {
+    child: Child,
+    group: Option<Pid>,
+}
+
+impl Family {
+    fn of(child: Child) -> Self {
+        let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        Self { child, group }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            // An error says that nobody is left.
+            let _ignored = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
 }
 
 impl Keeper {
@@ -88,16 +114,14 @@ impl Keeper {
 
     /// Stops it with its generation. Answers with its life if it has ended before, and another one is to be started.
     async fn watch(&self, mut running: Running, phase: &mut watch::Receiver<Phase>) -> Option<Duration> {
-        let group = group(&running.child);
         let status = tokio::select! {
-            status = running.child.wait() => status,
+            status = running.family.child.wait() => status,
             () = stopped(phase) => {
-                self.stop(running.child).await;
+                self.stop(running.family).await;
                 return None;
             }
         };
-        // Whoever is left of its children would hold its socket.
-        signal(group, Signal::KILL);
+        drop(running.family);
         let (application, generation) = (&*self.name, self.generation);
         tracing::error!(application, generation, "the program has ended unasked: {}", ended(&status));
         let again = match self.program.restart {
@@ -139,16 +163,16 @@ impl Keeper {
 
     /// Starts it and waits until it answers.
     async fn start(&self) -> Result<Running, StartError> {
-        let mut child = self.spawn()?;
+        let mut family = self.spawn()?;
         let failed = tokio::select! {
-            status = child.wait() => format!("ended before it answered: {}", ended(&status)),
+            status = family.child.wait() => format!("ended before it answered: {}", ended(&status)),
             answers = time::timeout(START, self.answers()) => match answers {
-                Ok(()) => return Ok(Running { child, since: Instant::now() }),
+                Ok(()) => return Ok(Running { family, since: Instant::now() }),
                 Err(_) => format!("did not listen within {START:?}"),
             },
         };
-        signal(group(&child), Signal::KILL);
-        drop(child.kill().await);
+        family.signal(Signal::KILL);
+        drop(family.child.kill().await);
         let command = self.program.command.join(" ");
         Err(StartError::System(format!("`{command}`, the program of {}, {failed}", self.name)))
     }
@@ -160,7 +184,7 @@ impl Keeper {
         }
     }
 
-    fn spawn(&self) -> Result<Child, StartError> {
+    fn spawn(&self) -> Result<Family, StartError> {
         let failed = |error: io::Error| {
             let launcher = self.launcher.display();
             let why = account::why(&error, &self.wanted.surroundings);
@@ -191,7 +215,7 @@ impl Keeper {
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(log(stderr, Arc::clone(&self.name), "stderr"));
         }
-        Ok(child)
+        Ok(Family::of(child))
     }
 
     fn command(&self) -> Command {
@@ -209,33 +233,20 @@ impl Keeper {
     }
 
     /// Asks it to end, and kills it if that takes too long.
-    async fn stop(&self, mut child: Child) {
-        let group = group(&child);
-        signal(group, Signal::TERM);
-        if time::timeout(END, child.wait()).await.is_err() {
+    async fn stop(&self, mut family: Family) {
+        family.signal(Signal::TERM);
+        if time::timeout(END, family.child.wait()).await.is_err() {
             let (application, generation) = (&*self.name, self.generation);
             tracing::warn!(application, generation, "the program did not end within {END:?} and is killed");
         }
-        signal(group, Signal::KILL);
-        drop(child.kill().await);
+        family.signal(Signal::KILL);
+        drop(family.child.kill().await);
     }
 }
 
 /// Waits until the generation ends.
 async fn stopped(phase: &mut watch::Receiver<Phase>) {
     drop(phase.wait_for(|phase| *phase == Phase::Stop).await);
-}
-
-/// The process group of a child that was not waited for yet.
-fn group(child: &Child) -> Option<Pid> {
-    Pid::from_raw(child.id()?.try_into().ok()?)
-}
-
-fn signal(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        // An error says that nobody is left.
-        let _ignored = kill_process_group(group, signal);
-    }
 }
 
 /// Logs what a program writes, until it closes its end.

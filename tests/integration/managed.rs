@@ -205,6 +205,30 @@ fn one_that_ends_before_it_answers_stops_the_start_and_says_how() {
 }
 
 #[test]
+fn one_that_is_given_up_leaves_none_of_its_children() {
+    let child = |gateway: &TestGateway| {
+        let line = gateway.log().wait_for_texts(&["child=", "\"stream\""]);
+        let digits = line.split("child=").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next();
+        digits.unwrap().parse().unwrap()
+    };
+    let ends = "sleep 1000 & echo child=$! of {socket}; exit 7";
+    let yaml = format!("listen: 127.0.0.1:0\nroutes: [ {{ http: {{ command: [sh, -c, \"{ends}\"] }} }} ]");
+    let mut gateway = TestGateway::start(tempfile::tempdir().unwrap(), &yaml, &[]);
+    assert_eq!(gateway.wait().code(), Some(2));
+    eventually_gone(child(&gateway));
+
+    // The whole generation is given up when the other program ends.
+    let waits = "sleep 1000 & echo child=$! of {socket}; touch started; wait";
+    let ends = "until test -e started; do sleep 0.1; done; exit 7; {socket}";
+    let gateway = TestGateway::from_yaml("routes: [ { respond: { text: old } } ]");
+    gateway.reload(&format!(
+        "routes: [ {{ mount: /a, http: {{ command: [sh, -c, \"{waits}\"] }} }}, {{ http: {{ command: [sh, -c, \"{ends}\"] }} }} ]"
+    ));
+    gateway.log().wait_for_text("the reload has failed");
+    eventually_gone(child(&gateway));
+}
+
+#[test]
 fn check_finds_a_program_that_is_not_there_and_starts_none() {
     let folder = tempfile::tempdir().unwrap();
     let told = |command: &str| {
