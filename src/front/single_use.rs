@@ -123,7 +123,8 @@ async fn end(mut io: impl Socket, left: u64) {
 
 /// Writes the headers of an answer and the end of its head.
 fn put_headers(out: &mut Vec<u8>, headers: &HeaderMap) {
-    for (name, value) in headers {
+    // A header of that name would be a second status, and perhaps the one that is believed.
+    for (name, value) in headers.iter().filter(|(name, _)| *name != "status") {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             out.extend_from_slice(part);
         }

@@ -203,7 +203,8 @@ pub fn put<B>(out: &mut Vec<u8>, answer: &Response<B>) {
         out.extend_from_slice(reason);
     }
     out.extend_from_slice(b"\r\n");
-    for (name, value) in answer.headers() {
+    // A header of that name would be a second status, which readers refuse, or believe.
+    for (name, value) in answer.headers().iter().filter(|(name, _)| *name != "status") {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             out.extend_from_slice(part);
         }
@@ -238,6 +239,14 @@ mod tests {
             assert_eq!(answer(head), (404, headers.to_vec()));
         }
         assert_eq!(answer("Content-Type: text/html\n\n").0, 200);
+    }
+
+    #[test]
+    fn a_header_called_status_is_no_second_one() {
+        let answered = Response::builder().status(404).header("Status", "200 OK").header("A", "b").body(());
+        let mut head = Vec::new();
+        put(&mut head, &answered.unwrap());
+        assert_eq!(head, b"Status: 404\r\na: b\r\n\r\n");
     }
 
     #[test]
