@@ -7,6 +7,8 @@
 //!
 //! The structs here are the prefixes that the engine reads; a test compares them with the installed headers.
 
+mod callbacks;
+mod constants;
 mod layout;
 #[cfg(feature = "link")]
 mod linked;
@@ -16,6 +18,8 @@ mod open;
 mod shim;
 mod table;
 
+pub use callbacks::*;
+pub use constants::*;
 pub use layout::*;
 pub use load::{LoadError, load};
 pub use shim::{ErrorSink, REPORT, set_error_sink};

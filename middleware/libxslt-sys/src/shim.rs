@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use crate::layout::GenericErrorFunc;
+use crate::callbacks::GenericErrorFunc;
 
 /// Receives a report of libxslt: the context it was registered with, the format, and the text made of it.
 pub type ErrorSink = unsafe extern "C" fn(context: *mut c_void, format: *const c_char, text: *const c_char);

@@ -5,11 +5,13 @@ use std::ffi::{c_char, c_int, c_long, c_void};
 #[cfg(not(feature = "link"))]
 use libloading::os::unix::Library;
 
+use crate::callbacks::{
+    CloseFunc, EntityLoader, FreeFunc, GenericErrorFunc, MallocFunc, ReallocFunc, SecurityCheck, StrdupFunc,
+    StructuredErrorFunc, WriteFunc,
+};
 use crate::layout::{
-    Attribute, CloseFunc, Dictionary, Document, Dtd, EncodingHandler, EntityLoader, FreeFunc,
-    GenericErrorFunc, InputBuffer, MallocFunc, Namespace, Node, OutputBuffer, ParserContext, ParserInput,
-    ReallocFunc, SecurityCheck, SecurityPrefs, StrdupFunc, StructuredErrorFunc, Stylesheet, TransformContext,
-    WriteFunc,
+    Attribute, Dictionary, Document, Dtd, EncodingHandler, InputBuffer, Namespace, Node, OutputBuffer,
+    ParserContext, ParserInput, SecurityPrefs, Stylesheet, TransformContext,
 };
 
 /// Declares [`Table`] and how it is filled: each library with the functions it gives.

@@ -1,7 +1,9 @@
 //! The CPython part: everything that is `unsafe`, behind an interface that is safe.
 //!
 //! * [`library`]: the table of functions, found in libpython at run time
-//! * [`object`]: [`Python`] (the proof that the GIL is held), [`Object`] (an owned reference), [`Kept`]
+//! * [`object`]: [`Python`] (the proof that the GIL is held), [`Object`] (an owned reference)
+//! * [`make`]: new objects, of Rust's values
+//! * [`kept`]: [`Kept`], a reference beyond a hold of the GIL
 //! * [`exception`]: what calls into Python give when they raise
 //! * [`class`]: classes whose instances hold a value of Rust
 //! * [`exit`](mod@exit): the end of this process
@@ -18,7 +20,9 @@ mod file;
 mod fork;
 mod home;
 mod interpreter;
+mod kept;
 mod library;
+mod make;
 mod object;
 mod subinterpreter;
 
@@ -29,4 +33,5 @@ pub(crate) use file::duplicate;
 pub(crate) use fork::{is_forked, leave_if_forked, write_to_stderr};
 pub use interpreter::InitError;
 pub(crate) use interpreter::{Interpreter, PythonThread, frame_of};
-pub(crate) use object::{Kept, Object, Python};
+pub(crate) use kept::Kept;
+pub(crate) use object::{Object, Python};

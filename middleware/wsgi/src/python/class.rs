@@ -12,11 +12,12 @@ use std::sync::OnceLock;
 
 use super::exception::{Exception, Kind, PyResult};
 use super::fork::is_forked;
+use super::kept::Kept;
 use super::library::{
     FastFunction, METH_FASTCALL_KEYWORDS, PyMethodDef, PyObject, PyType_Slot, PyType_Spec, TP_CALL,
     TP_DEALLOC, TP_ITER, TP_ITERNEXT, TP_METHODS, TPFLAGS, table,
 };
-use super::object::{Kept, Object, Python};
+use super::object::{Object, Python};
 
 /// A type of Rust whose values can be objects of Python.
 pub(crate) trait Class: Send + Sized + 'static {

@@ -6,8 +6,9 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::kept::Kept;
 use super::library::{PyInterpreterState, table};
-use super::object::{Kept, Python};
+use super::object::Python;
 
 /// What is known of an interpreter beyond its GIL.
 pub(super) struct Home {

@@ -1,15 +1,13 @@
-//! Objects of Python, owned: a pointer becomes an [`Object`] in one step and its reference is given back on drop.
+//! Objects of Python, owned, and what they can be asked: a pointer becomes an [`Object`] in one step, and its reference is
+//! given back on drop.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::c_char;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
-
-use bytes::Bytes;
 
 use super::exception::{Exception, Kind, PyResult};
 use super::home::Home;
-use super::library::{FILE_INPUT, PyObject, table};
+use super::library::{PyObject, table};
 
 /// The proof that this thread holds the GIL, for as long as `'py` lasts.
 #[derive(Clone, Copy)]
@@ -17,71 +15,9 @@ pub(crate) struct Python<'py>(PhantomData<(&'py (), *mut ())>);
 
 /// A reference to an object, given back on drop.
 #[repr(transparent)]
-pub(crate) struct Object<'py>(NonNull<PyObject>, PhantomData<Python<'py>>);
+pub(crate) struct Object<'py>(pub(super) NonNull<PyObject>, PhantomData<Python<'py>>);
 
-/// A reference that outlives the hold of the GIL under which it was made. Most are never given back: what is kept (an
-/// application, its template, interned names) lives as long as its interpreter, because Python code cannot be unloaded.
-pub(crate) struct Kept {
-    pointer: NonNull<PyObject>,
-    /// An object must never be touched under the GIL of another interpreter: every test would notice.
-    #[cfg(debug_assertions)]
-    interpreter: *mut super::library::PyInterpreterState,
-}
-
-// SAFETY: a kept object is only touched through `Kept::get`, which asks for the GIL.
-unsafe impl Send for Kept {}
-// SAFETY: as above.
-unsafe impl Sync for Kept {}
-
-/// From this size on, a reference is cheaper than a copy.
-const SHARED: usize = 16 << 10;
-
-/// The content of a `bytes` that is used without the GIL; it never changes.
-struct Shared {
-    object: Option<Kept>,
-    home: Arc<Home>,
-    start: *const u8,
-    size: usize,
-}
-
-// SAFETY: the content is read-only, and alive as long as the object; the object itself is touched only under the GIL.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        // SAFETY: the reference in `object` keeps the `bytes` alive, whose content stands there.
-        unsafe { std::slice::from_raw_parts(self.start, self.size) }
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // Without the GIL, it can only be left to whoever takes the GIL next.
-        self.object.take().into_iter().for_each(|object| self.home.return_later(object));
-    }
-}
-
-impl Kept {
-    /// The object, while the GIL is held.
-    pub(crate) fn get<'a, 'py>(&'a self, _py: Python<'py>) -> &'a Object<'py> {
-        // SAFETY: the GIL is held.
-        #[cfg(debug_assertions)]
-        assert_eq!(self.interpreter, unsafe { (table().PyInterpreterState_Get)() }, "another's object");
-        // SAFETY: Object is transparent over the pointer, which owns a reference that is never given back.
-        unsafe { &*(&raw const self.pointer).cast::<Object<'py>>() }
-    }
-
-    /// The object, owned: its reference is given back when it is dropped.
-    pub(super) fn into_object(self, py: Python<'_>) -> Object<'_> {
-        let object = Object(self.pointer, PhantomData);
-        debug_assert!(std::ptr::eq(self.get(py).pointer(), object.pointer()));
-        object
-    }
-}
-
-impl<'py> Python<'py> {
+impl Python<'_> {
     /// # Safety
     /// This thread holds the GIL, and does so for as long as `'py`.
     pub(super) unsafe fn assume() -> Self {
@@ -91,100 +27,6 @@ impl<'py> Python<'py> {
     /// Gives back the references that were dropped where nobody held the GIL.
     pub(crate) fn give_back(self) {
         Home::with_own(self, |home| home.give_back(self));
-    }
-
-    #[expect(clippy::unused_self, reason = "it is the proof that the GIL is held")]
-    pub(crate) fn none(self) -> Object<'py> {
-        // SAFETY: None is an object that lives for ever.
-        unsafe { Object::borrowed(table()._Py_NoneStruct) }
-    }
-
-    pub(crate) fn bool(self, value: bool) -> PyResult<'py, Object<'py>> {
-        // SAFETY: the GIL is held.
-        unsafe { Object::owned(self, (table().PyBool_FromLong)(value.into())) }
-    }
-
-    pub(crate) fn int(self, value: isize) -> PyResult<'py, Object<'py>> {
-        // SAFETY: the GIL is held.
-        unsafe { Object::owned(self, (table().PyLong_FromSsize_t)(value)) }
-    }
-
-    /// A `str` of bytes that are characters of latin-1: PEP 3333's native strings.
-    pub(crate) fn latin1(self, text: &[u8]) -> PyResult<'py, Object<'py>> {
-        // SAFETY: the GIL is held; the bytes are read before the function returns.
-        unsafe {
-            let object = (table().PyUnicode_DecodeLatin1)(text.as_ptr().cast(), length(text), ptr::null());
-            Object::owned(self, object)
-        }
-    }
-
-    pub(crate) fn str(self, text: &str) -> PyResult<'py, Object<'py>> {
-        // SAFETY: the GIL is held; the bytes are read before the function returns.
-        unsafe {
-            let bytes = text.as_bytes();
-            let object = (table().PyUnicode_DecodeUTF8)(bytes.as_ptr().cast(), length(bytes), ptr::null());
-            Object::owned(self, object)
-        }
-    }
-
-    /// An interned `str`: a name that is looked up often.
-    pub(crate) fn interned(self, text: &str) -> PyResult<'py, Object<'py>> {
-        let text = self.c_string(text)?;
-        // SAFETY: the GIL is held; the text ends with a NUL.
-        unsafe { Object::owned(self, (table().PyUnicode_InternFromString)(text.as_ptr())) }
-    }
-
-    /// A `bytes` of `total` bytes, filled from pieces without a copy in between.
-    pub(crate) fn joined<'a>(
-        self,
-        pieces: impl Iterator<Item = &'a [u8]>,
-        total: usize,
-    ) -> PyResult<'py, Object<'py>> {
-        let size = total.cast_signed();
-        // SAFETY: the GIL is held; a null source leaves the bytes uninitialised.
-        let object = unsafe { Object::owned(self, (table().PyBytes_FromStringAndSize)(ptr::null(), size))? };
-        let (mut at, mut left) = (object.bytes_start()?.cast_mut(), total);
-        for piece in pieces {
-            let piece = &piece[..piece.len().min(left)];
-            // SAFETY: `left` bytes are writable at `at`, and nobody else has seen this object.
-            unsafe {
-                ptr::copy_nonoverlapping(piece.as_ptr(), at, piece.len());
-                at = at.add(piece.len());
-            }
-            left -= piece.len();
-        }
-        // SAFETY: as above; nothing is left uninitialised, whatever the pieces were.
-        unsafe { ptr::write_bytes(at, 0, left) };
-        Ok(object)
-    }
-
-    pub(crate) fn dict(self) -> PyResult<'py, Object<'py>> {
-        // SAFETY: the GIL is held.
-        unsafe { Object::owned(self, (table().PyDict_New)()) }
-    }
-
-    pub(crate) fn list(self) -> PyResult<'py, Object<'py>> {
-        // SAFETY: the GIL is held.
-        unsafe { Object::owned(self, (table().PyList_New)(0)) }
-    }
-
-    pub(crate) fn import(self, name: &CStr) -> PyResult<'py, Object<'py>> {
-        // SAFETY: the GIL is held; the name ends with a NUL.
-        unsafe { Object::owned(self, (table().PyImport_ImportModule)(name.as_ptr())) }
-    }
-
-    /// Runs a source as a module of its own, which `sys.modules` then holds.
-    pub(crate) fn module(self, name: &CStr, source: &CStr) -> PyResult<'py, Object<'py>> {
-        // SAFETY: the GIL is held; all texts end with a NUL.
-        unsafe {
-            let code = (table().Py_CompileString)(source.as_ptr(), name.as_ptr(), FILE_INPUT);
-            let code = Object::owned(self, code)?;
-            Object::owned(self, (table().PyImport_ExecCodeModule)(name.as_ptr(), code.pointer()))
-        }
-    }
-
-    pub(super) fn c_string(self, text: &str) -> PyResult<'py, CString> {
-        CString::new(text).map_err(|_| Exception::new(self, Kind::Value, "embedded null character"))
     }
 }
 
@@ -209,6 +51,14 @@ impl<'py> Object<'py> {
         }
     }
 
+    /// The reference that somebody else has owned until now.
+    ///
+    /// # Safety
+    /// The GIL is held; nobody else gives this reference back.
+    pub(super) unsafe fn of(pointer: NonNull<PyObject>) -> Self {
+        Self(pointer, PhantomData)
+    }
+
     pub(super) fn pointer(&self) -> *mut PyObject {
         self.0.as_ptr()
     }
@@ -224,18 +74,6 @@ impl<'py> Object<'py> {
     #[expect(clippy::unused_self, reason = "the object is the proof")]
     pub(crate) fn py(&self) -> Python<'py> {
         Python(PhantomData)
-    }
-
-    /// Keeps the object for the rest of its interpreter's life.
-    pub(crate) fn keep(self) -> Kept {
-        let pointer = self.0;
-        std::mem::forget(self);
-        Kept {
-            pointer,
-            // SAFETY: the GIL is held.
-            #[cfg(debug_assertions)]
-            interpreter: unsafe { (table().PyInterpreterState_Get)() },
-        }
     }
 
     pub(crate) fn is_none(&self) -> bool {
@@ -401,23 +239,12 @@ impl<'py> Object<'py> {
         }
     }
 
-    /// The content of a `bytes`, beyond this hold of the GIL: a copy where it is small, else the object itself is kept.
-    pub(crate) fn shared_content(&self) -> PyResult<'py, Bytes> {
-        let content = self.content()?;
-        if content.len() < SHARED {
-            return Ok(Bytes::copy_from_slice(content));
-        }
-        let (start, size) = (content.as_ptr(), content.len());
-        let home = Home::with_own(self.py(), Home::lend);
-        Ok(Bytes::from_owner(Shared { object: Some(self.clone().keep()), home, start, size }))
-    }
-
     pub(super) fn kind(&self) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held (an Object exists).
         unsafe { Object::owned(self.py(), (table().PyObject_Type)(self.pointer())) }
     }
 
-    fn bytes_start(&self) -> PyResult<'py, *const u8> {
+    pub(super) fn bytes_start(&self) -> PyResult<'py, *const u8> {
         let mut start: *mut c_char = ptr::null_mut();
         let mut size = 0;
         // SAFETY: the GIL is held; both places are writable.
@@ -455,9 +282,4 @@ impl Drop for Object<'_> {
         // SAFETY: the GIL is held (`'py`), and this reference is ours to give back.
         unsafe { (table().Py_DecRef)(self.pointer()) }
     }
-}
-
-fn length(bytes: &[u8]) -> isize {
-    // A slice is never longer than isize::MAX.
-    bytes.len().cast_signed()
 }
