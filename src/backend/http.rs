@@ -53,6 +53,7 @@ use self::request_head::{Host, Manner};
 use self::way_back::WayBack;
 use super::command::{Command, Takes};
 use super::upstream::connection::Connection;
+use super::upstream::deadline::Limits;
 use super::upstream::exchange::Exchange;
 use super::upstream::upload::{Framing, Upload};
 use super::upstream::{header_bytes, wait};
@@ -82,6 +83,8 @@ struct Settings {
     connect_timeout: Duration,
     /// How long to wait for the answer, and then for each next piece of it; 60s by default.
     timeout: Duration,
+    /// How long a server may take nothing of a request, and say nothing; as long as `timeout` by default.
+    write_timeout: Duration,
     /// How long a connection is kept for another request. The default of 4s ends before most servers (5s) end it from
     /// their side, perhaps just when a request is under way.
     idle_timeout: Duration,
@@ -101,19 +104,29 @@ struct Settings {
 impl Settings {
     fn read(reader: &mut Reader<'_>) -> Self {
         let command = Command::read(reader, Takes::Path);
+        let servers = servers(reader);
+        let http2 = http2(reader);
+        let balance = balance::settings::Settings::read(reader, http2);
+        let connect_timeout = wait(reader, "connect_timeout", Duration::from_secs(5));
+        let timeout = wait(reader, "timeout", Duration::from_secs(60));
         Self {
-            servers: servers(reader),
+            servers,
             command,
-            balance: balance::settings::Settings::read(reader),
-            connect_timeout: wait(reader, "connect_timeout", Duration::from_secs(5)),
-            timeout: wait(reader, "timeout", Duration::from_secs(60)),
+            balance,
+            connect_timeout,
+            timeout,
+            write_timeout: wait(reader, "write_timeout", timeout),
             idle_timeout: wait(reader, "idle_timeout", Duration::from_secs(4)),
             idle_connections: reader.or("idle_connections", 512),
             header_bytes: header_bytes(reader),
             manner: manner(reader),
             tunnel_timeout: wait(reader, "tunnel_timeout", Duration::from_secs(3600)),
-            http2: http2(reader),
+            http2,
         }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { read: self.timeout, write: self.write_timeout }
     }
 }
 
@@ -155,7 +168,6 @@ fn http2(reader: &mut Reader<'_>) -> bool {
     let is_http2 = reader.or("http2", false);
     if is_http2 {
         for (key, why) in [
-            ("health", "checks speak HTTP/1.1"),
             ("idle_connections", "a core has one connection to each server"),
             ("upgrade", "a connection never becomes a tunnel"),
             ("tunnel_timeout", "a connection never becomes a tunnel"),
@@ -186,7 +198,7 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         balancer,
         retries_sent: settings.balance.retry.sent,
         connect_timeout,
-        timeout: settings.timeout,
+        limits: settings.limits(),
         header_bytes,
         tunnel_timeout: settings.tunnel_timeout,
         manner: settings.manner.clone(),
@@ -214,7 +226,7 @@ struct Upstream {
     /// Whether a request that was sent may be sent to another server.
     retries_sent: bool,
     connect_timeout: Duration,
-    timeout: Duration,
+    limits: Limits,
     header_bytes: usize,
     tunnel_timeout: Duration,
     manner: Manner,
@@ -313,7 +325,7 @@ impl Upstream {
         }
         let server = place.endpoint.server();
         // Boxed, so that requests that need no new connection do not carry the room for opening one.
-        let opened = Box::pin(server.connect(self.connect_timeout, self.timeout)).await?;
+        let opened = Box::pin(server.connect(self.connect_timeout, self.limits)).await?;
         Ok((opened, false))
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP/2 from the front and to upstreams: gRPC, nginx's `grpc_pass`, curl.
 
 mod front;
+mod health;
 
 use crate::harness::{Grpc, Nginx, TestGateway, grpc_calls};
 

@@ -11,6 +11,7 @@
 //! sent once more where nothing is lost of its body: one that was refused, or came after a GOAWAY.
 
 mod call;
+mod check;
 mod head;
 mod shared;
 
@@ -22,6 +23,7 @@ use vestibule_layers::rescue::chain;
 use vestibule_layers::{Request, Response, rescue};
 
 use self::call::{Begun, Call};
+pub(super) use self::check::status;
 pub(super) use self::shared::{Shared, Terms};
 use super::balance::endpoint::Failed;
 use super::balance::{Balancer, Refused};
@@ -29,6 +31,7 @@ use super::failure::Failure;
 use super::request_head::{self, Manner};
 use super::way_back::WayBack;
 use super::{Settings, in_flight};
+use crate::backend::upstream::deadline::Limits;
 use crate::backend::upstream::upload::Framing;
 
 /// The servers and what leads to them.
@@ -37,7 +40,7 @@ pub(super) struct Upstream {
     /// Whether a request that was sent may be sent to another server.
     retries_sent: bool,
     connect_timeout: Duration,
-    timeout: Duration,
+    limits: Limits,
     manner: Manner,
 }
 
@@ -47,7 +50,7 @@ impl Upstream {
             balancer,
             retries_sent: settings.balance.retry.sent,
             connect_timeout: settings.connect_timeout,
-            timeout: settings.timeout,
+            limits: settings.limits(),
             manner: settings.manner.clone(),
         }
     }
@@ -86,7 +89,7 @@ impl Upstream {
                 }
             };
             let head = head::forward(request, framing, &self.manner, endpoint.server())?;
-            let (error, unsent) = match Call::begin(line, head, body, framing, self.timeout) {
+            let (error, unsent) = match Call::begin(line, head, body, framing, self.limits) {
                 Begun::Sent(mut call) => match call.head().await {
                     Ok(head) => {
                         self.balancer.answered(endpoint, head.status());

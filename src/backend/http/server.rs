@@ -10,6 +10,7 @@ use http::HeaderValue;
 
 use crate::backend::upstream::address::{Address, AddressError, Stream};
 use crate::backend::upstream::connection::Connection;
+use crate::backend::upstream::deadline::Limits;
 use crate::backend::upstream::failure::Failure;
 
 /// A server.
@@ -47,13 +48,13 @@ impl Server {
         Self { address: self.address.in_folder(folder), ..self }
     }
 
-    /// Opens a connection, within a time; all addresses of a name are tried. `timeout` is how long the server may be silent.
+    /// Opens a connection, within a time; all addresses of a name are tried. `limits` are how long the server may be silent.
     pub(super) async fn connect(
         &self,
         within: Duration,
-        timeout: Duration,
+        limits: impl Into<Limits>,
     ) -> Result<Box<Connection>, Failure> {
-        Connection::open(&self.address, within, timeout, None).await.map(Box::new)
+        Connection::open(&self.address, within, limits, None).await.map(Box::new)
     }
 
     /// Opens a socket without a limit on its silence; all addresses of a name are tried.

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 
 use super::address::{Address, Stream};
-use super::deadline::{Deadline, Turn};
+use super::deadline::{Deadline, Limits, Turn};
 use super::failure::Failure;
 use super::pool::Opening;
 use crate::runtime;
@@ -43,7 +43,7 @@ pub(in crate::backend) struct Connection<S = Stream> {
     pub(in crate::backend) received: BytesMut,
     /// How much the next read may take.
     room: usize,
-    timeout: Duration,
+    limits: Limits,
     /// The core whose pool it belongs to.
     pub(in crate::backend) core: usize,
     /// One for the pool of FastCGI counts as waiting until its first answer begins.
@@ -51,11 +51,11 @@ pub(in crate::backend) struct Connection<S = Stream> {
 }
 
 impl Connection {
-    /// Opens one, within a time. `timeout` is how long the application may be silent.
+    /// Opens one, within a time. `limits` are how long the application may be silent.
     pub(in crate::backend) async fn open(
         address: &Address,
         within: Duration,
-        timeout: Duration,
+        limits: impl Into<Limits>,
         opening: Option<Opening>,
     ) -> Result<Self, Failure> {
         let stream = match tokio::time::timeout(within, address.connect()).await {
@@ -63,7 +63,7 @@ impl Connection {
             Ok(Err(source)) => return Err(Failure::Connect { address: address.to_string(), source }),
             Err(_) => return Err(Failure::ConnectTimeout { address: address.to_string(), within }),
         };
-        Ok(Self { opening, ..Self::on(stream, timeout) })
+        Ok(Self { opening, ..Self::on(stream, limits) })
     }
 
     /// Whether it can be used again: the other side has neither closed it nor said what nobody asked for.
@@ -81,7 +81,7 @@ impl Connection {
         if self.core == runtime::core() {
             return Ok(self);
         }
-        Ok(Self::on(self.io.into_stream().moved_here()?, self.timeout))
+        Ok(Self::on(self.io.into_stream().moved_here()?, self.limits))
     }
 
     /// Writes what fits at once.
@@ -91,10 +91,11 @@ impl Connection {
 }
 
 impl<S: Line> Connection<S> {
-    /// A connection that is open. `timeout` is how long the application may be silent.
-    pub(in crate::backend) fn on(stream: S, timeout: Duration) -> Self {
-        let io = Deadline::new(stream, timeout);
-        Self { io, received: BytesMut::new(), room: FIRST, timeout, core: runtime::core(), opening: None }
+    /// A connection that is open. `limits` are how long the application may be silent.
+    pub(in crate::backend) fn on(stream: S, limits: impl Into<Limits>) -> Self {
+        let limits = limits.into();
+        let io = Deadline::new(stream, limits);
+        Self { io, received: BytesMut::new(), room: FIRST, limits, core: runtime::core(), opening: None }
     }
 
     /// What it travels on.

@@ -4,7 +4,7 @@
 //! health: { path: /healthz, interval: 5s, timeout: 2s, healthy: 2, unhealthy: 3, status: [200-399] }
 //! ```
 //!
-//! A plain GET over a connection of its own; of the answer, the status counts. So many checks in a row as `unhealthy` says must
+//! A plain GET over a connection of its own, in the version of HTTP that requests have; of the answer, the status counts. So many checks in a row as `unhealthy` says must
 //! fail before a server gets no more requests, and so many as `healthy` says succeed before it gets them again. Until it
 //! was checked, a server counts as up.
 
@@ -25,7 +25,7 @@ use super::settings::Statuses;
 use crate::backend::http::failure::Failure;
 use crate::backend::http::request_head::Asked;
 use crate::backend::http::server::Server;
-use crate::backend::http::{answer, request_head};
+use crate::backend::http::{answer, http2, request_head};
 use crate::backend::upstream::exchange::Exchange;
 use crate::backend::upstream::upload::{Framing, Upload};
 
@@ -38,6 +38,8 @@ const AGENT: &str = "vestibule-health";
 /// How servers are checked.
 #[derive(Clone, Debug)]
 pub(in crate::backend::http) struct Health {
+    /// Whether they speak HTTP/2.
+    pub(super) http2: bool,
     /// The path, with its query, that is asked for.
     pub(super) path: PathAndQuery,
     /// The Host of the request; by default the server's own.
@@ -116,13 +118,13 @@ impl Health {
         let mut request = Request::new(Body::Empty);
         *request.uri_mut() = self.path.clone().into();
         let host = self.host.as_ref().unwrap_or_else(|| server.host());
-        for (name, value) in [
-            (HOST, host),
-            (USER_AGENT, &HeaderValue::from_static(AGENT)),
-            (CONNECTION, &HeaderValue::from_static("close")),
-        ] {
-            request.headers_mut().insert(name, value.clone());
-        }
+        request.headers_mut().insert(HOST, host.clone());
+        request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if self.http2 { http2::status(server, request, HEAD).await } else { self.ask1(server, request).await }
+    }
+
+    async fn ask1(&self, server: &Server, mut request: Request) -> Result<StatusCode, Failure> {
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         // `check` gives it up before: whatever it waits for, what is told is the same.
         let longer = self.timeout * 2;
         let connection = server.connect(longer, longer).await?;

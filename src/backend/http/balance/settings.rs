@@ -63,7 +63,8 @@ pub(in crate::backend::http) struct Retry {
 pub(super) struct Statuses(RangeInclusive<u16>);
 
 impl Settings {
-    pub(in crate::backend::http) fn read(reader: &mut Reader<'_>) -> Self {
+    /// Reads them, for servers that speak HTTP/2 or not.
+    pub(in crate::backend::http) fn read(reader: &mut Reader<'_>, http2: bool) -> Self {
         Self {
             resolver: reader.parsed::<NameServer>("resolver").map(|server| server.0),
             method: method(reader),
@@ -73,7 +74,7 @@ impl Settings {
             slow_start: reader.or("slow_start", Duration::ZERO),
             eject: reader.section("eject", Eject::read).unwrap_or_default(),
             retry: reader.section("retry", Retry::read).unwrap_or_default(),
-            health: reader.section("health", health),
+            health: reader.section("health", |reader| health(reader, http2)),
         }
     }
 
@@ -158,7 +159,7 @@ fn cookie(reader: &mut Reader<'_>) -> String {
     name.value
 }
 
-fn health(reader: &mut Reader<'_>) -> Health {
+fn health(reader: &mut Reader<'_>, http2: bool) -> Health {
     let text = reader.required::<Spanned<String>>("path");
     let path = text.parse().ok().filter(|_| text.starts_with('/'));
     if !text.place.is_unknown() && path.is_none() {
@@ -169,6 +170,7 @@ fn health(reader: &mut Reader<'_>) -> Health {
     }
     let statuses = statuses(reader);
     Health {
+        http2,
         path: path.unwrap_or_else(|| PathAndQuery::from_static("/")),
         host: reader.parsed::<HeaderValue>("host"),
         interval: wait(reader, "interval", Duration::from_secs(5)),

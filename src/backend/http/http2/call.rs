@@ -7,7 +7,6 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
@@ -22,6 +21,7 @@ use vestibule_layers::{Body, Response};
 use super::shared::Line;
 use crate::backend::http::failure::Failure;
 use crate::backend::http::hop::is_hop_by_hop;
+use crate::backend::upstream::deadline::Limits;
 use crate::backend::upstream::failure::Failure as Wire;
 use crate::backend::upstream::has_body;
 use crate::backend::upstream::upload::Framing;
@@ -47,19 +47,19 @@ struct Rest {
 }
 
 impl Call {
-    /// Sends the head. `timeout` is how long the server may be silent.
+    /// Sends the head. `limits` are how long the server may be silent.
     pub(super) fn begin(
         mut line: Line,
         head: http::Request<()>,
         body: Body,
         framing: Framing,
-        timeout: Duration,
+        limits: Limits,
     ) -> Begun {
         let is_whole = framing == Framing::Length(0);
         match line.sender.send_request(head, is_whole) {
             Ok((response, stream)) => {
                 let upload = Upload::new(stream, body, framing);
-                Begun::Sent(Self { response, rest: Rest { upload, wait: Wait::new(timeout), line } })
+                Begun::Sent(Self { response, rest: Rest { upload, wait: Wait::new(limits), line } })
             }
             Err(error) => {
                 line.leave();
@@ -128,7 +128,7 @@ impl Rest {
     }
 
     fn poll_overdue<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Failure>> {
-        let overdue = self.wait.poll(cx, self.upload.waits_for_client);
+        let overdue = self.wait.poll(cx, self.upload.turn);
         overdue.map(|error| {
             self.line.leave();
             Err(Failure::Wire(Wire::Io(error)))
@@ -136,36 +136,52 @@ impl Rest {
     }
 }
 
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The client's, to send the next piece of its request.
+    Client,
+    /// The server's, to take the next piece.
+    Taking,
+    /// The server's, to answer.
+    Answering,
+}
+
 /// The wait for a server.
 struct Wait {
-    timeout: Duration,
-    is_armed: bool,
+    limits: Limits,
+    /// For whom, once it is known.
+    turn: Option<Turn>,
     /// Made at once, because a body may be polled by a thread that has no runtime.
     timer: Pin<Box<Sleep>>,
 }
 
 impl Wait {
-    fn new(timeout: Duration) -> Self {
-        Self { timeout, is_armed: false, timer: Box::pin(tokio::time::sleep(timeout)) }
+    fn new(limits: Limits) -> Self {
+        Self { limits, turn: None, timer: Box::pin(tokio::time::sleep(limits.read)) }
     }
 
     fn end(&mut self) {
-        self.is_armed = false;
+        self.turn = None;
     }
 
     /// Goes on with the wait, which does not count while the client is waited for.
-    fn poll(&mut self, cx: &mut Context<'_>, is_clients: bool) -> Poll<io::Error> {
-        loop {
-            if !std::mem::replace(&mut self.is_armed, true) {
-                self.timer.as_mut().reset(Instant::now() + self.timeout);
+    fn poll(&mut self, cx: &mut Context<'_>, turn: Turn) -> Poll<io::Error> {
+        let (limit, what) = match turn {
+            Turn::Client => {
+                self.turn = None;
+                return Poll::Pending;
             }
-            ready!(self.timer.as_mut().poll(cx));
-            if !is_clients {
-                let message = format!("nothing came for {:?}", self.timeout);
-                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, message));
-            }
-            self.is_armed = false;
+            Turn::Taking => (self.limits.write, "was taken"),
+            Turn::Answering => (self.limits.read, "came"),
+        };
+        if self.turn.replace(turn) != Some(turn) {
+            self.timer.as_mut().reset(Instant::now() + limit);
         }
+        self.timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| io::Error::new(io::ErrorKind::TimedOut, format!("nothing {what} for {limit:?}")))
     }
 }
 
@@ -179,8 +195,7 @@ struct Upload {
     /// How much is to come, where that is known.
     left: Option<u64>,
     is_taken: bool,
-    /// Whether its next piece is still the client's to send.
-    waits_for_client: bool,
+    turn: Turn,
     has_advanced: bool,
 }
 
@@ -192,7 +207,7 @@ impl Upload {
             Framing::Chunks => (Some(body), None),
         };
         let piece = Bytes::new();
-        Self { stream, body, piece, left, is_taken: false, waits_for_client: false, has_advanced: false }
+        Self { stream, body, piece, left, is_taken: false, turn: Turn::Answering, has_advanced: false }
     }
 
     fn into_untaken(self) -> Option<Body> {
@@ -201,18 +216,22 @@ impl Upload {
 
     /// Sends no more of it.
     fn end(&mut self) {
-        (self.body, self.piece, self.waits_for_client) = (None, Bytes::new(), false);
+        (self.body, self.piece, self.turn) = (None, Bytes::new(), Turn::Answering);
         self.is_taken = true;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         loop {
             while !self.piece.is_empty() {
+                self.turn = Turn::Taking;
                 ready!(self.poll_send(cx))?;
             }
+            self.turn = Turn::Answering;
             let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
             let frame = Pin::new(body).poll_frame(cx).map(Option::transpose);
-            self.waits_for_client = frame.is_pending();
+            if frame.is_pending() {
+                self.turn = Turn::Client;
+            }
             let frame = ready!(frame).map_err(Wire::Body)?;
             self.is_taken = true;
             match frame.map(Frame::into_data) {

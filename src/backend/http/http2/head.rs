@@ -47,9 +47,24 @@ pub(super) fn forward(
     {
         headers.insert(CONTENT_LENGTH, length.into());
     }
-    let uri = uri(headers.remove(HOST), target.cloned(), server).map_err(Failure::Target)?;
+    head(request.method(), target.cloned(), headers, server)
+}
+
+/// The head of a request of the gateway's own, without a body.
+pub(super) fn ask(request: &Request, server: &Server) -> Result<http::Request<()>, Failure> {
+    let target = request.uri().path_and_query().cloned();
+    head(request.method(), target, request.headers().clone(), server)
+}
+
+fn head(
+    method: &Method,
+    target: Option<PathAndQuery>,
+    mut headers: HeaderMap,
+    server: &Server,
+) -> Result<http::Request<()>, Failure> {
+    let uri = uri(headers.remove(HOST), target, server).map_err(Failure::Target)?;
     let mut head = http::Request::new(());
-    *head.method_mut() = Method::clone(request.method());
+    *head.method_mut() = method.clone();
     *head.version_mut() = Version::HTTP_2;
     *head.uri_mut() = uri;
     *head.headers_mut() = headers;

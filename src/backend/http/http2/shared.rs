@@ -103,25 +103,13 @@ impl Shared {
         if let Some(line) = self.usable() {
             return Ok((line, true));
         }
-        let (sender, connection) = self.shake_hands(server.socket().await?).await?;
+        let (sender, connection) = shake_hands(server.socket().await?, self.terms.header_bytes).await?;
         let line = Line { sender, usage: Arc::default() };
         line.usage.requests.fetch_add(1, Ordering::Relaxed);
         let usage = Arc::clone(&line.usage);
         tokio::spawn(keep(connection, usage, Arc::downgrade(self), self.terms.idle_timeout));
         *self.lock() = Some(line.clone());
         Ok((line, false))
-    }
-
-    async fn shake_hands(&self, stream: Stream) -> Result<(SendRequest<Bytes>, Connection<Stream>), Failure> {
-        let mut builder = Builder::new();
-        builder
-            .enable_push(false)
-            .initial_window_size(WINDOW)
-            .initial_connection_window_size(ALL_WINDOWS)
-            .max_send_buffer_size(UNSENT)
-            // The settings allow no more than 16 MiB.
-            .max_header_list_size(u32::try_from(self.terms.header_bytes).unwrap_or(u32::MAX));
-        builder.handshake(stream).await.map_err(Failure::Stream)
     }
 
     /// The connection, where there is one that takes requests.
@@ -147,6 +135,22 @@ impl Shared {
         // Nothing in here is left half done by a panic.
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Begins HTTP/2 on a socket. `header_bytes` is the largest head of an answer.
+pub(super) async fn shake_hands(
+    stream: Stream,
+    header_bytes: usize,
+) -> Result<(SendRequest<Bytes>, Connection<Stream>), Failure> {
+    let mut builder = Builder::new();
+    builder
+        .enable_push(false)
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(ALL_WINDOWS)
+        .max_send_buffer_size(UNSENT)
+        // The settings allow no more than 16 MiB.
+        .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX));
+    builder.handshake(stream).await.map_err(Failure::Stream)
 }
 
 /// Reads and writes a connection, until it ends.

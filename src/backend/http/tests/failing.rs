@@ -67,6 +67,39 @@ async fn a_server_that_says_nothing_is_too_slow() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_nothing_of_a_request_is_too_slow() {
+    for settings in ["write_timeout: 100ms", "timeout: 100ms"] {
+        let (keep, kept) = std::sync::mpsc::channel::<()>();
+        let server = Server::once(move |peer| {
+            peer.head();
+            drop(kept.recv_timeout(PATIENCE));
+        });
+        let asked = forwarding(&[&server.address], settings);
+        // More than sockets take for somebody who reads nothing.
+        let answer = asked.ask(post(Body::from(Bytes::from(vec![b'x'; 64 << 20])))).await;
+        assert_eq!(answer.status, 504, "{settings}");
+        drop(keep);
+        assert_eq!(asked.ask(get("/")).await.whole(), "fine");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_has_taken_the_request_may_think_about_it() {
+    let (go_on, told) = std::sync::mpsc::channel::<()>();
+    let server = Server::playing(vec![Box::new(move |peer| {
+        peer.head();
+        peer.exactly(4);
+        told.recv_timeout(PATIENCE).unwrap();
+        peer.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
+    })]);
+    let asked = forwarding(&[&server.address], "write_timeout: 100ms");
+    let mut answer = Box::pin(asked.ask(post(Body::from("once"))));
+    assert!(tokio::time::timeout(Duration::from_millis(400), &mut answer).await.is_err());
+    go_on.send(()).unwrap();
+    assert_eq!(answer.await.whole(), "done");
+}
+
+#[tokio::test]
 async fn a_server_that_stops_in_its_head_is_too_slow() {
     let answer = after("timeout: 100ms", |peer| {
         peer.head();

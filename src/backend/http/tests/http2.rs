@@ -221,6 +221,18 @@ async fn a_server_that_goes_away_is_asked_again_by_another_connection() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_nothing_of_a_request_is_too_slow() {
+    let server = Server::once(|peer| {
+        peer.settle();
+        // Its window has room for the start.
+        while peer.request() {}
+    });
+    let asked = before(&[&server], "write_timeout: 100ms");
+    let answer = asked.ask(post(Body::from(Bytes::from(vec![b'x'; 1 << 20])))).await;
+    assert_eq!(answer.status, 504);
+}
+
+#[tokio::test]
 async fn a_server_that_is_silent_is_asked_by_another_connection_next() {
     let answer = after("timeout: 100ms", |peer| {
         peer.settle();

@@ -14,12 +14,15 @@ fn mistakes(settings: &str) -> String {
 
 #[test]
 fn every_setting_is_understood() {
-    let all = "servers: [\"a:1\", \"unix:b.sock\"], connect_timeout: 1s, timeout: 2s, idle_timeout: 3s, \
+    let all = "servers: [\"a:1\", \"unix:b.sock\"], connect_timeout: 1s, timeout: 2s, write_timeout: 1s, idle_timeout: 3s, \
                idle_connections: 4, header_bytes: 8KiB, host: upstream, \
                upgrade: [websocket, x], tunnel_timeout: 5s, forwarded: true, rewrite_answers: false";
     assert_eq!(mistakes(all), "");
     assert_eq!(mistakes("servers: \"a:1\""), "");
-    assert_eq!(mistakes("servers: \"a:1\", http2: true, balance: p2c, retry: { sent: true }"), "");
+    assert_eq!(
+        mistakes("servers: \"a:1\", http2: true, balance: p2c, retry: { sent: true }, health: { path: / }"),
+        ""
+    );
     assert_eq!(mistakes("servers: \"a:1\", http2: false, idle_connections: 1, health: { path: / }"), "");
 }
 
@@ -33,7 +36,7 @@ fn every_mistake_is_told() {
         ("servers: [\"a:1\"], timeout: 0", "`timeout` must be longer than 0"),
         ("servers: [\"a:1\"], header_bytes: 1", "must be between 1KiB and 16MiB"),
         ("servers: [\"a:1\"], host: \"a\\nb\"", "is not understood"),
-        ("servers: [\"a:1\"], http2: true, health: { path: / }", "`health` does not go with `http2`"),
+        ("servers: [\"a:1\"], write_timeout: 0s", "`write_timeout` must be longer than 0"),
         (
             "servers: [\"a:1\"], http2: true, idle_connections: 1",
             "`idle_connections` does not go with `http2`",
