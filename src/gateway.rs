@@ -13,7 +13,7 @@ use crate::backend::{self, Background, Context, LocalRedirects};
 use crate::front;
 use crate::hosted::{self, Hosted};
 use crate::identity::{Connection, Identity, Peer};
-use crate::listener::Door;
+use crate::listener::{Door, owner};
 use crate::route::{Route, Router, predicate};
 use crate::stack::Stack;
 use crate::supervisor::watched::Watched;
@@ -29,6 +29,7 @@ pub fn kinds() -> Kinds {
         backends: backend::KINDS.iter().map(|row| &row.kind).collect(),
         predicates: predicate::KINDS.iter().map(|kind| -> &'static Kind { kind }).collect(),
         standard_variable: http_environ::is_standard,
+        owner_mistake: owner::mistake,
     }
 }
 

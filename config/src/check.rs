@@ -39,7 +39,7 @@ pub(crate) fn check(source: &Source, root: &Node, kinds: &Kinds, diagnostics: &m
     // Advice lists the keys in this order, and who may connect depends on who is trusted.
     reader.known(&["listen"]);
     let trust = reader.section("trust", trust::read);
-    let listen = listen::read(&mut reader, &kinds.protocols, trust.as_ref());
+    let listen = listen::read(&mut reader, kinds, trust.as_ref());
     let trust = trust.unwrap_or_default();
     let env = env::read_env(&mut reader, kinds.standard_variable);
     // `Source::read` has read it; here it is only known to be a key.

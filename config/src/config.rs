@@ -49,7 +49,7 @@ pub struct Listen {
     /// The permissions of a unix socket's file.
     pub mode: Option<u32>,
     /// The owner of a unix socket's file: `user`, `user:group` or `:group`.
-    pub owner: Option<String>,
+    pub owner: Option<Spanned<String>>,
     /// What is spoken there.
     pub protocol: &'static Protocol,
     /// Whether each connection begins with a header of the PROXY protocol.

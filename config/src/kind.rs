@@ -48,6 +48,8 @@ pub struct Kinds {
     pub predicates: Vec<&'static Kind>,
     /// Whether every request has this environ variable, or may have it.
     pub standard_variable: fn(&str) -> bool,
+    /// What is wrong with the owner of a socket's file; the users are those of the system.
+    pub owner_mistake: fn(&str) -> Option<String>,
 }
 
 /// The settings that a kind has read, handed back to it when it is built.

@@ -194,7 +194,10 @@ impl Application {
         match self.run(&script, &mut request).await {
             Ok(Reply::Answer(answer)) => answer,
             Ok(Reply::Local(target)) => self.redirects.follow(request, &target).await,
-            Err(failure) => rescue(&id, failure.cause(), &failure),
+            Err(failure) => {
+                failure.tell_operator(&id);
+                rescue(&id, failure.cause(), &failure)
+            }
         }
     }
 

@@ -1,11 +1,14 @@
 //! HTTP/2 with prior knowledge, without TLS, by hyper: for gRPC, and for front servers that speak it.
 //!
 //! `protocol: h2c` expects it; where HTTP/1.1 is spoken, a connection that begins with the preface of HTTP/2 is handed to here, at
-//! no cost for others. The limits are those of HTTP/1.1: a connection without a request waits for `limits: keep_alive`, also for one
-//! whose head comes slowly. Streams are few enough, and a client that resets them again and again (CVE-2023-44487) loses its
+//! no cost for others. The limits are those of HTTP/1.1: a connection without a request waits for `limits: keep_alive`, a head that
+//! has begun for `limits: header_time` ([`heads`]). Streams are few enough, and a client that resets them again and again (CVE-2023-44487) loses its
 //! connection. A drain sends GOAWAY.
 
 mod begun;
+mod heads;
+mod preface;
+mod reading;
 mod traffic;
 
 use std::convert::Infallible;
@@ -27,19 +30,20 @@ use vestibule_config::{Limits, Protocol};
 use vestibule_layers::{Answer, Body, Cause, Response, rescue};
 
 use self::begun::Begun;
+use self::heads::Heads;
 use self::traffic::{Outgoing, Traffic};
 use super::client_body;
-use super::patience::{Expired, UNREAD};
+use super::patience::{Expired, SLOW_HEAD, UNREAD};
 use super::socket::Socket;
 use super::under_way::{CutOff, Talk, UnderWay};
 use crate::gateway::Gateway;
 use crate::identity::Connection;
 use crate::runtime::Stage;
 
-pub(super) static PROTOCOL: Protocol = Protocol { name: "h2c", speaks_for_clients: false };
+pub(super) use self::preface::{PREFACE, Preface};
+pub(super) use self::reading::Reading;
 
-/// What every connection of HTTP/2 begins with (RFC 9113 section 3.4).
-pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) static PROTOCOL: Protocol = Protocol { name: "h2c", speaks_for_clients: false };
 
 /// How many requests a connection may have at once.
 const STREAMS: u32 = 128;
@@ -93,7 +97,8 @@ pub(super) async fn serve<I: Socket>(
             Ok::<_, Infallible>(under_way.answered(answer).map(|body| Outgoing::new(body, visit)))
         }
     });
-    let mut conn = pin!(builder.serve_connection(TokioIo::new(Begun::new(read, io)), service));
+    let io = Reading::new(Heads::new(Arc::clone(&traffic)), Reading::new(Begun { read }, io));
+    let mut conn = pin!(builder.serve_connection(TokioIo::new(io), service));
     let _cut_off = CutOff(Arc::clone(&talk));
     let mut expired = pin!(traffic.expired(&limits));
     // An error means that the worker is at its end.
@@ -109,12 +114,17 @@ pub(super) async fn serve<I: Socket>(
                 return;
             }
             why = &mut expired => {
-                if why == Expired::Unread {
-                    talk.end(Cause::RequestTimeout, || UNREAD.into());
-                } else {
-                    conn.as_mut().graceful_shutdown();
-                    // The client has to answer before it is certain that no request was on its way.
-                    drop(time::timeout(limits.header_time, conn).await);
+                match why {
+                    Expired::Unread => talk.end(Cause::RequestTimeout, || UNREAD.into()),
+                    Expired::Head => {
+                        tracing::warn!(%peer, "{SLOW_HEAD}");
+                        talk.end(Cause::RequestTimeout, || SLOW_HEAD.into());
+                    }
+                    Expired::Idle => {
+                        conn.as_mut().graceful_shutdown();
+                        // The client has to answer before it is certain that no request was on its way.
+                        drop(time::timeout(limits.header_time, conn).await);
+                    }
                 }
                 return;
             }

@@ -61,7 +61,10 @@ pub(super) async fn serve<I: Socket>(
             Ok::<_, Infallible>(under_way.answered(answer))
         }
     });
-    let mut conn = builder.serve_connection(TokioIo::new(patience.watch(io)), service);
+    let mut conn = builder.serve_connection(
+        TokioIo::new(h2c::Reading::new(h2c::Preface::default(), patience.watch(io))),
+        service,
+    );
     let _cut_off = CutOff(Arc::clone(&talk));
     let mut expired = pin!(patience.expired());
     let mut expired = seldom(|cx| expired.as_mut().poll(cx));
@@ -75,7 +78,7 @@ pub(super) async fn serve<I: Socket>(
             ended = &mut conn => {
                 talk.end(Cause::ClientGone, || why(&ended));
                 let parts = conn.into_parts();
-                let io = parts.io.into_inner().into_inner();
+                let io = parts.io.into_inner().into_inner().into_inner();
                 if let (Ok(()), Some(tunnel)) = (&ended, talk.tunnel()) {
                     // Boxed: few connections become one, and the others shall not carry the room for it.
                     let carried = Box::pin(tunnel.carry(io, parts.read_buf)).await;
@@ -107,7 +110,7 @@ pub(super) async fn serve<I: Socket>(
                 }
                 Expired::Unread => {
                     talk.end(Cause::RequestTimeout, || UNREAD.into());
-                    conn.into_parts().io.into_inner().into_inner().reset_on_close();
+                    conn.into_parts().io.into_inner().into_inner().into_inner().reset_on_close();
                     if !talk.is_told() {
                         tracing::warn!(%peer, "the end of an answer: {UNREAD}");
                     }

@@ -49,6 +49,11 @@ pub(crate) enum OwnerError {
     NoGroup(String),
 }
 
+/// What is wrong with an owner, for a person.
+pub(crate) fn mistake(text: &str) -> Option<String> {
+    resolve(text).err().map(|error| error.to_string())
+}
+
 /// Looks the names up.
 pub(super) fn resolve(text: &str) -> Result<Owner, OwnerError> {
     let (user, group) = text.split_once(':').unwrap_or((text, ""));

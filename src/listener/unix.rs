@@ -70,16 +70,19 @@ pub(super) fn bind(path: &Path, listen: &Listen) -> Result<(OwnedFd, SocketFile)
 
 /// Gives the file its mode and owner, as far as they are configured.
 pub(super) fn permit(path: &Path, listen: &Listen) -> Result<(), Diagnostic> {
-    let mistake = |what: String| Diagnostic::error(what).at(&listen.place);
     if let Some(text) = &listen.owner {
-        let owner = owner::resolve(text).map_err(|error| mistake(format!("owner `{text}`: {error}")))?;
+        let mistake = |what: String| Diagnostic::error(what).at(&text.place);
+        // The configuration knew them; since then they may have gone.
+        let owner = owner::resolve(text).map_err(|error| mistake(error.to_string()))?;
         std::os::unix::fs::chown(path, owner.user, owner.group).map_err(|error| {
-            mistake(format!("failed to give {} to `{text}`: {}", path.display(), plain(&error)))
+            mistake(format!("failed to give {} to `{}`: {}", path.display(), **text, plain(&error)))
                 .help("only root may give a file away; a group must be one of the user's own")
         })?;
     }
-    set_mode(path, listen.mode)
-        .map_err(|error| mistake(format!("failed to set the mode of {}: {}", path.display(), plain(&error))))
+    set_mode(path, listen.mode).map_err(|error| {
+        let what = format!("failed to set the mode of {}: {}", path.display(), plain(&error));
+        Diagnostic::error(what).at(&listen.place)
+    })
 }
 
 /// Sets the mode, or takes from what the umask has left what it leaves to everybody: who may connect may often say who the

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::config::{Address, Listen, Peer, Trust};
 use crate::document::Value;
-use crate::kind::Protocol;
+use crate::kind::{Kinds, Protocol};
 use crate::place::{Place, Spanned};
 use crate::reader::Reader;
 
@@ -15,16 +15,12 @@ const FORMS: &str = "an address is `127.0.0.1:8000`, `[::1]:8000`, `:8000` (all 
 
 /// Reads the list. Without it, the gateway can be reached from its own machine only. `trust` is absent where it is not
 /// written.
-pub(super) fn read(
-    reader: &mut Reader<'_>,
-    protocols: &[&'static Protocol],
-    trust: Option<&Trust>,
-) -> Vec<Listen> {
+pub(super) fn read(reader: &mut Reader<'_>, kinds: &Kinds, trust: Option<&Trust>) -> Vec<Listen> {
     let local = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 8000)));
     let Some(node) = reader.given("listen") else {
-        return vec![plain(local, protocols, Place::default())];
+        return vec![plain(local, &kinds.protocols, Place::default())];
     };
-    let read_one = |reader: &mut Reader<'_>| one(reader, protocols, trust);
+    let read_one = |reader: &mut Reader<'_>| one(reader, kinds, trust);
     let listen: Vec<Listen> = reader.list("listen", read_one).into_iter().flatten().collect();
     if matches!(&node.value, Value::List(items) if items.is_empty()) {
         reader.mistake(&node.place, "an empty list: nothing could be reached");
@@ -38,7 +34,8 @@ fn plain(address: Address, protocols: &[&'static Protocol], place: Place) -> Lis
     Listen { address, mode: None, owner: None, protocol: protocols[0], proxy_protocol: false, place }
 }
 
-fn one(reader: &mut Reader<'_>, protocols: &[&'static Protocol], trust: Option<&Trust>) -> Option<Listen> {
+fn one(reader: &mut Reader<'_>, kinds: &Kinds, trust: Option<&Trust>) -> Option<Listen> {
+    let protocols = &kinds.protocols;
     let place = reader.place();
     if !reader.is_mapping() {
         let text: Spanned<String> = reader.whole();
@@ -47,7 +44,7 @@ fn one(reader: &mut Reader<'_>, protocols: &[&'static Protocol], trust: Option<&
     }
     let text: Spanned<String> = reader.required("address");
     let mode = mode(reader);
-    let owner = owner(reader);
+    let owner = owner(reader, kinds.owner_mistake);
     let choices: Vec<_> = protocols.iter().map(|protocol| (protocol.name, *protocol)).collect();
     let protocol = reader.one_of("protocol", &choices, protocols[0]);
     let proxy_protocol = reader.or("proxy_protocol", false);
@@ -56,7 +53,7 @@ fn one(reader: &mut Reader<'_>, protocols: &[&'static Protocol], trust: Option<&
     if let (Address::Tcp(_) | Address::Passed(_), Some(place)) = (&address, file_only) {
         reader.mistake(place, "only the file of a unix socket has a mode and an owner");
     }
-    let (mode, owner) = (mode.map(|it| it.value), owner.map(|it| it.value));
+    let mode = mode.map(|it| it.value);
     let listen = Listen { address, mode, owner, protocol, proxy_protocol, place };
     report_untrusted(&listen, trust, reader);
     Some(listen)
@@ -132,11 +129,15 @@ fn mode(reader: &mut Reader<'_>) -> Option<Spanned<u32>> {
     }
 }
 
-fn owner(reader: &mut Reader<'_>) -> Option<Spanned<String>> {
+fn owner(reader: &mut Reader<'_>, owner_mistake: fn(&str) -> Option<String>) -> Option<Spanned<String>> {
     let text: Spanned<String> = reader.optional("owner")?;
     let (user, group) = text.split_once(':').unwrap_or((&text, "-"));
     if group.is_empty() || group.contains(':') || (user.is_empty() && group == "-") {
         reader.mistake(&text.place, format!("`{}` is not `user`, `user:group` or `:group`", text.value));
+        return None;
+    }
+    if let Some(mistake) = owner_mistake(&text) {
+        reader.mistake(&text.place, mistake);
         return None;
     }
     Some(text)

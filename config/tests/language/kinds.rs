@@ -19,6 +19,9 @@ pub(crate) fn kinds() -> Kinds {
             matches!(name, "PATH_INFO" | "QUERY_STRING" | "REMOTE_ADDR" | "REQUEST_METHOD")
                 || name.starts_with("HTTP_")
         },
+        owner_mistake: |owner| {
+            (owner == "nobody-has-this").then(|| format!("no user has the name `{owner}`"))
+        },
     }
 }
 

@@ -3,8 +3,9 @@
 use std::io;
 use std::process::ExitStatus;
 
-use vestibule_layers::Cause;
+use http_environ::RequestId;
 use vestibule_layers::places::Full;
+use vestibule_layers::{Cause, rescue};
 
 use crate::backend::upstream::failure::Failure as Upstream;
 use crate::backend::upstream::spool::SpoolError;
@@ -30,6 +31,14 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Logs what the client may not be told, and only the operator can change: that a client is forbidden something is no
+    /// news in the log otherwise.
+    pub(super) fn tell_operator(&self, id: &RequestId) {
+        if self.cause() == Cause::Forbidden {
+            tracing::warn!(request_id = %id, "{}", rescue::chain(self));
+        }
+    }
+
     /// The cause that the client is told.
     pub(super) fn cause(&self) -> Cause {
         match self {

@@ -7,9 +7,24 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+/// Why the system runs no program, and what to do.
+#[derive(Debug, thiserror::Error)]
+enum Forbidden {
+    #[error(
+        "it has no execute bit: give it one (`chmod +x`), or say by `interpreters` what runs files of its ending"
+    )]
+    NoExecuteBit,
+    #[error(
+        "permission denied: the gateway's user must be allowed to execute it, what its line `#!` names and what is named by \
+         `interpreters`, and to enter its folder, on no file system that is mounted `noexec`"
+    )]
+    Other,
+}
 
 /// A program that is to be started.
 pub(super) struct Program {
@@ -50,6 +65,16 @@ impl Program {
     /// Starts it. This waits until the kernel has read its beginning.
     pub(super) fn start(mut self, has_body: bool) -> io::Result<Child> {
         self.command.stdin(if has_body { Stdio::piped() } else { Stdio::null() });
-        self.command.spawn()
+        self.command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => io::Error::new(error.kind(), self.forbidden()),
+            _ => error,
+        })
+    }
+
+    /// Why it may not be run.
+    fn forbidden(&self) -> Forbidden {
+        let is_program = self.command.get_program() == self.path.as_os_str();
+        let mode = self.path.metadata().map_or(0o111, |file| file.mode());
+        if is_program && mode & 0o111 == 0 { Forbidden::NoExecuteBit } else { Forbidden::Other }
     }
 }

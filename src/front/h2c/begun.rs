@@ -5,59 +5,28 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
-/// The same connection from its beginning.
-pub(super) struct Begun<I> {
-    read: Bytes,
-    io: I,
+use super::reading::Look;
+
+/// Gives what was read, and then what comes.
+pub(super) struct Begun {
+    pub(super) read: Bytes,
 }
 
-impl<I> Begun<I> {
-    /// A connection, and what was read from it.
-    pub(super) fn new(read: Bytes, io: I) -> Self {
-        Self { read, io }
-    }
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Begun<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+impl Look for Begun {
+    fn read<I: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut I,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.read.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buf);
+            return Pin::new(io).poll_read(cx, buf);
         }
         let most = self.read.len().min(buf.remaining());
         buf.put_slice(&self.read[..most]);
         self.read.advance(most);
         Poll::Ready(Ok(()))
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Begun<I> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 }

@@ -1,7 +1,7 @@
 //! What moves on a connection of many requests: whether there is any, and whether their answers are taken.
 //!
 //! A client can hold an answer back by giving no window for it, while its socket is as alive as can be. So it is noted which
-//! answers wait for their client, and when anything of them was last taken.
+//! answers wait for their client, and when anything of them was last taken; and since when there is a part of a head.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,11 +26,13 @@ struct State {
     waiting: usize,
     /// When a request began or ended, or a piece was taken.
     moved: Instant,
+    /// Since when more is wanted of a head that has begun.
+    head: Option<Instant>,
 }
 
 impl Default for Traffic {
     fn default() -> Self {
-        Self(Mutex::new(State { requests: 0, waiting: 0, moved: Instant::now() }))
+        Self(Mutex::new(State { requests: 0, waiting: 0, moved: Instant::now(), head: None }))
     }
 }
 
@@ -41,25 +43,36 @@ impl Traffic {
         Visit { traffic: Arc::clone(self), is_waiting: false }
     }
 
-    /// Ends when there was no request, or nobody has taken anything of an answer, for too long.
+    /// Notes whether more is wanted of a head that has begun.
+    pub(super) fn wait_for_head(&self, waits: bool) {
+        self.state().head = waits.then(Instant::now);
+    }
+
+    /// Ends when there was no request, no end of a head, or nobody has taken anything of an answer, for too long.
     pub(super) async fn expired(&self, limits: &Limits) -> Expired {
-        let shortest = limits.keep_alive.min(limits.send_time);
+        // What begins just after a look may have the shortest of the times.
+        let shortest = limits.keep_alive.min(limits.send_time).min(limits.header_time);
         loop {
-            let (why, left) = {
-                let state = self.state();
-                let why = match (state.requests, state.waiting) {
-                    (0, _) => Some((Expired::Idle, limits.keep_alive)),
-                    (_, 0) => None,
-                    _ => Some((Expired::Unread, limits.send_time)),
-                };
-                let passed = state.moved.elapsed();
-                why.map_or((None, shortest), |(why, limit)| (Some(why), limit.saturating_sub(passed)))
-            };
-            match why {
-                Some(why) if left.is_zero() => return why,
-                _ => sleep(left.min(shortest).max(Duration::from_millis(1))).await,
+            match self.next(limits) {
+                Some((left, why)) if left.is_zero() => return why,
+                next => {
+                    let left = next.map_or(shortest, |(left, _)| left.min(shortest));
+                    sleep(left.max(Duration::from_millis(1))).await;
+                }
             }
         }
+    }
+
+    /// What there is too little patience for first, and how much is left of it.
+    fn next(&self, limits: &Limits) -> Option<(Duration, Expired)> {
+        let state = self.state();
+        let idle = (state.requests == 0).then_some((state.moved, limits.keep_alive, Expired::Idle));
+        let unread = (state.waiting > 0).then_some((state.moved, limits.send_time, Expired::Unread));
+        let head = state.head.map(|since| (since, limits.header_time, Expired::Head));
+        let waits = [head, idle, unread].into_iter().flatten();
+        waits
+            .map(|(since, limit, why)| (limit.saturating_sub(since.elapsed()), why))
+            .min_by_key(|(left, _)| *left)
     }
 
     fn note(&self, note: impl FnOnce(&mut State)) {

@@ -137,7 +137,7 @@ fn what_cannot_be_run_says_why_in_the_log() {
     for (path, status, reason) in [
         ("no-such", 404, "names no program"),
         ("sub", 404, "names no program"),
-        ("not-executable", 403, "Permission denied"),
+        ("not-executable", 403, "cgi/not-executable: it has no execute bit"),
         ("no-interpreter", 500, "No such file"),
         ("no-program", 500, "Exec format error"),
         ("does/a%00b", 400, "NUL"),
@@ -147,6 +147,8 @@ fn what_cannot_be_run_says_why_in_the_log() {
             gateway.log().wait_for_text(reason);
         }
     }
+    // Of what only the operator can change, without debugging, too.
+    gateway.log().wait_for_texts(&["WARN", "cgi/not-executable", "chmod +x", "interpreters"]);
 }
 
 #[test]

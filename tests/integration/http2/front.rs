@@ -6,10 +6,14 @@ use std::process::Command;
 
 use crate::harness::{DEADLINE, TestGateway, get};
 
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -23,13 +27,19 @@ struct Client(TcpStream);
 impl Client {
     /// Begins with these settings: numbers and values.
     fn connect(gateway: &TestGateway, settings: &[u8]) -> Self {
-        let mut stream = TcpStream::connect(gateway.address()).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
-        let mut client = Self(stream);
+        let mut client = Self::silent(gateway);
+        client.0.write_all(PREFACE).unwrap();
         client.send(SETTINGS, 0, 0, settings);
         client
+    }
+
+    /// Has not sent anything.
+    fn silent(gateway: &TestGateway) -> Self {
+        let stream = TcpStream::connect(gateway.address()).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(stream)
     }
 
     fn get(&mut self, stream: u8) {
@@ -85,6 +95,34 @@ fn one_listener_takes_both_versions() {
 }
 
 #[test]
+fn a_preface_may_come_in_pieces() {
+    let gateway = TestGateway::from_yaml(HELLO);
+    // After the line that is no beginning of HTTP/1, in the middle of it, and byte by byte.
+    for size in [16, 14, 10, 1] {
+        let mut client = Client::silent(&gateway);
+        for piece in PREFACE.chunks(size) {
+            client.0.write_all(piece).unwrap();
+            // A core is through with what came before, when it has answered another.
+            assert_eq!(get(&gateway.address(), "/").text(), "hello");
+        }
+        client.send(SETTINGS, 0, 0, &[]);
+        client.get(1);
+        client.wait_for(DATA);
+    }
+}
+
+#[test]
+fn a_part_of_a_preface_is_not_waited_for() {
+    let gateway = TestGateway::from_yaml(&format!("limits: {{ header_time: 200ms }}\n{HELLO}"));
+    let mut client = Client::silent(&gateway);
+    client.0.write_all(&PREFACE[..20]).unwrap();
+    let mut answer = Vec::new();
+    client.0.read_to_end(&mut answer).unwrap();
+    assert_eq!(String::from_utf8(answer).unwrap(), "");
+    gateway.log().wait_for_texts(&["WARN", "`limits: header_time`"]);
+}
+
+#[test]
 fn a_listener_for_http2_alone_takes_no_other() {
     let gateway =
         TestGateway::from_yaml(&format!("listen: {{ address: \"127.0.0.1:0\", protocol: h2c }}\n{HELLO}"));
@@ -127,6 +165,33 @@ fn a_client_without_a_request_is_not_waited_for() {
     let mut client = Client::connect(&gateway, &[]);
     client.send(HEADERS, END_STREAM, 1, GET);
     client.until_closed();
+}
+
+#[test]
+fn a_head_that_comes_too_slowly_is_closed_and_logged() {
+    let settings: &[u8] = &[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0];
+    let head: &[u8] = &[0, 0, 3, HEADERS, END_STREAM, 0, 0, 0, 1, 0x82, 0x86, 0x84];
+    let half_of_a_frame: &[u8] = &[0, 0, 3, HEADERS, END_STREAM | END_HEADERS, 0, 0, 0, 1, 0x82];
+    let goes_on: &[u8] = &[0, 0, 0, CONTINUATION, 0, 0, 0, 0, 1];
+    for begun in [&[][..], &[settings, half_of_a_frame], &[settings, head], &[settings, head, goes_on]] {
+        let gateway = TestGateway::from_yaml(&format!("limits: {{ header_time: 200ms }}\n{HELLO}"));
+        let mut client = Client::silent(&gateway);
+        client.0.write_all(&[PREFACE, &begun.concat()].concat()).unwrap();
+        client.until_closed();
+        gateway.log().wait_for_texts(&["WARN", "`limits: header_time`", "127.0.0.1"]);
+    }
+}
+
+#[test]
+fn a_slow_head_ends_the_answers_beside_it_with_a_reason() {
+    let gateway = TestGateway::from_yaml(&format!("limits: {{ header_time: 200ms }}\n{HELLO}"));
+    // SETTINGS_INITIAL_WINDOW_SIZE: none, so that the answer is under way.
+    let mut client = Client::connect(&gateway, &[0, 4, 0, 0, 0, 0]);
+    client.get(1);
+    client.wait_for(HEADERS);
+    client.send(HEADERS, END_STREAM, 3, GET);
+    client.until_closed();
+    gateway.log().wait_for_texts(&["V-SLOW-REQUEST", "`limits: header_time`"]);
 }
 
 #[test]
