@@ -47,7 +47,7 @@ pub(crate) struct Current {
     has_left_out: bool,
     /// The document uses entities that are declared outside of it.
     pub(crate) undeclared: Option<Fault>,
-    /// The files that were read
+    /// The files that were read, or looked for
     pub(crate) loaded: Vec<SourceFile>,
     /// The URIs of what was fetched before and has been read
     pub(crate) used: Vec<String>,
@@ -271,7 +271,13 @@ impl Current {
                 self.used.push(name());
                 Admission::Bytes(bytes)
             }
-            Verdict::Missing => Admission::No,
+            Verdict::Missing(path) => {
+                // A run may make up names without end.
+                if self.loaded.len() < MOST_TEXTS {
+                    self.loaded.push(SourceFile { path, metadata: None });
+                }
+                Admission::No
+            }
             Verdict::Denied => {
                 if !self.leaves_out(uri, subset) {
                     self.deny(name());

@@ -51,6 +51,15 @@ fn an_expression_that_does_not_compile() {
 }
 
 #[test]
+fn the_files_that_a_sheet_would_have_been_compiled_from_are_told() {
+    let sheet = write(&["<xsl:import href='none.xsl'/>"]);
+    let mut tried = Vec::new();
+    assert!(Stylesheet::compile_telling([&sheet.path], &Policy::default(), &mut tried).is_err());
+    let tried: Vec<_> = tried.iter().map(|file| (file.path.as_path(), file.metadata.is_some())).collect();
+    assert_eq!(tried, [(&*sheet.path, true), (&*sheet.path.with_file_name("none.xsl"), false)]);
+}
+
+#[test]
 fn an_import_that_is_not_there() {
     let message = write(&["<xsl:import href='none.xsl'/>"]).message("<a/>");
     assert!(message.starts_with("compile the stylesheet: SHEET:2:1: <import>: "), "{message}");
