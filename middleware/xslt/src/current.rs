@@ -17,7 +17,7 @@ use crate::access::{Access, Verdict, percent_decoded};
 use crate::documents::SourceFile;
 use crate::engine;
 use crate::error::{Fault, Place};
-use crate::trace::Trace;
+use crate::trace::{Rank, Trace};
 
 /// `XML_FROM_XPATH`
 const FROM_XPATH: c_int = 12;
@@ -243,8 +243,16 @@ pub(crate) unsafe extern "C" fn report(context: *mut c_void, format: *const c_ch
         // SAFETY: what `Context` registers for a run is its context, and libxslt is at that run.
         Some(unsafe { Trace::read(engine.table, context.cast()) })
     };
+    let rank = |head: &Fault| {
+        let engine = engine::running().filter(|_| !context.is_null())?;
+        // SAFETY: as above.
+        unsafe { Rank::read(engine.table, context.cast(), head) }
+    };
     current(|current| match (context.is_null(), &current.access) {
-        _ if format.starts_with("%s: ") || format == "%s\n" => current.head = Some(head_of(&message)),
+        _ if format.starts_with("%s: ") || format == "%s\n" => {
+            let head = head_of(&message);
+            current.head = Some(Fault { rank: rank(&head), ..head });
+        }
         _ if current.head.is_some() => current.fault(&message, trace()),
         (true, _) => current.note(&message),
         (false, _) => current.message(&message, trace()),

@@ -124,6 +124,24 @@ fn an_error_at_run_time_tells_where_the_run_stood() {
 }
 
 #[test]
+fn of_equal_elements_in_a_line_the_one_that_failed_is_found() {
+    let line = "<xsl:template match='/'><xsl:value-of select='1'/><xsl:value-of select='$no'/><xsl:value-of select='2'/>";
+    let message = write(&[line, "</xsl:template>"]).message("<a/>");
+    let column = line.find("<xsl:value-of select='$no'").unwrap() + 1;
+    assert!(message.starts_with(&format!("run the stylesheet: SHEET:2:{column}: <value-of>: ")), "{message}");
+    let variables = "<xsl:variable name='a' select='1'/><xsl:variable name='b' select='$no'/>";
+    let message = write(&[variables, "<xsl:template match='/'/>"]).message("<a/>");
+    assert!(message.starts_with("run the stylesheet: SHEET:2:36: <variable>: "), "{message}");
+}
+
+#[test]
+fn of_equal_elements_in_a_line_that_does_not_compile_no_wrong_one_is_told() {
+    let line = "<xsl:template match='/'><xsl:value-of select=')('/><xsl:value-of select='2'/></xsl:template>";
+    let message = write(&[line]).message("<a/>");
+    assert!(message.starts_with("compile the stylesheet: SHEET:2: <value-of>: "), "{message}");
+}
+
+#[test]
 fn a_sheet_that_ends_itself_tells_where_it_did() {
     let sheet = write(&[
         "<xsl:template match='/r'><xsl:for-each select='@id'><xsl:call-template name='end'/></xsl:for-each></xsl:template>",
