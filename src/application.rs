@@ -20,17 +20,18 @@ use rustix::process::set_parent_process_death_signal;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{self, Instant};
-use vestibule_config::Source;
+use vestibule_config::{Diagnostics, Source};
 use vestibule_layers::{Body, BoxService, Response};
 
 use self::places::{Place, Places};
 use crate::backend::processes::{Hosting, Runs};
 use crate::backend::{self, Background, Context, LocalRedirects};
 use crate::gateway::SOFTWARE;
+use crate::supervisor::StartError;
 use crate::supervisor::control::{Control, Order, Report};
 use crate::supervisor::watched::Watched;
 use crate::worker::{self, APPLICATIONS_END};
-use crate::{cli, hosted, logs, runtime};
+use crate::{cli, hosted, runtime};
 
 /// How long to wait when the system is out of file descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -75,7 +76,7 @@ async fn serve() -> io::Result<()> {
     set_parent_process_death_signal(None)?;
     let application = match built {
         Ok(application) => application,
-        Err(failed) => return control.report(&failed).await,
+        Err(error) => return control.report(&Report::Failed(error)).await,
     };
     control.report(&Report::Ready(Watched::default())).await?;
     let mut connections = JoinSet::new();
@@ -90,13 +91,13 @@ async fn serve() -> io::Result<()> {
     Ok(())
 }
 
-fn build(source: &Source) -> Result<Application, Report> {
+fn build(source: &Source) -> Result<Application, StartError> {
     let config = worker::load(source)?;
     let all = hosted::all(&config);
     let Some((hosted, Runs::Backend(hosting))) = all.first().map(|hosted| (hosted, &hosted.wanted.runs))
     else {
         let reason = "the configuration has no application with processes of its own".into();
-        return Err(Report::Failed { configuration: false, reason });
+        return Err(StartError::System(reason));
     };
     let redirects = LocalRedirects::default();
     let background = Background::default();
@@ -108,10 +109,8 @@ fn build(source: &Source) -> Result<Application, Report> {
         background: &background,
         door: None,
     };
-    let service = (hosting.build)(&hosted.backend.component.settings, &context).map_err(|mistake| {
-        let reason = vestibule_config::Diagnostics::from(mistake).render(logs::colored());
-        Report::Failed { configuration: true, reason }
-    })?;
+    let service =
+        (hosting.build)(&hosted.backend.component.settings, &context).map_err(Diagnostics::from)?;
     background.start();
     Ok(Application { service, hosting: hosting.clone(), drain: config.drain, _background: background })
 }

@@ -199,8 +199,8 @@ fn run(file: &Path) -> u8 {
 /// Tells why a start failed.
 fn refused(error: &StartError) -> u8 {
     match error {
-        StartError::Configuration(mistakes) => {
-            tell(mistakes);
+        StartError::Configuration { reason, .. } => {
+            tell(reason);
             MISTAKEN
         }
         StartError::System(reason) => {

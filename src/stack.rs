@@ -1,10 +1,8 @@
 //! (5) The layers of a node, folded around what it contains.
 
-use std::path::PathBuf;
-
 use tower::Layer as _;
-use vestibule_config::{Component, Diagnostics, Route, Target};
-use vestibule_layers::{BoxLayer, BoxService, KINDS, Stamp};
+use vestibule_config::{Component, Diagnostics, Route, Seen, Target};
+use vestibule_layers::{BoxLayer, BoxService, KINDS};
 
 /// The layers of one node, built, and those of its children.
 ///
@@ -28,7 +26,7 @@ impl Stack {
     }
 
     /// The files that the layers of the tree were built from and that are to be watched, and what they were like.
-    pub(crate) fn watched(&self) -> Vec<(PathBuf, Stamp)> {
+    pub(crate) fn watched(&self) -> Vec<Seen> {
         let own = self.layers.iter().flat_map(|layer| layer.watched().to_vec());
         own.chain(self.children.iter().flat_map(Self::watched)).collect()
     }

@@ -1,7 +1,7 @@
 //! `vestibule run`: owns the listening sockets and the workers, and serves nothing itself.
 //!
 //! A configuration makes a *generation* of workers. The first one must come up, or the program ends. SIGHUP, or a change of
-//! the `env_file` or of a file that is `watched`, starts the next: its workers build everything while the last ones serve
+//! the `env_file` or of a file that is watched, starts the next: its workers build everything while the last ones serve
 //! on; when all are ready they accept, and the old ones drain. A generation that does not come up is dropped, with the
 //! reason in the log. Nothing is lost meanwhile: all share the listening sockets with their queues.
 //!
@@ -35,6 +35,7 @@ use crate::listener::{self, Socket};
 use crate::{gateway, logs, runtime};
 use env_file::EnvFile;
 use generation::{Generation, Outcome};
+use watched::Watched;
 
 /// How many generations may drain at a time.
 const DRAINING: usize = 3;
@@ -45,12 +46,24 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Why the program could not start.
 #[derive(Debug, Error)]
 pub(crate) enum StartError {
-    /// The configuration cannot be used; the text has been rendered by whoever found out.
-    #[error("{0}")]
-    Configuration(String),
+    /// The configuration cannot be used.
+    #[error("{reason}")]
+    Configuration {
+        /// Rendered by whoever found out
+        reason: String,
+        /// Where a change may mend it
+        mended_in: Watched,
+    },
     /// The configuration is good, but not for this machine at this time.
     #[error("{0}")]
     System(String),
+}
+
+impl From<Diagnostics> for StartError {
+    fn from(mistakes: Diagnostics) -> Self {
+        let mended_in = Watched::new(mistakes.files().cloned());
+        Self::Configuration { reason: mistakes.render(logs::colored()), mended_in }
+    }
 }
 
 impl From<io::Error> for StartError {
@@ -108,8 +121,7 @@ impl Supervisor {
 
     /// Reads the configuration, binds, and starts its workers.
     fn start_next(&mut self) -> Result<(), StartError> {
-        let config =
-            self.load().map_err(|mistakes| StartError::Configuration(mistakes.render(logs::colored())))?;
+        let config = self.load()?;
         let bound: &[Arc<Socket>] = self.current.as_ref().map_or(&[], |current| current.sockets());
         let sockets = listener::bind_all(&config.listen, bound, &self.passed)
             .map_err(|mistakes| StartError::System(mistakes.render(logs::colored())))?;
@@ -182,8 +194,9 @@ impl Supervisor {
     fn follow(&mut self, outcome: Outcome) -> Result<(), StartError> {
         let Some(next) = self.next.take() else { return Ok(()) };
         if let Outcome::Failed(error) = outcome {
-            if self.current.is_none() {
-                return Err(error);
+            let Some(current) = &mut self.current else { return Err(error) };
+            if let StartError::Configuration { mended_in, .. } = &error {
+                current.watch(mended_in);
             }
             refuse(&error);
             return Ok(());

@@ -20,8 +20,9 @@ use crate::gateway::{self, Gateway};
 use crate::listener::{Door, Listener};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::{self, Cores, Stage};
+use crate::supervisor::StartError;
 use crate::supervisor::control::{Control, Drain, Order, Report};
-use crate::{backend, cli, logs};
+use crate::{backend, cli};
 
 /// How long applications may take to end after the `drain` is over; the supervisor kills a worker somewhat later.
 pub(crate) const APPLICATIONS_END: Duration = Duration::from_secs(3);
@@ -58,7 +59,7 @@ async fn serve() -> io::Result<()> {
     set_parent_process_death_signal(None)?;
     let (gateway, cores) = match built {
         Ok(built) => built,
-        Err(failed) => return control.report(&failed).await,
+        Err(error) => return control.report(&Report::Failed(error)).await,
     };
     gateway.start();
     control.report(&Report::Ready(gateway.watched())).await?;
@@ -105,25 +106,20 @@ pub(crate) async fn orders_to_build(control: &mut Control) -> io::Result<Option<
 }
 
 /// Reads the configuration and builds everything that it asks for. This takes its time on core 0, which serves nothing yet.
-fn build(source: &Source, doors: Vec<Door>) -> Result<(Arc<Gateway>, Cores), Report> {
+fn build(source: &Source, doors: Vec<Door>) -> Result<(Arc<Gateway>, Cores), StartError> {
     let config = load(source)?;
     let count = runtime::share(config.workers);
-    let gateway = Gateway::build_before(config, count, doors).map_err(mistaken)?;
-    let cores = Cores::start(count).map_err(|error| Report::Failed {
-        configuration: false,
-        reason: format!("failed to start a thread for each core: {error}"),
+    let gateway = Gateway::build_before(config, count, doors)?;
+    let cores = Cores::start(count).map_err(|error| {
+        StartError::System(format!("failed to start a thread for each core: {error}"))
     })?;
     Ok((Arc::new(gateway), cores))
 }
 
 /// Reads the configuration, as every process of a generation does.
-pub(crate) fn load(source: &Source) -> Result<Config, Report> {
+pub(crate) fn load(source: &Source) -> Result<Config, Diagnostics> {
     let environment = |name: &str| std::env::var(name).ok();
-    vestibule_config::load_source(source, &gateway::kinds(), &environment).map_err(mistaken)
-}
-
-fn mistaken(mistakes: Diagnostics) -> Report {
-    Report::Failed { configuration: true, reason: mistakes.render(logs::colored()) }
+    vestibule_config::load_source(source, &gateway::kinds(), &environment)
 }
 
 /// Serves as ordered, until the order to end it.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::Hash;
 
 use crate::place::Place;
+use crate::stamp::Seen;
 use crate::suggest;
 
 /// How many names a line of advice lists; a file may have thousands of apps.
@@ -32,6 +33,8 @@ pub struct Diagnostic {
     /// Other places that explain this one.
     notes: Vec<(String, Place)>,
     helps: Vec<String>,
+    /// Files of which a change may mend it.
+    mended_in: Vec<Seen>,
 }
 
 impl Diagnostic {
@@ -57,7 +60,15 @@ impl Diagnostic {
     }
 
     fn new(level: Level, message: String) -> Self {
-        Self { level, message, details: Vec::new(), place: None, notes: Vec::new(), helps: Vec::new() }
+        Self {
+            level,
+            message,
+            details: Vec::new(),
+            place: None,
+            notes: Vec::new(),
+            helps: Vec::new(),
+            mended_in: Vec::new(),
+        }
     }
 
     /// Marks the place.
@@ -78,6 +89,13 @@ impl Diagnostic {
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.helps.push(text.into());
+        self
+    }
+
+    /// Names files of which a change may mend it, and asks that they are watched.
+    #[must_use]
+    pub fn mended_in(mut self, files: Vec<Seen>) -> Self {
+        self.mended_in = files;
         self
     }
 
@@ -199,6 +217,11 @@ impl Diagnostics {
     /// Each of them, in the order found.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
+    }
+
+    /// The files to watch, as a change of one may mend a mistake.
+    pub fn files(&self) -> impl Iterator<Item = &Seen> {
+        self.0.iter().flat_map(|diagnostic| &diagnostic.mended_in)
     }
 
     /// The text for a person: each with its place marked, sorted by place, and a last line that counts.

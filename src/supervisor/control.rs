@@ -21,11 +21,12 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use vestibule_config::{Source, SourceText};
 
+use super::StartError;
 use super::watched::Watched;
 use crate::listener::Door;
 
 /// Raised whenever a message changes its meaning.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// A frame's kind and length.
 const HEAD: usize = 5;
@@ -60,12 +61,7 @@ pub(crate) enum Report {
     /// Everything is built, from these files among others.
     Ready(Watched),
     /// It could not be built, and the worker leaves.
-    Failed {
-        /// Whether the configuration is at fault, and not the machine.
-        configuration: bool,
-        /// The diagnostics, as a person wants to read them.
-        reason: String,
-    },
+    Failed(StartError),
     /// It serves, but should be replaced.
     Worn {
         /// Why.
@@ -138,10 +134,13 @@ impl Control {
     pub(crate) async fn report(&self, report: &Report) -> io::Result<()> {
         match report {
             Report::Ready(watched) => self.send(READY, &watched.to_body()?, None).await,
-            Report::Failed { configuration, reason } => {
-                let kind = if *configuration { MISTAKEN } else { FAILED };
-                self.send(kind, reason.as_bytes(), None).await
+            Report::Failed(StartError::Configuration { reason, mended_in }) => {
+                let mut body = Vec::new();
+                push_field(&mut body, reason.as_bytes())?;
+                body.extend(mended_in.to_body()?);
+                self.send(MISTAKEN, &body, None).await
             }
+            Report::Failed(StartError::System(reason)) => self.send(FAILED, reason.as_bytes(), None).await,
             Report::Worn { reason } => self.send(WORN, reason.as_bytes(), None).await,
         }
     }
@@ -167,15 +166,18 @@ impl Control {
     /// The worker's next report; `None` when it is gone. Nothing is lost when the future is dropped.
     pub(crate) async fn next_report(&mut self) -> io::Result<Option<Report>> {
         let Some((kind, body)) = self.receive().await? else { return Ok(None) };
-        let reason = || String::from_utf8_lossy(&body).into_owned();
-        let failed = |configuration| Report::Failed { configuration, reason: reason() };
-        match kind {
-            READY => Ok(Some(Report::Ready(Watched::from_body(&body)?))),
-            MISTAKEN => Ok(Some(failed(true))),
-            FAILED => Ok(Some(failed(false))),
-            WORN => Ok(Some(Report::Worn { reason: reason() })),
-            _ => Err(malformed("it is of no known kind")),
-        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Some(match kind {
+            READY => Report::Ready(Watched::from_body(&body)?),
+            MISTAKEN => {
+                let mut rest = body.as_slice();
+                let reason = text(take_field(&mut rest)?);
+                Report::Failed(StartError::Configuration { reason, mended_in: Watched::from_body(rest)? })
+            }
+            FAILED => Report::Failed(StartError::System(text(&body))),
+            WORN => Report::Worn { reason: text(&body) },
+            _ => return Err(malformed("it is of no known kind")),
+        }))
     }
 
     /// Whether the other end is closed, and all that it sent was received.
@@ -335,15 +337,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_tells_whose_fault_it_is() {
+    async fn a_failure_tells_whose_fault_it_is_and_where_it_may_be_mended() {
         let (mut supervisor, worker) = pair();
-        let report = Report::Failed { configuration: true, reason: "v.yaml:1:1: no".into() };
-        worker.report(&report).await.unwrap();
-        let Some(Report::Failed { configuration: true, reason }) = supervisor.next_report().await.unwrap()
-        else {
+        let files = Watched::new([("/srv/a.xsl".into(), None)]);
+        let error = StartError::Configuration { reason: "v.yaml:1:1: no".into(), mended_in: files.clone() };
+        worker.report(&Report::Failed(error)).await.unwrap();
+        worker.report(&Report::Failed(StartError::System("no room".into()))).await.unwrap();
+        let mut report = async || supervisor.next_report().await.unwrap();
+        let Some(Report::Failed(StartError::Configuration { reason, mended_in })) = report().await else {
             panic!("another report");
         };
-        assert_eq!(reason, "v.yaml:1:1: no");
+        assert_eq!((reason.as_str(), mended_in), ("v.yaml:1:1: no", files));
+        let Some(Report::Failed(StartError::System(reason))) = report().await else {
+            panic!("another report");
+        };
+        assert_eq!(reason, "no room");
     }
 
     #[test]

@@ -7,8 +7,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use vestibule_config::SourceText;
-use vestibule_layers::Stamp;
+use vestibule_config::{SourceText, Stamp};
 
 /// The `env_file` of the configuration that was read last.
 #[derive(Debug, Default)]

@@ -112,7 +112,12 @@ impl Generation {
         self.phase.send_replace(Phase::Stop);
     }
 
-    /// A file that its workers have built something from, if that has changed since.
+    /// Watches files that no worker of it has built something from, but some that did not come up.
+    pub(super) fn watch(&mut self, files: &Watched) {
+        self.watched.follow(files);
+    }
+
+    /// A file that is watched, if it has changed since it was read.
     pub(super) fn changed_file(&mut self) -> Option<PathBuf> {
         self.watched.changed()
     }

@@ -239,10 +239,8 @@ impl Slot {
                 let pid = child.id();
                 return Ok(Worker { child, control, pid, since: Instant::now(), watched });
             }
-            Ok(Ok(Some(Report::Failed { configuration: true, reason }))) => StartError::Configuration(reason),
-            Ok(Ok(Some(Report::Failed { configuration: false, reason } | Report::Worn { reason }))) => {
-                StartError::System(reason)
-            }
+            Ok(Ok(Some(Report::Failed(error)))) => error,
+            Ok(Ok(Some(Report::Worn { reason }))) => StartError::System(reason),
             // The worker has closed its end: it tells by its exit what a message no longer could.
             Ok(Ok(None) | Err(_)) => match time::timeout(LAST_STEPS, child.wait()).await {
                 Ok(status) => {
@@ -299,7 +297,7 @@ async fn worn(control: &mut Control) -> String {
     loop {
         match control.next_report().await {
             Ok(Some(Report::Worn { reason })) => return reason,
-            Ok(Some(Report::Ready(_) | Report::Failed { .. })) => {}
+            Ok(Some(Report::Ready(_) | Report::Failed(_))) => {}
             // It has closed its end: its own end is what follows.
             Ok(None) | Err(_) => return std::future::pending().await,
         }

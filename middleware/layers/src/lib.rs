@@ -5,7 +5,6 @@
 //! * [`rescue`](mod@rescue): cause → answer, for whoever fails
 //! * [`places`]: so many at once, and a queue before them
 //! * [`KINDS`]: the list of layers
-//! * `stamp`: what tells that a file has changed
 //! * `subrequest`: requests that a layer makes of the gateway it stands in
 //! * `setting`, `header_edits`, `transcode`, `verdict`: what several layers share; no layer uses another
 //!
@@ -43,7 +42,6 @@ pub mod service;
 
 mod header_edits;
 mod setting;
-mod stamp;
 mod subrequest;
 #[cfg(test)]
 mod testing;
@@ -69,7 +67,6 @@ mod xslt;
 pub use body::{Body, BodyError};
 pub use rescue::{Cause, rescue};
 pub use service::{Answer, BoxLayer, BoxService, Request, Response};
-pub use stamp::Stamp;
 pub use subrequest::Root;
 pub use tower_xslt::worn_out;
 use vestibule_config::{Diagnostic, Kind, Settings};

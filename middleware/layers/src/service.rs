@@ -4,15 +4,15 @@
 //! `cors`, `response_headers`) see every answer.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tower::util::Oneshot;
 use tower::{Layer, Service};
+use vestibule_config::Seen;
 
-use crate::{Body, Stamp};
+use crate::Body;
 
 /// A request in the stack; its extensions hold an [`http_environ::Environ`].
 pub type Request = http::Request<Body>;
@@ -132,7 +132,7 @@ impl<F: Fn(Request) -> Answer + Send + Sync> Answering for FromAnswering<F> {
 #[derive(Clone)]
 pub struct BoxLayer {
     wrap: Arc<dyn Fn(BoxService) -> BoxService + Send + Sync>,
-    watched: Vec<(PathBuf, Stamp)>,
+    watched: Vec<Seen>,
     totals: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
@@ -170,7 +170,7 @@ impl BoxLayer {
 
     /// Asks for a new generation of workers when one of these files, which it was built from, changes.
     #[must_use]
-    pub fn watching(mut self, files: Vec<(PathBuf, Stamp)>) -> Self {
+    pub fn watching(mut self, files: Vec<Seen>) -> Self {
         self.watched = files;
         self
     }
@@ -190,7 +190,7 @@ impl BoxLayer {
     }
 
     /// The files that it was built from and that are to be watched, and what they were like.
-    pub fn watched(&self) -> &[(PathBuf, Stamp)] {
+    pub fn watched(&self) -> &[Seen] {
         &self.watched
     }
 }

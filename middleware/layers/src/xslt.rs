@@ -63,7 +63,7 @@ use on_error::OnError;
 use source::Source;
 use store::Store;
 
-use crate::{Body, BoxLayer, BoxService, Cause, LayerKind, Response, Stamp, rescue, setting};
+use crate::{Body, BoxLayer, BoxService, Cause, LayerKind, Response, rescue, setting};
 
 pub(crate) static KIND: LayerKind = LayerKind {
     kind: Kind {
@@ -193,24 +193,25 @@ fn bytes(size: Size) -> usize {
 }
 
 fn build(settings: &Settings) -> Result<BoxLayer, Diagnostic> {
-    let policy = settings.policy();
-    let (otherwise, fallback) = settings.on_error.build(&policy)?;
-    let store = settings.store();
-    let (layer, library) = settings.source.layer(policy, Arc::clone(&store))?;
-    let layer = settings.equip(layer, store, otherwise);
-    let watched = layer.stylesheet().into_iter().chain(fallback).filter(|_| settings.watch);
-    let watched =
-        watched.flat_map(|stylesheet| stylesheet.files().iter().filter_map(stamp).collect::<Vec<_>>());
-    let watched = watched.collect();
-    let counted = layer.clone();
-    Ok(BoxLayer::new(Rescued { layer, on: settings.on, debug: settings.debug })
-        .watching(watched)
-        .telling(move || totals::tell(&counted, library.as_ref())))
+    let mut tried = Vec::new();
+    let layer = compile(settings, &mut tried);
+    let watched = tried.iter().filter(|_| settings.watch).map(files::seen).collect();
+    match layer {
+        Ok(layer) => Ok(layer.watching(watched)),
+        Err(mistake) => Err(mistake.mended_in(watched)),
+    }
 }
 
-/// A file, as it was when it was read.
-fn stamp(file: &SourceFile) -> Option<(PathBuf, Stamp)> {
-    Some((file.path.clone(), file.metadata.as_ref()?.into()))
+/// The layer with its sheets; `tried` gets their files, whatever becomes of them.
+fn compile(settings: &Settings, tried: &mut Vec<SourceFile>) -> Result<BoxLayer, Diagnostic> {
+    let policy = settings.policy();
+    let otherwise = settings.on_error.build(&policy, tried)?;
+    let store = settings.store();
+    let (layer, library) = settings.source.layer(policy, Arc::clone(&store), tried)?;
+    let layer = settings.equip(layer, store, otherwise);
+    let counted = layer.clone();
+    Ok(BoxLayer::new(Rescued { layer, on: settings.on, debug: settings.debug })
+        .telling(move || totals::tell(&counted, library.as_ref())))
 }
 
 /// [`XsltLayer`] with the bodies of this crate, its failures answered by [`rescue`].

@@ -298,8 +298,10 @@ pub struct TransformContext {
     pub xpath: *mut XPathContext,
     /// `xsltTransformState`
     pub state: c_int,
-    /// `globalVars`, `inst`
-    pub globals: [*mut c_void; 2],
+    /// `globalVars`
+    pub globals: *mut c_void,
+    /// `inst`: the element of the sheet that is being run
+    pub instruction: *mut Node,
     /// `xinclude`
     pub xinclude: c_int,
     /// `outputFile`

@@ -62,6 +62,7 @@ fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
         field!("_xsltTransformContext", "templNr", TransformContext, template_count),
         field!("_xsltTransformContext", "templTab", TransformContext, template_table),
         field!("_xsltTransformContext", "node", TransformContext, node),
+        field!("_xsltTransformContext", "inst", TransformContext, instruction),
         field!("_xmlDtd", "SystemID", Dtd, system_id),
         field!("_xsltStylesheet", "doc", Stylesheet, document),
         field!("_xsltStylesheet", "method", Stylesheet, method),

@@ -30,7 +30,7 @@ pub(crate) enum Verdict {
     /// It was fetched.
     Fetched(Bytes),
     /// Not there, so there is nothing to refuse: libxslt reports it its own way.
-    Missing,
+    Missing(PathBuf),
     Denied,
 }
 
@@ -45,7 +45,7 @@ impl Access {
         match path.canonicalize() {
             Ok(path) if folders.iter().any(|folder| path.starts_with(folder)) => Verdict::Granted(path),
             Ok(_) => Verdict::Denied,
-            Err(_) => Verdict::Missing,
+            Err(_) => Verdict::Missing(path),
         }
     }
 }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_missing() {
         let folder = tempfile::tempdir().unwrap();
-        let uri = uri_of(&folder.path().join("no.xsl"));
-        assert_eq!(folders(folder.path()).check(&uri), Verdict::Missing);
+        let path = folder.path().join("no.xsl");
+        assert_eq!(folders(folder.path()).check(&uri_of(&path)), Verdict::Missing(path));
     }
 }

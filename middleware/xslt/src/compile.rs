@@ -32,19 +32,20 @@ pub(crate) fn on_a_thread(
     })
 }
 
-/// Compiles files, applied in this order.
+/// Compiles files, applied in this order. `tried` gets those that were read or looked for, also where that fails.
 pub(crate) fn compile(
     engine: &'static Engine,
     paths: &[PathBuf],
     policy: &Policy,
+    tried: &mut Vec<SourceFile>,
 ) -> Result<Stylesheet, XsltError> {
     if paths.is_empty() {
         return Err(XsltError::Compile(Faults::new(Vec::new(), "the list of stylesheets is empty")));
     }
-    let mut compiler = Compiler::new(engine, folders(paths, policy)?, Fetched::default());
-    for path in paths {
-        compiler.file(path)?;
-    }
+    let mut compiler = Compiler::new(engine, Fetched::default());
+    let compiled = compiler.files(paths, policy);
+    tried.extend_from_slice(&compiler.sources.files);
+    compiled?;
     let origin = Origin { paths: paths.to_vec(), policy: policy.clone() };
     Ok(compiler.finish(Some(origin)))
 }
@@ -59,7 +60,8 @@ pub(crate) fn compile_fetched(
     let not_fetched = || XsltError::NotFetched { uri: uri.to_owned() };
     let bytes = fetched.get(uri).ok_or_else(not_fetched)?;
     let name = CString::new(uri).map_err(|_| not_fetched())?;
-    let mut compiler = Compiler::new(engine, folders(&[], policy)?, fetched.clone());
+    let mut compiler = Compiler::new(engine, fetched.clone());
+    compiler.folders = folders(&[], policy)?;
     compiler.sources.fetched.push(uri.to_owned());
     compiler.read(bytes, uri);
     compiler.sheet(bytes, &name).map_err(|error| match error {
@@ -67,6 +69,10 @@ pub(crate) fn compile_fetched(
         error => error,
     })?;
     Ok(compiler.finish(None))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, XsltError> {
+    std::path::absolute(path).map_err(|source| XsltError::Unreadable { path: path.to_owned(), source })
 }
 
 /// The canonical folders that sheets may read from.
@@ -92,18 +98,25 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn new(engine: &'static Engine, folders: Arc<[PathBuf]>, fetched: Fetched) -> Self {
+    fn new(engine: &'static Engine, fetched: Fetched) -> Self {
         let (hash, sources) = (DefaultHasher::new(), Sources::default());
-        Self { engine, folders, fetched, hash, list: Vec::new(), sources }
+        Self { engine, folders: Arc::default(), fetched, hash, list: Vec::new(), sources }
+    }
+
+    fn files(&mut self, paths: &[PathBuf], policy: &Policy) -> Result<(), XsltError> {
+        // All of them first: where one fails, or its folder is not there, no other is looked at.
+        for path in paths {
+            self.sources.files.push(SourceFile::now(absolute(path)?));
+        }
+        self.folders = folders(paths, policy)?;
+        paths.iter().try_for_each(|path| self.file(path))
     }
 
     fn file(&mut self, path: &Path) -> Result<(), XsltError> {
         let unreadable = |source| XsltError::Unreadable { path: path.to_owned(), source };
         // Relative references are resolved against the path as given (made absolute), not against where a link leads.
-        let absolute = std::path::absolute(path).map_err(unreadable)?;
-        let uri = CString::new(uri_of(&absolute))
+        let uri = CString::new(uri_of(&absolute(path)?))
             .map_err(|_| unreadable(std::io::ErrorKind::InvalidFilename.into()))?;
-        self.sources.files.push(SourceFile::now(absolute));
         let bytes = fs::read(path).map_err(unreadable)?;
         self.read(&bytes, &uri.to_string_lossy());
         self.sheet(&bytes, &uri)
@@ -116,10 +129,31 @@ impl Compiler {
     }
 
     fn sheet(&mut self, bytes: &[u8], uri: &CString) -> Result<(), XsltError> {
-        let table = self.engine.table;
         let access = Access::Granted { folders: Arc::clone(&self.folders), fetched: self.fetched.clone() };
-        let scope = Scope::enter(table, access);
-        let Some(style) = parse_sheet(table, &scope, bytes, uri).and_then(|tree| {
+        let scope = Scope::enter(self.engine.table, access);
+        let sheet = self.parse(&scope, bytes, uri);
+        let (files, fetched) =
+            scope.with(|current| (std::mem::take(&mut current.loaded), std::mem::take(&mut current.used)));
+        self.sources.files.extend_from_slice(&files);
+        let sheet = sheet?;
+        for uri in &fetched {
+            self.read(&self.fetched.get(uri).cloned().unwrap_or_default(), uri);
+        }
+        for SourceFile { path, .. } in files.iter().filter(|file| file.metadata.is_some()) {
+            let source = fs::read(path);
+            let source = source.map_err(|source| XsltError::Unreadable { path: path.clone(), source })?;
+            self.read(&source, &String::from_utf8_lossy(&uri_of(path)));
+        }
+        self.sources.fetched.extend(fetched);
+        tell_doubts(&scope);
+        sheet.warm();
+        self.list.push(sheet);
+        Ok(())
+    }
+
+    fn parse(&self, scope: &Scope<'_>, bytes: &[u8], uri: &CString) -> Result<Sheet, XsltError> {
+        let table = self.engine.table;
+        let Some(style) = parse_sheet(table, scope, bytes, uri).and_then(|tree| {
             let tree = tree.into_raw();
             // SAFETY: the sheet takes the tree over; when there is none, the tree is still ours to free.
             unsafe {
@@ -129,7 +163,7 @@ impl Compiler {
                 })
             }
         }) else {
-            return Err(refusal(&scope));
+            return Err(refusal(scope));
         };
         // SAFETY: the sheet was just compiled.
         let output = unsafe { OutputSpec::read(table, style) };
@@ -138,24 +172,9 @@ impl Compiler {
         // SAFETY: as above.
         let is_mistaken = unsafe { style.as_ref() }.errors > 0;
         if is_mistaken || scope.with(|current| !current.denied.is_empty()) {
-            return Err(refusal(&scope));
+            return Err(refusal(scope));
         }
-        let (files, fetched) =
-            scope.with(|current| (std::mem::take(&mut current.loaded), std::mem::take(&mut current.used)));
-        for uri in &fetched {
-            self.read(&self.fetched.get(uri).cloned().unwrap_or_default(), uri);
-        }
-        for SourceFile { path, .. } in &files {
-            let source = fs::read(path);
-            let source = source.map_err(|source| XsltError::Unreadable { path: path.clone(), source })?;
-            self.read(&source, &String::from_utf8_lossy(&uri_of(path)));
-        }
-        self.sources.files.extend(files);
-        self.sources.fetched.extend(fetched);
-        tell_doubts(&scope);
-        sheet.warm();
-        self.list.push(sheet);
-        Ok(())
+        Ok(sheet)
     }
 
     fn finish(self, origin: Option<Origin>) -> Stylesheet {

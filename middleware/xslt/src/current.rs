@@ -17,7 +17,7 @@ use crate::access::{Access, Verdict, percent_decoded};
 use crate::documents::SourceFile;
 use crate::engine;
 use crate::error::{Fault, Place};
-use crate::trace::Trace;
+use crate::trace::{Rank, Trace};
 
 /// `XML_FROM_XPATH`
 const FROM_XPATH: c_int = 12;
@@ -47,7 +47,7 @@ pub(crate) struct Current {
     has_left_out: bool,
     /// The document uses entities that are declared outside of it.
     pub(crate) undeclared: Option<Fault>,
-    /// The files that were read
+    /// The files that were read, or looked for
     pub(crate) loaded: Vec<SourceFile>,
     /// The URIs of what was fetched before and has been read
     pub(crate) used: Vec<String>,
@@ -243,8 +243,16 @@ pub(crate) unsafe extern "C" fn report(context: *mut c_void, format: *const c_ch
         // SAFETY: what `Context` registers for a run is its context, and libxslt is at that run.
         Some(unsafe { Trace::read(engine.table, context.cast()) })
     };
+    let rank = |head: &Fault| {
+        let engine = engine::running().filter(|_| !context.is_null())?;
+        // SAFETY: as above.
+        unsafe { Rank::read(engine.table, context.cast(), head) }
+    };
     current(|current| match (context.is_null(), &current.access) {
-        _ if format.starts_with("%s: ") || format == "%s\n" => current.head = Some(head_of(&message)),
+        _ if format.starts_with("%s: ") || format == "%s\n" => {
+            let head = head_of(&message);
+            current.head = Some(Fault { rank: rank(&head), ..head });
+        }
         _ if current.head.is_some() => current.fault(&message, trace()),
         (true, _) => current.note(&message),
         (false, _) => current.message(&message, trace()),
@@ -271,7 +279,13 @@ impl Current {
                 self.used.push(name());
                 Admission::Bytes(bytes)
             }
-            Verdict::Missing => Admission::No,
+            Verdict::Missing(path) => {
+                // A run may make up names without end.
+                if self.loaded.len() < MOST_TEXTS {
+                    self.loaded.push(SourceFile { path, metadata: None });
+                }
+                Admission::No
+            }
             Verdict::Denied => {
                 if !self.leaves_out(uri, subset) {
                     self.deny(name());

@@ -26,12 +26,12 @@ impl FromIterator<(String, Bytes)> for Fetched {
     }
 }
 
-/// A file that a sheet was compiled from.
+/// A file that a sheet was compiled from, or looked for.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
     /// Where it is
     pub path: PathBuf,
-    /// What it was like just before it was read; `None` where that could not be told
+    /// What it was like just before it was read; `None` where it was not there, or nothing could be told
     pub metadata: Option<Metadata>,
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use libxslt_sys::LoadError;
 
 use crate::place::Snippet;
-use crate::trace::Trace;
+use crate::trace::{Rank, Trace};
 
 /// Why a stylesheet was not compiled or a document not transformed. Messages read after "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +156,8 @@ pub struct Fault {
     pub element: Option<String>,
     /// What
     pub message: String,
+    /// Which one the element is, where its line may hold several of its name
+    pub(crate) rank: Option<Rank>,
     /// Where the run stood, if it is a mistake of a run
     pub trace: Option<Trace>,
     /// The lines around it, if it is a mistake of a run or of a document
@@ -164,7 +166,7 @@ pub struct Fault {
 
 impl Fault {
     pub(crate) fn bare(message: impl Into<String>) -> Self {
-        Self { place: None, element: None, message: message.into(), trace: None, source: None }
+        Self { place: None, element: None, message: message.into(), rank: None, trace: None, source: None }
     }
 
     /// Takes over what another one says of the same moment: libxslt often follows up.

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use crate::access::percent_decoded;
 use crate::error::Fault;
+use crate::trace::Rank;
 
 /// Documents may be one line.
 const LONGEST_LINE: usize = 200;
@@ -18,7 +19,7 @@ pub(crate) fn refine(fault: &mut Fault) {
     place.file = path_of(&place.file);
     if let (Some(element), None) = (&fault.element, place.column)
         && let Ok(source) = fs::read_to_string(&place.file)
-        && let Some((line, column)) = start_of(&source, element, place.line)
+        && let Some((line, column)) = start_of(&source, element, place.line, fault.rank)
     {
         (place.line, place.column) = (line, Some(column));
     }
@@ -66,14 +67,38 @@ pub(crate) fn path_of(uri: &str) -> String {
     OsString::from_vec(percent_decoded(uri.as_bytes())).to_string_lossy().into_owned()
 }
 
-/// Line and column of the element's start tag. libxml2's line is the one where the start tag ends, so the search goes
-/// backwards from there.
-fn start_of(source: &str, element: &str, line: u32) -> Option<(u32, u32)> {
+/// Line and column of the element's start tag, of which libxml2's line is the one where it ends. `None` where several
+/// of that name end there, and nothing tells which it is.
+fn start_of(source: &str, element: &str, line: u32, rank: Option<Rank>) -> Option<(u32, u32)> {
     let last = usize::try_from(line).ok()?.checked_sub(1)?;
-    let lines: Vec<_> = source.lines().take(last + 1).collect();
-    lines.iter().enumerate().rev().find_map(|(index, text)| {
-        let column = text.match_indices('<').rfind(|(at, _)| is_tag(&text[at + 1..], element))?.0;
-        Some((u32::try_from(index + 1).ok()?, u32::try_from(column + 1).ok()?))
+    let mut lines = source.split_inclusive('\n');
+    let before: usize = lines.by_ref().take(last).map(str::len).sum();
+    let until = before + lines.next()?.len();
+    let tags = source[..until].match_indices('<').map(|(at, _)| at).filter(|at| {
+        is_tag(&source[at + 1..], element) && length(&source[*at..until]).is_some_and(|length| at + length >= before)
+    });
+    let tags: Vec<usize> = tags.collect();
+    let start = match (&*tags, rank) {
+        ([one], _) => *one,
+        // A comment may hold what looks like one.
+        (all, Some(Rank { index, count })) if all.len() == count => *all.get(index)?,
+        _ => return None,
+    };
+    let above = &source[..source[..start].rfind('\n').map_or(0, |end| end + 1)];
+    let number = above.matches('\n').count() + 1;
+    Some((u32::try_from(number).ok()?, u32::try_from(start - above.len() + 1).ok()?))
+}
+
+/// How long a tag is, without its `>`; `None` where it does not end.
+fn length(tag: &str) -> Option<usize> {
+    let mut quote = None;
+    tag.bytes().position(|byte| {
+        match quote {
+            Some(open) if byte == open => quote = None,
+            None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
+            _ => {}
+        }
+        byte == b'>' && quote.is_none()
     })
 }
 
@@ -98,8 +123,20 @@ mod tests {
     #[test]
     fn the_start_tag_is_found_though_the_line_is_that_of_its_end() {
         let source = "<a>\n  <x:if\n    test='b'\n  ><c/></x:if></a>";
-        assert_eq!(start_of(source, "if", 4), Some((2, 3)));
-        assert_eq!(start_of(source, "c", 4), Some((4, 4)));
-        assert_eq!(start_of(source, "choose", 4), None);
+        assert_eq!(start_of(source, "if", 4, None), Some((2, 3)));
+        assert_eq!(start_of(source, "c", 4, None), Some((4, 4)));
+        assert_eq!(start_of(source, "choose", 4, None), None);
+        assert_eq!(start_of(source, "if", 9, None), None);
+    }
+
+    #[test]
+    fn of_several_start_tags_in_a_line_the_right_one_is_found_or_none() {
+        let source = "<a>\n<b c='>'/><!-- <d> --><d/><b/><b\n/></a>";
+        let rank = |index, count| Some(Rank { index, count });
+        assert_eq!(start_of(source, "b", 2, rank(0, 2)), Some((2, 1)));
+        assert_eq!(start_of(source, "b", 2, rank(1, 2)), Some((2, 27)));
+        assert_eq!(start_of(source, "b", 3, None), Some((2, 31)));
+        assert_eq!(start_of(source, "b", 2, None), None);
+        assert_eq!(start_of(source, "d", 2, rank(0, 1)), None);
     }
 }

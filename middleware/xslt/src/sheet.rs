@@ -87,9 +87,19 @@ impl Stylesheet {
         paths: impl IntoIterator<Item = P>,
         policy: &Policy,
     ) -> Result<Self, XsltError> {
+        Self::compile_telling(paths, policy, &mut Vec::new())
+    }
+
+    /// Compiles as [`Stylesheet::compile`] does. `tried` gets the files that were read or looked for, also where that fails: a
+    /// change of one of them may mend it.
+    pub fn compile_telling<P: AsRef<Path>>(
+        paths: impl IntoIterator<Item = P>,
+        policy: &Policy,
+        tried: &mut Vec<SourceFile>,
+    ) -> Result<Self, XsltError> {
         let paths: Vec<PathBuf> = paths.into_iter().map(|path| path.as_ref().to_owned()).collect();
         let engine = engine()?;
-        on_a_thread(paths.first(), || compile(engine, &paths, policy))
+        on_a_thread(paths.first(), || compile(engine, &paths, policy, tried))
     }
 
     /// Compiles a sheet that is no file: it and all that it imports stand in `fetched`, by their URIs. What is missing there
@@ -120,7 +130,7 @@ impl Stylesheet {
         self.0.counting.now()
     }
 
-    /// The files that it was compiled from: the sheets themselves and what they import.
+    /// The files that it was compiled from: the sheets themselves and what they import, or looked for.
     pub fn files(&self) -> &[SourceFile] {
         &self.0.sources.files
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use libxslt_sys::{ATTRIBUTE_NODE, ELEMENT_NODE, NAMESPACE_DECL, Node, Table, Template, TransformContext};
 
 use crate::current::text;
-use crate::error::Place;
+use crate::error::{Fault, Place};
 use crate::place::path_of;
 
 /// Nobody reads more of a stack than this.
@@ -21,6 +21,15 @@ pub struct Trace {
     pub line: Option<u32>,
     /// The templates, the innermost first; of a deep stack only the innermost
     pub templates: Vec<Call>,
+}
+
+/// Which of the elements it is that have one name and whose start tags end in one line of a sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rank {
+    /// 0-based, in document order
+    pub(crate) index: usize,
+    /// How many there are
+    pub(crate) count: usize,
 }
 
 /// A template on the stack.
@@ -52,6 +61,29 @@ impl Trace {
                 line: node.and_then(|node| line_of(table, node)),
                 templates,
             }
+        }
+    }
+}
+
+impl Rank {
+    /// That of the instruction that a run is at, if it is the element that a report names.
+    ///
+    /// # Safety
+    /// As for [`Trace::read`].
+    pub(crate) unsafe fn read(table: &Table, context: *const TransformContext, report: &Fault) -> Option<Self> {
+        // SAFETY: the caller's; the instruction is an element of a sheet's tree, which is alive and changes no more.
+        unsafe {
+            let instruction = context.as_ref()?.instruction.as_ref()?;
+            let is_named = |node: &Node| {
+                node.kind == ELEMENT_NODE
+                    && report.element.as_deref() == Some(&*name(node))
+                    && report.place.as_ref().map(|place| place.line) == line_of(table, node)
+            };
+            let first = instruction.document.as_ref()?.node.children.cast_const().as_ref();
+            let all = std::iter::successors(first, |node| following(node));
+            let alike: Vec<_> = all.filter(|node| is_named(node)).collect();
+            let index = alike.iter().position(|node| std::ptr::eq(*node, instruction))?;
+            Some(Self { index, count: alike.len() })
         }
     }
 }
@@ -95,6 +127,24 @@ impl fmt::Display for Trace {
 unsafe fn line_of(table: &Table, node: &Node) -> Option<u32> {
     // SAFETY: the caller's.
     u32::try_from(unsafe { (table.xmlGetLineNo)(node) }).ok().filter(|line| *line > 0)
+}
+
+/// The node after this one, in document order.
+///
+/// # Safety
+/// The node's tree is alive.
+unsafe fn following(node: &Node) -> Option<&Node> {
+    // SAFETY: the caller's. Of nodes that are no elements, some have children that stand elsewhere.
+    unsafe {
+        if node.kind == ELEMENT_NODE && !node.children.is_null() {
+            return node.children.as_ref();
+        }
+        let mut last = node;
+        while last.next.is_null() {
+            last = last.parent.as_ref()?;
+        }
+        last.next.as_ref()
+    }
 }
 
 /// # Safety

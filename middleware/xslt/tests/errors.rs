@@ -51,6 +51,15 @@ fn an_expression_that_does_not_compile() {
 }
 
 #[test]
+fn the_files_that_a_sheet_would_have_been_compiled_from_are_told() {
+    let sheet = write(&["<xsl:import href='none.xsl'/>"]);
+    let mut tried = Vec::new();
+    assert!(Stylesheet::compile_telling([&sheet.path], &Policy::default(), &mut tried).is_err());
+    let tried: Vec<_> = tried.iter().map(|file| (file.path.as_path(), file.metadata.is_some())).collect();
+    assert_eq!(tried, [(&*sheet.path, true), (&*sheet.path.with_file_name("none.xsl"), false)]);
+}
+
+#[test]
 fn an_import_that_is_not_there() {
     let message = write(&["<xsl:import href='none.xsl'/>"]).message("<a/>");
     assert!(message.starts_with("compile the stylesheet: SHEET:2:1: <import>: "), "{message}");
@@ -112,6 +121,24 @@ fn an_error_at_run_time_tells_where_the_run_stood() {
         ),
         "{message}"
     );
+}
+
+#[test]
+fn of_equal_elements_in_a_line_the_one_that_failed_is_found() {
+    let line = "<xsl:template match='/'><xsl:value-of select='1'/><xsl:value-of select='$no'/><xsl:value-of select='2'/>";
+    let message = write(&[line, "</xsl:template>"]).message("<a/>");
+    let column = line.find("<xsl:value-of select='$no'").unwrap() + 1;
+    assert!(message.starts_with(&format!("run the stylesheet: SHEET:2:{column}: <value-of>: ")), "{message}");
+    let variables = "<xsl:variable name='a' select='1'/><xsl:variable name='b' select='$no'/>";
+    let message = write(&[variables, "<xsl:template match='/'/>"]).message("<a/>");
+    assert!(message.starts_with("run the stylesheet: SHEET:2:36: <variable>: "), "{message}");
+}
+
+#[test]
+fn of_equal_elements_in_a_line_that_does_not_compile_no_wrong_one_is_told() {
+    let line = "<xsl:template match='/'><xsl:value-of select=')('/><xsl:value-of select='2'/></xsl:template>";
+    let message = write(&[line]).message("<a/>");
+    assert!(message.starts_with("compile the stylesheet: SHEET:2: <value-of>: "), "{message}");
 }
 
 #[test]

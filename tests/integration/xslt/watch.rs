@@ -37,6 +37,52 @@ fn a_changed_sheet_or_import_is_reloaded() {
     assert_eq!(gateway.log().count("\"reloading\""), 2, "{}", gateway.log());
 }
 
+/// A sheet that imports another one.
+fn importing(name: &str) -> String {
+    SHEET.replace("page.xsl", name)
+}
+
+#[test]
+fn a_broken_sheet_that_is_newly_imported_is_followed() {
+    let mut gateway = watching(2);
+    gateway.write("new.xsl", &PAGE.replace("select=\"title\"", "select=\"title[\""));
+    gateway.write("feed.xsl", &importing("new.xsl"));
+    let told = gateway.log().wait_for_text("the reload has failed");
+    assert!(told.contains("new.xsl:4:") && told.contains("value-of"), "{told}");
+    assert!(get(&gateway.address(), "/").text().contains("<h1>news</h1>"));
+    gateway.write("new.xsl", &PAGE.replace("<h1>", "<h1>New: "));
+    // The second generation is the one that did not come up.
+    gateway.wait_ready(3);
+    gateway.log().wait_for_texts(&["reloading", "new.xsl has changed"]);
+    eventually_shows(&gateway, "<h1>New: news</h1>");
+    assert_eq!(gateway.log().count("the reload has failed"), 1, "{}", gateway.log());
+}
+
+#[test]
+fn a_sheet_that_is_imported_before_it_is_there_is_followed() {
+    let mut gateway = watching(1);
+    gateway.write("feed.xsl", &importing("parts/later.xsl"));
+    let told = gateway.log().wait_for_text("the reload has failed");
+    assert!(told.contains("feed.xsl:2:") && told.contains("parts/later.xsl"), "{told}");
+    std::fs::create_dir(gateway.path("parts")).unwrap();
+    gateway.write("parts/later.xsl", &PAGE.replace("<h1>", "<h1>Later: "));
+    gateway.wait_ready(3);
+    eventually_shows(&gateway, "<h1>Later: news</h1>");
+}
+
+#[test]
+fn a_sheet_that_the_new_configuration_names_before_it_is_there_is_followed() {
+    let mut gateway = watching(1);
+    let layer = "xslt: { stylesheet: theme/feed.xsl, watch: true }";
+    let answer = "respond: { text: \"<feed><title>news</title></feed>\", content_type: text/xml }";
+    gateway.reload(&format!("layers: [ {{ {layer} }} ]\nroutes: [ {{ {answer} }} ]"));
+    gateway.log().wait_for_text("the reload has failed");
+    std::fs::create_dir(gateway.path("theme")).unwrap();
+    gateway.write("theme/feed.xsl", &PAGE.replace("<h1>", "<h1>Theme: "));
+    gateway.wait_ready(3);
+    eventually_shows(&gateway, "<h1>Theme: news</h1>");
+}
+
 #[test]
 fn a_broken_sheet_leaves_the_last_good_one_in_use_and_is_told_with_its_place() {
     let mut gateway = watching(1);

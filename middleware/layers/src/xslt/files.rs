@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use http_environ::RequestPath;
-use tower_xslt::{Policy, Stylesheet, XsltError};
+use tower_xslt::{Policy, SourceFile, Stylesheet, XsltError};
+use vestibule_config::{Seen, Stamp};
 
 use super::recent::Recent;
-use crate::stamp::Stamp;
 
 /// How many compiled sheets are kept.
 const KEPT: usize = 64;
@@ -28,7 +28,7 @@ pub(super) struct Files {
 #[derive(Clone)]
 struct Kept {
     stylesheet: Stylesheet,
-    stamps: Vec<(PathBuf, Option<Stamp>)>,
+    files: Vec<Seen>,
 }
 
 impl Files {
@@ -47,11 +47,8 @@ impl Files {
             return Ok(Some(stylesheet));
         }
         let stylesheet = Stylesheet::compile([&path], &self.policy)?;
-        let stamps = stylesheet
-            .files()
-            .iter()
-            .map(|file| (file.path.clone(), file.metadata.as_ref().map(Stamp::from)));
-        let kept = Kept { stamps: stamps.collect(), stylesheet: stylesheet.clone() };
+        let files = stylesheet.files().iter().map(seen).collect();
+        let kept = Kept { files, stylesheet: stylesheet.clone() };
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(path, kept);
         Ok(Some(stylesheet))
     }
@@ -65,10 +62,13 @@ impl Files {
     /// The sheet as it was compiled last, if none of its files is another since.
     fn unchanged(&self, path: &PathBuf) -> Option<Stylesheet> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(path)?.clone();
-        let is_same =
-            |(path, stamp): &(PathBuf, Option<Stamp>)| stamp.is_some() && Stamp::now(path) == *stamp;
-        kept.stamps.iter().all(is_same).then_some(kept.stylesheet)
+        kept.files.iter().all(|(path, stamp)| Stamp::now(path) == *stamp).then_some(kept.stylesheet)
     }
+}
+
+/// A file, as it was when it was read.
+pub(super) fn seen(file: &SourceFile) -> Seen {
+    (file.path.clone(), file.metadata.as_ref().map(Stamp::from))
 }
 
 /// The file that the longest end of a path names in a folder, links followed. It never leaves the folder.

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::slice;
 
-use tower_xslt::{Otherwise, Policy, Stylesheet};
+use tower_xslt::{Otherwise, Policy, SourceFile};
 use vestibule_config::{Diagnostic, Reader, Spanned};
 
 use super::source::compile;
@@ -42,15 +42,16 @@ impl OnError {
         }
     }
 
-    /// What the layer is told, and the sheet that it may need.
-    pub(super) fn build(&self, policy: &Policy) -> Result<(Otherwise, Option<Stylesheet>), Diagnostic> {
+    /// What the layer is told, with the sheet that it may need; `tried` gets its files.
+    pub(super) fn build(
+        &self,
+        policy: &Policy,
+        tried: &mut Vec<SourceFile>,
+    ) -> Result<Otherwise, Diagnostic> {
         Ok(match self {
-            Self::Fail => (Otherwise::Fail, None),
-            Self::Pass => (Otherwise::Pass, None),
-            Self::Fallback(sheet) => {
-                let fallback = compile(slice::from_ref(sheet), policy)?;
-                (Otherwise::Fallback(fallback.clone()), Some(fallback))
-            }
+            Self::Fail => Otherwise::Fail,
+            Self::Pass => Otherwise::Pass,
+            Self::Fallback(sheet) => Otherwise::Fallback(compile(slice::from_ref(sheet), policy, tried)?),
         })
     }
 }

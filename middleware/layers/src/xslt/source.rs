@@ -18,7 +18,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tower_xslt::{InputKind, On, Policy, Stylesheet, XsltError, XsltLayer};
+use tower_xslt::{InputKind, On, Policy, SourceFile, Stylesheet, XsltError, XsltLayer};
 use vestibule_config::document::{Node, Value};
 use vestibule_config::{Diagnostic, Diagnostics, FromNode, Reader, Spanned};
 
@@ -109,14 +109,16 @@ impl Source {
         }
     }
 
-    /// The layer, its sheets compiled as far as they are known, and the library that it finds others in.
+    /// The layer, its sheets compiled as far as they are known, and the library that it finds others in. `tried` gets the files
+    /// of the sheets.
     pub(super) fn layer(
         &self,
         policy: Policy,
         store: Arc<Store>,
+        tried: &mut Vec<SourceFile>,
     ) -> Result<(XsltLayer, Option<Arc<Library>>), Diagnostic> {
         match self {
-            Self::Given(paths) => Ok((XsltLayer::new(compile(paths, &policy)?), None)),
+            Self::Given(paths) => Ok((XsltLayer::new(compile(paths, &policy, tried)?), None)),
             Self::FromDocument { places, at } => {
                 tower_xslt::init().map_err(|error| {
                     Diagnostic::error_in_lines(&format!("failed to {}", crate::rescue::chain(&error))).at(at)
@@ -138,9 +140,13 @@ impl Source {
 }
 
 /// The sheets of these files, of which each gets what the one before it made.
-pub(super) fn compile(paths: &[Spanned<PathBuf>], policy: &Policy) -> Result<Stylesheet, Diagnostic> {
+pub(super) fn compile(
+    paths: &[Spanned<PathBuf>],
+    policy: &Policy,
+    tried: &mut Vec<SourceFile>,
+) -> Result<Stylesheet, Diagnostic> {
     let files = paths.iter().map(|path| &path.value);
-    Stylesheet::compile(files, policy).map_err(|error| diagnostic(&error, paths))
+    Stylesheet::compile_telling(files, policy, tried).map_err(|error| diagnostic(&error, paths))
 }
 
 /// The mistakes of a sheet, at the setting that names it; each with file, line and column of its own.

@@ -88,6 +88,19 @@ fn a_sheet_that_does_not_compile_is_told_with_its_own_place_at_the_setting() {
 }
 
 #[test]
+fn a_mistake_names_the_files_that_may_mend_it_if_they_are_watched() {
+    let names = |settings: &str| -> Vec<String> {
+        let mistakes = crate::testing::build(&format!("xslt: {settings}")).err().expect("no sheet compiles");
+        let name = |(path, _): &vestibule_config::Seen| path.file_name().unwrap().to_string_lossy().into_owned();
+        mistakes.files().map(name).collect()
+    };
+    assert_eq!(names("{ stylesheet: broken.xsl }"), [""; 0]);
+    assert_eq!(names("{ stylesheet: [wrap.xsl, broken.xsl], watch: true }"), ["wrap.xsl", "broken.xsl"]);
+    let fallback = "{ stylesheet: wrap.xsl, on_error: { fallback: nowhere/no.xsl }, watch: true }";
+    assert_eq!(names(fallback), ["no.xsl"]);
+}
+
+#[test]
 fn unknown_words_are_told_with_those_that_are_known() {
     let text =
         mistakes("xslt: { stylesheet: theme.xsl, on: answer, input: html4, output: pdf, max_inptu: 1 }");

@@ -49,14 +49,16 @@ impl Trial {
         let settings = read(yaml)?;
         let settings: &Settings = settings.get();
         let policy = settings.policy();
-        let (otherwise, _) = settings.on_error.build(&policy)?;
+        let otherwise = settings.on_error.build(&policy, &mut Vec::new())?;
         let store = settings.store();
         let layer = match &settings.source {
             Source::Given(paths) => {
                 let paths = paths.iter().map(|path| path.value.clone());
                 XsltLayer::new(compile(paths, &policy)?)
             }
-            Source::FromDocument { .. } => settings.source.layer(policy, Arc::clone(&store))?.0,
+            Source::FromDocument { .. } => {
+                settings.source.layer(policy, Arc::clone(&store), &mut Vec::new())?.0
+            }
         };
         let layer = settings.equip(layer, store, otherwise).on(On::Response);
         let given = params.clone();

@@ -2,7 +2,10 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// A file that something was made of, or would have been, and what it was like; `None` if it was not there.
+pub type Seen = (PathBuf, Option<Stamp>);
 
 /// Inode, size and times of a file. Another file in its place, a switched link (a ConfigMap of Kubernetes) and a change in
 /// place all make another one.
