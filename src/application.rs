@@ -109,8 +109,7 @@ fn build(source: &Source) -> Result<Application, StartError> {
         background: &background,
         door: None,
     };
-    let service =
-        (hosting.build)(&hosted.backend.component.settings, &context).map_err(Diagnostics::from)?;
+    let service = (hosting.build)(&hosted.backend.component.settings, &context).map_err(Diagnostics::from)?;
     background.start();
     Ok(Application { service, hosting: hosting.clone(), drain: config.drain, _background: background })
 }

@@ -110,9 +110,8 @@ fn build(source: &Source, doors: Vec<Door>) -> Result<(Arc<Gateway>, Cores), Sta
     let config = load(source)?;
     let count = runtime::share(config.workers);
     let gateway = Gateway::build_before(config, count, doors)?;
-    let cores = Cores::start(count).map_err(|error| {
-        StartError::System(format!("failed to start a thread for each core: {error}"))
-    })?;
+    let cores = Cores::start(count)
+        .map_err(|error| StartError::System(format!("failed to start a thread for each core: {error}")))?;
     Ok((Arc::new(gateway), cores))
 }
 

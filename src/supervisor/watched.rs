@@ -22,7 +22,11 @@ impl Watched {
     pub(crate) fn new(files: impl IntoIterator<Item = Seen>) -> Self {
         let mut watched = Self::default();
         for (path, stamp) in files {
-            watched.0.entry(path).and_modify(|known| *known = known.filter(|_| *known == stamp)).or_insert(stamp);
+            watched
+                .0
+                .entry(path)
+                .and_modify(|known| *known = known.filter(|_| *known == stamp))
+                .or_insert(stamp);
         }
         watched
     }

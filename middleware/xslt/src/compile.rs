@@ -43,9 +43,9 @@ pub(crate) fn compile(
         return Err(XsltError::Compile(Faults::new(Vec::new(), "the list of stylesheets is empty")));
     }
     let mut compiler = Compiler::new(engine, Fetched::default());
-    let compiled = compiler.files(paths, policy);
+    let outcome = compiler.files(paths, policy);
     tried.extend_from_slice(&compiler.sources.files);
-    compiled?;
+    outcome?;
     let origin = Origin { paths: paths.to_vec(), policy: policy.clone() };
     Ok(compiler.finish(Some(origin)))
 }

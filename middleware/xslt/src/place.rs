@@ -75,7 +75,8 @@ fn start_of(source: &str, element: &str, line: u32, rank: Option<Rank>) -> Optio
     let before: usize = lines.by_ref().take(last).map(str::len).sum();
     let until = before + lines.next()?.len();
     let tags = source[..until].match_indices('<').map(|(at, _)| at).filter(|at| {
-        is_tag(&source[at + 1..], element) && length(&source[*at..until]).is_some_and(|length| at + length >= before)
+        is_tag(&source[at + 1..], element)
+            && length(&source[*at..until]).is_some_and(|length| at + length >= before)
     });
     let tags: Vec<usize> = tags.collect();
     let start = match (&*tags, rank) {

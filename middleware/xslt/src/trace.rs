@@ -70,7 +70,11 @@ impl Rank {
     ///
     /// # Safety
     /// As for [`Trace::read`].
-    pub(crate) unsafe fn read(table: &Table, context: *const TransformContext, report: &Fault) -> Option<Self> {
+    pub(crate) unsafe fn read(
+        table: &Table,
+        context: *const TransformContext,
+        report: &Fault,
+    ) -> Option<Self> {
         // SAFETY: the caller's; the instruction is an element of a sheet's tree, which is alive and changes no more.
         unsafe {
             let instruction = context.as_ref()?.instruction.as_ref()?;

@@ -91,7 +91,8 @@ fn a_sheet_that_does_not_compile_is_told_with_its_own_place_at_the_setting() {
 fn a_mistake_names_the_files_that_may_mend_it_if_they_are_watched() {
     let names = |settings: &str| -> Vec<String> {
         let mistakes = crate::testing::build(&format!("xslt: {settings}")).err().expect("no sheet compiles");
-        let name = |(path, _): &vestibule_config::Seen| path.file_name().unwrap().to_string_lossy().into_owned();
+        let name =
+            |(path, _): &vestibule_config::Seen| path.file_name().unwrap().to_string_lossy().into_owned();
         mistakes.files().map(name).collect()
     };
     assert_eq!(names("{ stylesheet: broken.xsl }"), [""; 0]);
