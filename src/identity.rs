@@ -1,7 +1,7 @@
 //! (3) Who asks: what the front server says of the client is believed as far as `trust` goes, and the environ begins.
 //!
 //! ```yaml
-//! trust: { peers: [unix, 127.0.0.1], headers: [for, proto] }
+//! trust: { peers: [unix, 127.0.0.1], headers: [for, proto], user: false }
 //! ```
 //!
 //! What is not believed is removed before anything sees it: a front server may pass on what a client made up. What is
@@ -150,6 +150,9 @@ impl Identity {
         environ.remote_port = connection.peer.port();
         if let Some(told) = &connection.told {
             told.join(&mut environ, request.headers());
+            if self.trust.user {
+                told.join_user(&mut environ);
+            }
         }
         if request.headers().keys().any(tells_of_client) {
             self.believe(connection.peer, request.headers_mut(), &mut environ);
@@ -308,7 +311,7 @@ mod tests {
             vestibule_config::Peer::Net("127.0.0.1".parse().unwrap()),
             vestibule_config::Peer::Net("10.0.0.0/8".parse().unwrap()),
         ];
-        let identity = Identity::new(Trust { peers, headers: trusted.to_vec() }, 0);
+        let identity = Identity::new(Trust { peers, headers: trusted.to_vec(), user: false }, 0);
         let peer = peer.parse().map_or(Peer::Unix, Peer::Tcp);
         let mut request = http::Request::get("/").header("host", "inner").body(Body::Empty).unwrap();
         for (name, value) in headers {
@@ -461,7 +464,7 @@ mod tests {
 
     #[test]
     fn requests_are_numbered() {
-        let identity = Identity::new(Trust { peers: Vec::new(), headers: Vec::new() }, 7);
+        let identity = Identity::new(Trust { peers: Vec::new(), headers: Vec::new(), user: false }, 7);
         let connection = Connection::new(Arc::default(), Peer::Unix);
         let ids = [(); 2].map(|()| {
             let mut request = http::Request::get("/").body(Body::Empty).unwrap();

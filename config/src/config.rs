@@ -76,6 +76,8 @@ pub struct Trust {
     pub peers: Vec<Peer>,
     /// What is believed of them.
     pub headers: Vec<TrustedHeader>,
+    /// Whether they may say who has logged in.
+    pub user: bool,
 }
 
 /// A peer of a connection.

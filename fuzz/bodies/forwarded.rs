@@ -34,7 +34,7 @@ pub(crate) fn run(data: &[u8]) {
 /// A request from `peer`, where 127.0.0.1 is trusted.
 fn begun(mut request: Request, headers: &[TrustedHeader], peer: Ipv4Addr) -> Request {
     let peers = vec![vestibule_config::Peer::Net("127.0.0.1".parse().expect("an address"))];
-    let identity = Identity::new(Trust { peers, headers: headers.to_vec() }, 0);
+    let identity = Identity::new(Trust { peers, headers: headers.to_vec(), user: false }, 0);
     let peer = Peer::Tcp(SocketAddr::from((peer, 4711)));
     let connection = Connection::new(Arc::default(), peer);
     identity.begin(&connection, &RequestId::default(), &mut request).expect("a path");

@@ -32,7 +32,7 @@ fn request(variables: &[Pair<'_>]) {
     let limits = Limits { header_count: 20, ..Limits::default() };
     let Ok(asked) = variables::read(variables, &Arc::new(Server::default()), &limits) else { return };
     let peers = vec![vestibule_config::Peer::Net("127.0.0.1".parse().expect("an address"))];
-    let identity = Identity::new(Trust { peers, headers: vec![TrustedHeader::For] }, 0);
+    let identity = Identity::new(Trust { peers, headers: vec![TrustedHeader::For], user: true }, 0);
     assert!(!identity.trusts(asked.connection.peer) || told(variables, b"REMOTE_ADDR").is_some());
     let mut request = http::Request::from_parts(asked.parts, Body::Empty);
     if vestibule::front::admit(&mut request).is_err()

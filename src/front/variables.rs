@@ -87,6 +87,8 @@ pub fn read(variables: &[Pair<'_>], server: &Arc<Server>, limits: &Limits) -> Re
             scheme: environ.scheme,
             server_port: environ.server_port,
             script_name: environ.prefix,
+            user: value(variables, b"REMOTE_USER"),
+            auth_type: value(variables, b"AUTH_TYPE"),
         }),
     };
     Ok(Asked { parts, connection, length: length.unwrap_or(0) })
@@ -99,6 +101,12 @@ fn is_of_request(name: &[u8]) -> bool {
     } else {
         OF_THE_REQUEST.contains(&name)
     }
+}
+
+/// The value of a variable; of several the last one counts, and an empty one is none.
+fn value(variables: &[Pair<'_>], wanted: &[u8]) -> Option<Box<[u8]>> {
+    let (_, value) = variables.iter().rfind(|(name, _)| *name == wanted)?;
+    (!value.is_empty()).then(|| (*value).into())
 }
 
 /// The length of the body; `None` where none is told.

@@ -1,5 +1,10 @@
 //! What a front server tells of a request beside its headers, where the protocol has words for it: the variables of uwsgi, SCGI
 //! and FastCGI. Only trusted peers are listened to at all, so all of it is believed, but for what Host says already.
+//!
+//! Who has logged in is believed with `trust: { user: true }` only: nginx's own `fastcgi_params` have a `REMOTE_USER`, which is
+//! whatever name a client sends to a location that asks for no password.
+
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::HOST;
@@ -14,6 +19,10 @@ pub struct Told {
     pub server_port: Option<u16>,
     /// `SCRIPT_NAME`
     pub script_name: Box<[u8]>,
+    /// `REMOTE_USER`
+    pub user: Option<Box<[u8]>>,
+    /// `AUTH_TYPE`
+    pub auth_type: Option<Box<[u8]>>,
 }
 
 impl Told {
@@ -25,6 +34,15 @@ impl Told {
             environ.server_port = self.server_port;
         }
         self.mount(environ);
+    }
+
+    /// Joins who has logged in, as the front server says.
+    pub(super) fn join_user(&self, environ: &mut Environ) {
+        for (name, value) in [("REMOTE_USER", &self.user), ("AUTH_TYPE", &self.auth_type)] {
+            if let Some(value) = value {
+                environ.set(&Arc::from(name), value.clone());
+            }
+        }
     }
 
     /// `SCRIPT_NAME` is the front server's own prefix where it covers the beginning of the path. nginx's `fastcgi_params` say

@@ -13,12 +13,17 @@ pub(crate) const PROTOCOLS: [&str; 3] = ["uwsgi", "scgi", "fastcgi"];
 
 /// A gateway that listens for a protocol on a unix socket and on a port, and then by HTTP. The addresses are those of the log.
 fn listening(protocol: &str, yaml: &str, files: &[(&str, &str)]) -> TestGateway {
+    listening_to("peers: [unix, 127.0.0.1]", protocol, yaml, files)
+}
+
+/// The same with what is trusted.
+fn listening_to(trust: &str, protocol: &str, yaml: &str, files: &[(&str, &str)]) -> TestGateway {
     let yaml = format!(
         "listen:
   - {{ address: \"unix:front.sock\", protocol: {protocol} }}
   - {{ address: \"127.0.0.1:0\", protocol: {protocol} }}
   - \"127.0.0.1:0\"
-trust: {{ peers: [unix, 127.0.0.1] }}
+trust: {{ {trust} }}
 {yaml}"
     );
     TestGateway::with_files(&yaml, files)

@@ -16,7 +16,7 @@ const HEADERS: [(&str, TrustedHeader); 6] = [
 /// Nobody is believed unless named.
 impl Default for Trust {
     fn default() -> Self {
-        Self { peers: Vec::new(), headers: vec![TrustedHeader::For, TrustedHeader::Proto] }
+        Self { peers: Vec::new(), headers: vec![TrustedHeader::For, TrustedHeader::Proto], user: false }
     }
 }
 
@@ -24,7 +24,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Trust {
     let peers: Vec<Spanned<String>> = reader.required("peers");
     let peers = peers.iter().filter_map(|text| peer(text, reader)).collect();
     let headers = headers(reader).unwrap_or_else(|| Trust::default().headers);
-    Trust { peers, headers }
+    let user = reader.or("user", false);
+    Trust { peers, headers, user }
 }
 
 fn peer(text: &Spanned<String>, reader: &mut Reader<'_>) -> Option<Peer> {

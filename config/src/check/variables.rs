@@ -9,7 +9,9 @@ use crate::suggest::one_slip;
 
 /// Checks all that is asked for, from the outermost layer inwards.
 pub(super) fn check(config: &Config, kinds: &Kinds, diagnostics: &mut Diagnostics) {
-    let names = config.env.iter().map(|(name, _)| name.clone()).collect();
+    let of_the_front_server = ["REMOTE_USER", "AUTH_TYPE"].into_iter().filter(|_| config.trust.user);
+    let set = config.env.iter().map(|(name, _)| name.as_str());
+    let names = set.chain(of_the_front_server).map(str::to_owned).collect();
     let mut scope = Scope { names, is_standard: kinds.standard_variable, apps: &config.apps, diagnostics };
     scope.layers(&config.layers);
     scope.routes(&config.routes);

@@ -3,7 +3,7 @@
 use fastcgi::request::KeepConnection;
 
 use super::speaking::{self, variables};
-use super::{PROTOCOLS, listening};
+use super::{PROTOCOLS, listening, listening_to};
 use crate::harness::{Client, Nginx, TestGateway, get};
 
 /// nginx in front of an address.
@@ -180,5 +180,48 @@ routes: [ { respond: { text: hello } } ]";
         let headers = ["X-Client: 2001:db8::9", "X-Forwarded-For: 6.6.6.6"];
         let answer = client.request("GET", "/shop/a%20b", &headers, "").unwrap();
         assert_eq!(answer.header("x-who"), Some("[/shop /a b 2001:db8::9 http ]"), "{protocol}");
+    }
+}
+
+#[test]
+fn nginx_says_who_has_logged_in_where_it_is_asked_to() {
+    const WHO: (&str, &str) = (
+        "who.py",
+        "def app(environ, start_response):
+    start_response('200 OK', [])
+    return [f\"{environ.get('REMOTE_USER')} {environ.get('AUTH_TYPE')}\".encode()]
+",
+    );
+    let yaml = "routes: [ { wsgi: { app: \"who:app\" } } ]";
+    for protocol in PROTOCOLS {
+        let believing = listening_to("peers: [unix, 127.0.0.1], user: true", protocol, yaml, &[WHO]);
+        // Whom nginx's own fastcgi_params name has perhaps not shown any password.
+        let doubting = listening(protocol, yaml, &[WHO]);
+        for (gateway, named) in [(believing, "ada Basic"), (doubting, "None None")] {
+            let further =
+                format!("{protocol}_param REMOTE_USER $remote_user; {protocol}_param AUTH_TYPE $auth;");
+            let nginx = nginx(protocol, &gateway.address(), &format!("set $auth Basic; {further}"));
+            let mut client = Client::connect(&nginx.address()).unwrap();
+            let answer = client.request("GET", "/", &["Authorization: Basic YWRhOng="], "").unwrap();
+            assert_eq!(answer.text(), named, "{protocol}");
+        }
+    }
+}
+
+#[test]
+fn nobody_else_says_who_has_logged_in() {
+    let yaml = "routes:
+  - { match: { env: { REMOTE_USER: present } }, respond: { text: somebody } }
+  - respond: { text: nobody }";
+    let gateway = listening_to("peers: [unix, 127.0.0.1], user: true", "uwsgi", yaml, &[]);
+    // By HTTP there are no variables, and a header is none.
+    let mut client = Client::connect(&gateway.addresses()[2]).unwrap();
+    let headers = ["REMOTE_USER: ada", "Remote-User: ada", "Authorization: Basic YWRhOng="];
+    assert_eq!(client.request("GET", "/", &headers, "").unwrap().text(), "nobody");
+    for (user, expected) in [("ada", "somebody"), ("", "nobody")] {
+        let variables = variables("GET", "/", "0", &[("REMOTE_USER", user)]);
+        let request = speaking::encoded("uwsgi", &variables, b"");
+        let answer = speaking::ask("uwsgi", &gateway.address(), &request).unwrap();
+        assert!(answer.ends_with(expected), "{answer}");
     }
 }
