@@ -13,12 +13,13 @@
 //! it does wrong before its answer begins is 502 or 504; an answer that breaks off later, or whose end never comes, is aborted. A
 //! request whose head does not fit into a packet is refused: 431.
 //!
-//! A path may have parameters (`/a;jsessionid=1/b`), which containers cut out **before** they look for `.` and `..`: a segment
-//! that would become one of them is refused (400). To a route, `/admin;x` is another path than `/admin`, to Tomcat it is not:
-//! whoever guards paths of a container guards them there, too.
+//! To a container, `/admin;x` is the same path as `/admin`; to a route it is not. So parameters of segments are refused (400), but
+//! for `;jsessionid=…` behind the last one, which routes do not see ([`path`]). `path_parameters: all` permits them, and whoever
+//! guards paths of the container then guards them there; never a segment that becomes `.` or `..` without its parameters.
 
 mod exchange;
 mod head;
+mod path;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,7 @@ use vestibule_layers::{BoxService, Request, Response, rescue};
 
 use self::exchange::{Exchange, Upload};
 use self::head::Told;
+use self::path::Parameters;
 use super::command::Takes;
 use super::upstream::address::Address;
 use super::upstream::connection::Connection;
@@ -65,6 +67,8 @@ struct Settings {
     secret: Option<String>,
     /// Which variables of the request become attributes; none by default.
     attributes: Vec<Spanned<String>>,
+    /// Which parameters a path may have: `session` (the default: `;jsessionid=…` at its end), `none` or `all`.
+    path_parameters: Parameters,
     /// The size of packets, Tomcat's `packetSize`: from 8KiB, the default, to 64KiB.
     packet_bytes: usize,
     /// How long a connection may take to open; 5s by default.
@@ -83,6 +87,7 @@ impl Settings {
             target: Target::read(reader, Takes::Path),
             secret: reader.optional("secret"),
             attributes: reader.or("attributes", Vec::new()),
+            path_parameters: reader.one_of("path_parameters", &path::CHOICES, Parameters::Session),
             packet_bytes: packet_bytes(reader),
             connect_timeout: wait(reader, "connect_timeout", Duration::from_secs(5)),
             timeout: wait(reader, "timeout", Duration::from_secs(60)),
@@ -109,7 +114,12 @@ fn packet_bytes(reader: &mut Reader<'_>) -> usize {
 fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagnostic> {
     let target = settings.target.as_ref().ok_or_else(|| Diagnostic::error("no address was read"))?;
     let address = target.address(context)?;
-    let told = Told::new(settings.secret.as_deref(), &settings.attributes, settings.packet_bytes)?;
+    let told = Told::new(
+        settings.secret.as_deref(),
+        &settings.attributes,
+        settings.path_parameters,
+        settings.packet_bytes,
+    )?;
     let container = Arc::new(Container {
         address,
         told,

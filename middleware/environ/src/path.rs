@@ -9,10 +9,15 @@
 //! * A segment that would hold `.` or `..` if its `%2F` were decoded is refused: a server behind may do that.
 //! * Empty segments (`//`), `;` and trailing dots are kept. But no mount and no pattern tells `//` from `/`: many
 //!   applications do not, and a guard in front of `/admin` must not be passed by `//admin`. A `SCRIPT_NAME` has no `//`.
+//! * Nor does any of them see `;jsessionid=…` behind the last segment: servlet containers cut it out, and put it there for clients
+//!   without cookies. It stays in the path.
 
 use std::borrow::Cow;
 
 use crate::encode::push_decoded;
+
+/// Begins what a servlet container puts into links for clients without cookies.
+const SESSION: &[u8] = b";jsessionid=";
 
 /// A request path that cannot be served; all of them deserve 400 (Bad Request).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -103,9 +108,9 @@ impl RequestPath {
         &self.decoded()[self.mounted..]
     }
 
-    /// What routes match: the path info with each run of slashes as one.
+    /// What routes match: the path info with each run of slashes as one, and without a session.
     pub fn matched(&self) -> Cow<'_, [u8]> {
-        merge_slashes(self.path_info())
+        merge_slashes(without_session(self.path_info()))
     }
 
     /// What the mounts above took, as it was sent but for its dot segments and `//`.
@@ -155,11 +160,21 @@ fn length_of_prefix(path: &[u8], prefix: &str) -> Option<usize> {
         rest = rest.strip_prefix(b"/")?;
         let slashes = rest.iter().take_while(|&&byte| byte == b'/').count();
         rest = rest[slashes..].strip_prefix(segment.as_bytes())?;
+        if rest.starts_with(SESSION) && !rest.contains(&b'/') {
+            rest = b"";
+        }
         if !matches!(rest.first(), None | Some(b'/')) {
             return None;
         }
     }
     Some(path.len() - rest.len())
+}
+
+/// A path without the session that a servlet container has put behind its last segment.
+fn without_session(path: &[u8]) -> &[u8] {
+    let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let session = last.windows(SESSION.len()).position(|text| text == SESSION);
+    session.map_or(path, |at| &path[..path.len() - last.len() + at])
 }
 
 fn merge_slashes(path: &[u8]) -> Cow<'_, [u8]> {
@@ -347,5 +362,25 @@ mod tests {
             let raw = std::str::from_utf8(path.raw_path_info()).unwrap();
             assert_eq!(RequestPath::parse(raw).unwrap(), path, "{sent}");
         }
+    }
+
+    #[test]
+    fn no_mount_and_no_pattern_sees_a_session() {
+        let parse = |path| RequestPath::parse(path).unwrap();
+        for (path, matched) in [
+            ("/a/b;jsessionid=1", "/a/b"),
+            ("/;jsessionid=1", "/"),
+            ("/a;x=1;jsessionid=1;y", "/a;x=1"),
+            ("/a;jsessionid=1/b", "/a;jsessionid=1/b"),
+            ("/a;jsession=1", "/a;jsession=1"),
+        ] {
+            assert_eq!(*parse(path).matched(), *matched.as_bytes(), "{path}");
+            assert_eq!(parse(path).path_info(), path.as_bytes());
+        }
+        let mut path = parse("//a%20b;jsessionid=1");
+        assert!(path.is_under("/a b") && !path.is_under("/a b/c") && path.mount("/a b"));
+        assert_eq!((&*path.script_name(), path.path_info()), (&b"/a b;jsessionid=1"[..], &b""[..]));
+        assert_eq!(*path.raw_script_name(), *b"/a%20b;jsessionid=1");
+        assert!(!parse("/a;jsessionid=1/b").is_under("/a"));
     }
 }

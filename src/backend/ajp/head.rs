@@ -1,7 +1,5 @@
 //! What a container is told of a request before its body.
 
-use std::borrow::Cow;
-
 use ajp::request::{Attribute, Line, put_head};
 use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
@@ -10,6 +8,7 @@ use http_environ::answer::is_hop_by_hop;
 use http_environ::{Scheme, Variable, View};
 use vestibule_config::{Diagnostic, Spanned};
 
+use super::path::{Parameters, path};
 use crate::backend::upstream::failure::{Failure, Unsendable};
 
 /// What every request tells a container.
@@ -17,6 +16,7 @@ pub(super) struct Told {
     secret: Option<String>,
     /// Names of attributes, and the variables that they have the values of.
     attributes: Vec<(String, Variable)>,
+    parameters: Parameters,
     packet_bytes: usize,
 }
 
@@ -24,6 +24,7 @@ impl Told {
     pub(super) fn new(
         secret: Option<&str>,
         attributes: &[Spanned<String>],
+        parameters: Parameters,
         packet_bytes: usize,
     ) -> Result<Self, Diagnostic> {
         let variable = |name: &Spanned<String>| match name.parse() {
@@ -31,7 +32,7 @@ impl Told {
             Err(_) => Err(Diagnostic::error(format!("`{}` is no variable", **name)).at(&name.place)),
         };
         let attributes = attributes.iter().map(variable).collect::<Result<_, _>>()?;
-        Ok(Self { secret: secret.map(str::to_owned), attributes, packet_bytes })
+        Ok(Self { secret: secret.map(str::to_owned), attributes, parameters, packet_bytes })
     }
 
     /// The size of packets.
@@ -41,7 +42,7 @@ impl Told {
 
     /// The packet of a request, whose headers are prepared.
     pub(super) fn head(&self, view: &View<'_>) -> Result<BytesMut, Failure> {
-        let path = path(view)?;
+        let path = path(view, self.parameters)?;
         let remote_addr = view.environ().remote_addr.map_or_else(String::new, |addr| addr.to_string());
         let (server_name, server_port) = view.server();
         let protocol = view.get(&Variable::ServerProtocol).unwrap_or_default();
@@ -96,21 +97,6 @@ impl Told {
             }
         }
     }
-}
-
-/// The path as the gateway was asked for it. To a container, `;` begins parameters, which it cuts out first.
-fn path<'a>(view: &View<'a>) -> Result<Cow<'a, [u8]>, Unsendable> {
-    let path = view.environ().path();
-    let dots = |segment: &[u8]| {
-        let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
-        matches!(name, b"." | b"..") && name.len() < segment.len()
-    };
-    if path.decoded().split(|byte| *byte == b'/').any(dots) {
-        return Err(Unsendable::Dots);
-    }
-    let (mount, rest) = (path.raw_script_name(), path.raw_path_info());
-    let whole = if mount.is_empty() { Cow::Borrowed(rest) } else { Cow::Owned([&mount, rest].concat()) };
-    Ok(if whole.is_empty() { Cow::Borrowed(b"/") } else { whole })
 }
 
 /// Leaves the headers that are for the container. A body of unknown length is announced as one that comes in chunks.

@@ -40,7 +40,11 @@ fn every_mistake_is_told() {
 }
 
 fn told(path: &str, mount: &str) -> Result<String, Failure> {
-    let told = Told::new(Some("shared"), &[], packet::LEAST).unwrap();
+    told_with(Parameters::All, path, mount)
+}
+
+fn told_with(parameters: Parameters, path: &str, mount: &str) -> Result<String, Failure> {
+    let told = Told::new(Some("shared"), &[], parameters, packet::LEAST).unwrap();
     let mut request = http::Request::get(path).body(()).unwrap();
     let mut environ = Environ::for_target(request.uri()).unwrap();
     environ.path_mut().mount(mount);
@@ -65,6 +69,31 @@ fn no_segment_becomes_dots_without_its_parameters() {
     for path in ["/a/...;/b", "/a;../b", "/a;/b", "/;a/b"] {
         assert!(told(path, "/").is_ok(), "{path}");
     }
+}
+
+#[test]
+fn a_path_has_the_parameters_that_are_permitted() {
+    let refused = |parameters, path| match told_with(parameters, path, "/shop") {
+        Err(Failure::Unsendable(Unsendable::Parameters)) => true,
+        told => told.map(|_| false).unwrap(),
+    };
+    for (path, is_session) in [
+        ("/shop/a;jsessionid=1", true),
+        ("/shop/;jsessionid=1.node", true),
+        ("/shop;jsessionid=1", true),
+        ("/shop;x/a", false),
+        ("/shop/admin;x/a", false),
+        ("/shop/admin;/a", false),
+        ("/shop/admin;jsessionid=1/a", false),
+        ("/shop/admin;jsessionid=1/", false),
+        ("/shop/admin;x", false),
+        ("/shop/admin;x;jsessionid=1", false),
+        ("/shop/admin;jsessionid=1;x", false),
+    ] {
+        assert!(!refused(Parameters::All, path) && refused(Parameters::None, path), "{path}");
+        assert_eq!(refused(Parameters::Session, path), !is_session, "{path}");
+    }
+    assert!(!refused(Parameters::None, "/shop/a"));
 }
 
 #[test]

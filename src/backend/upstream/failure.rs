@@ -72,6 +72,8 @@ pub(in crate::backend) enum Unsendable {
     Packet(#[from] ajp::request::TooLarge),
     #[error("a segment of the path is . or .. with parameters")]
     Dots,
+    #[error("the path has parameters that `path_parameters` does not permit")]
+    Parameters,
 }
 
 impl Failure {

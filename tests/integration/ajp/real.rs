@@ -40,7 +40,7 @@ env: {{ DEPLOY: test }}
 routes:
   - mount: /site
     layers: [ {{ set_env: {{ REMOTE_USER: ada, AUTH_TYPE: Basic }} }} ]
-    ajp: {{ address: \"{}\", secret: \"{}\", attributes: [DEPLOY] }}",
+    ajp: {{ address: \"{}\", secret: \"{}\", attributes: [DEPLOY], path_parameters: all }}",
         tomcat.ajp(),
         Tomcat::SECRET
     ));
@@ -76,6 +76,48 @@ routes:
     let refused = client.request("PATCH", path, &headers, "").unwrap();
     assert!(refused.status == 405 && refused.text().contains("JSPs only permit"), "{refused:?}");
     assert_eq!(client.request("GET", "/site/does/..;/does", &[], "").unwrap().status, 400);
+}
+
+#[test]
+fn parameters_lead_past_no_guard() {
+    let tomcat = Tomcat::start();
+    let (ajp, secret) = (tomcat.ajp(), Tomcat::SECRET);
+    let gateway = TestGateway::from_yaml(&format!(
+        "apps: {{ site: {{ ajp: {{ address: \"{ajp}\", secret: \"{secret}\" }} }} }}
+routes:
+  - {{ path: \"/site/does/{{*rest}}\", respond: {{ status: 403 }} }}
+  - {{ path: /site/does, respond: {{ status: 403 }} }}
+  - app: site"
+    ));
+    let status = |path: &str| get(&gateway.address(), path).status;
+    for (path, expected) in [
+        ("/site/does/teapot", 403),
+        ("/site/does;x/teapot", 400),
+        ("/site;x/does/teapot", 400),
+        ("/site;jsessionid=1/does/teapot", 400),
+        ("/site/does;jsessionid=1", 403),
+        ("/site/does/teapot;jsessionid=1", 403),
+        // It is routed and answered as without it.
+        ("/site/nowhere", 404),
+        ("/site/nowhere;jsessionid=1", 404),
+    ] {
+        assert_eq!(status(path), expected, "{path}");
+    }
+    // By HTTP, with the route that the README has.
+    let by_http = TestGateway::from_yaml(&format!(
+        "routes:
+  - {{ match: {{ path: \"~;.*/\" }}, respond: {{ status: 400 }} }}
+  - {{ mount: /site/does, respond: {{ status: 403 }} }}
+  - {{ http: {{ servers: [\"{}\"] }} }}",
+        tomcat.http()
+    ));
+    for (path, expected) in [
+        ("/site/does;x/teapot", 400),
+        ("/site/does/teapot;jsessionid=1", 403),
+        ("/site/nowhere;jsessionid=1", 404),
+    ] {
+        assert_eq!(get(&by_http.address(), path).status, expected, "{path}");
+    }
 }
 
 #[test]
