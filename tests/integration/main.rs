@@ -8,6 +8,7 @@ mod broken_off;
 mod cgi;
 mod cores;
 mod environ;
+mod examples;
 mod fastcgi;
 mod front;
 mod fronts;

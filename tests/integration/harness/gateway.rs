@@ -28,6 +28,20 @@ pub(crate) struct TestGateway {
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl TestGateway {
+    /// Starts an example of the repository where it is, as its users do; it listens on a free port.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come up, with its log.
+    pub(crate) fn of_example(name: &str, variables: &[(&str, &Path)]) -> Self {
+        let file = format!("{}/examples/{name}/vestibule.yaml", env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(BINARY);
+        command.args(["run", &file]).env("PORT", "0").env("PYTHONDONTWRITEBYTECODE", "1");
+        let mut gateway = Self::spawn(command, tempfile::tempdir().expect("a temporary folder"), variables);
+        gateway.wait_ready(1);
+        gateway
+    }
+
     /// Starts it and waits until it is ready. Without `listen` in the YAML, it listens on a free port.
     ///
     /// # Panics
@@ -110,8 +124,12 @@ impl TestGateway {
             write(&folder.path().join(name), text);
         }
         write(&folder.path().join("vestibule.yaml"), &with_listen(yaml));
+        command.args(["run", "vestibule.yaml"]);
+        Self::spawn(command, folder, variables)
+    }
+
+    fn spawn(mut command: Command, folder: TempDir, variables: &[(&str, &Path)]) -> Self {
         let mut child = command
-            .args(["run", "vestibule.yaml"])
             .current_dir(&folder)
             .env_remove("RUST_LOG")
             .env("VESTIBULE_LOG", "debug")
