@@ -1,5 +1,6 @@
 //! The bytes that a configuration is read from.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -52,10 +53,18 @@ impl Source {
 
 /// Reads a file that is named at a place, or on the command line when that is unknown.
 fn read_text(path: &Path, named: &Place) -> Result<SourceText, Diagnostics> {
-    let fail = |why: String| {
-        Diagnostics::from(Diagnostic::error(format!("cannot read `{}`: {why}", path.display())).at(named))
-    };
-    let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+    let cannot =
+        |why: String| Diagnostic::error(format!("cannot read `{}`: {why}", path.display())).at(named);
+    let fail = |why: String| Diagnostics::from(cannot(why));
+    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        // Whoever has just installed the program has none yet.
+        ErrorKind::NotFound if named.is_unknown() => {
+            let hint =
+                "write one (`vestibule --help` shows a small one), or name the file behind the command";
+            Diagnostics::from(cannot("there is no such file".into()).help(hint))
+        }
+        _ => fail(error.to_string()),
+    })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(SourceText::new(path, text)),
         Err(error) => {

@@ -119,10 +119,14 @@ impl Visit for Fields<'_> {
             return;
         }
         self.line.push_str(std::mem::replace(&mut self.separator, " "));
-        if field.name() != "message" {
-            push(self.line, format_args!("{}=", field.name()));
+        let text = format!("{value:?}");
+        match field.name() {
+            "message" => {}
+            // Its lines stand below each other, as a mistake with what it points at.
+            name if text.contains('\n') => push(self.line, format_args!("{name}:\n    ")),
+            name => push(self.line, format_args!("{name}=")),
         }
-        push(&mut Visible(self.line), format_args!("{value:?}"));
+        push(&mut Visible(self.line), format_args!("{text}"));
     }
 }
 
@@ -264,6 +268,12 @@ mod tests {
     fn a_traceback_keeps_its_lines_and_none_passes_for_another() {
         let text = line(false, || tracing::error!("raised\n12:00:01 GET \u{9b}1m\r"));
         assert_eq!(text, "12:00:01 ERROR raised\n    12:00:01 GET \\u{9b}1m\\r\n");
+    }
+
+    #[test]
+    fn a_field_of_several_lines_begins_on_one_of_its_own() {
+        let text = line(false, || tracing::error!(reason = %"error: a\n  | ^", "refused"));
+        assert_eq!(text, "12:00:01 ERROR refused reason:\n    error: a\n      | ^\n");
     }
 
     #[test]

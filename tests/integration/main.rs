@@ -25,6 +25,7 @@ mod quickstart;
 mod rescue;
 mod routing;
 mod static_files;
+mod terminal;
 mod upstream;
 mod uwsgi_scgi;
 mod wsgi_rows;

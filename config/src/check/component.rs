@@ -71,14 +71,20 @@ impl Check<'_> {
         }
         self.blind = true;
         let names = sort.kinds(self.kinds).iter().map(|kind| kind.name).chain(extra.iter().copied());
-        let other = Sort::ALL.into_iter().find(|other| other.find(self.kinds, name).is_some());
+        let elsewhere = self.elsewhere(name);
         let mut mistake =
             self.diagnostics.error(&name.place, format!("unknown {} `{}`", sort.name(), name.value));
-        if let Some(other) = other {
-            mistake.help(format!("`{}` is a {}: it stands in `{}`", name.value, other.name(), other.key()));
+        if let Some(elsewhere) = elsewhere {
+            mistake.help(elsewhere);
         }
         mistake.allowed(name, names);
         None
+    }
+
+    /// Where a name that cannot stand here could.
+    pub(super) fn elsewhere(&self, name: &str) -> Option<String> {
+        let sort = Sort::ALL.into_iter().find(|sort| sort.find(self.kinds, name).is_some())?;
+        Some(format!("`{name}` is a {}: it stands in `{}`", sort.name(), sort.key()))
     }
 
     /// Reads `{ kind: settings }`, or the bare name of a kind, as a backend.

@@ -64,14 +64,17 @@ impl<'a> Check<'a> {
             .filter(|key| !KEYS.contains(&key.as_str()) && !backends.contains(&key.as_str()))
             .collect();
         for key in &unknown {
-            self.diagnostics
-                .error(&key.place, format!("unknown key `{}`", key.value))
-                .did_you_mean(key, KEYS.into_iter().chain(backends.iter().copied()))
-                .help(format!(
-                    "allowed here: {}, or a backend in place ({})",
-                    KEYS.join(", "),
-                    backends.join(", ")
-                ));
+            let elsewhere = self.elsewhere(key);
+            let mut mistake = self.diagnostics.error(&key.place, format!("unknown key `{}`", key.value));
+            match elsewhere {
+                Some(elsewhere) => mistake.help(elsewhere),
+                None => mistake.did_you_mean(key, KEYS.into_iter().chain(backends.iter().copied())),
+            };
+            mistake.help(format!(
+                "allowed here: {}, or a backend in place ({})",
+                KEYS.join(", "),
+                backends.join(", ")
+            ));
         }
         unknown.is_empty()
     }

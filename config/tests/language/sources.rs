@@ -49,7 +49,8 @@ fn an_absent_file_is_one_clear_diagnostic() {
     let error = load(Path::new("tests/sources/absent.yaml"), &kinds(), &environment).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "error: cannot read `tests/sources/absent.yaml`: No such file or directory (os error 2)\n\n1 error\n"
+        "error: cannot read `tests/sources/absent.yaml`: there is no such file\n  = write one (`vestibule --help` shows a small \
+         one), or name the file behind the command\n\n1 error\n"
     );
 }
 
