@@ -28,8 +28,8 @@ impl Client {
     /// Begins with these settings: numbers and values.
     fn connect(gateway: &TestGateway, settings: &[u8]) -> Self {
         let mut client = Self::silent(gateway);
-        client.0.write_all(PREFACE).unwrap();
-        client.send(SETTINGS, 0, 0, settings);
+        // At once: a part of it is waited for no longer than for a head.
+        client.0.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, settings)].concat()).unwrap();
         client
     }
 
@@ -47,11 +47,8 @@ impl Client {
     }
 
     fn send(&mut self, kind: u8, flags: u8, stream: u8, payload: &[u8]) {
-        let length = u8::try_from(payload.len()).unwrap();
-        let mut frame = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
-        frame.extend_from_slice(payload);
         // The other side may have had enough.
-        let _ = self.0.write_all(&frame);
+        let _ = self.0.write_all(&frame(kind, flags, stream, payload));
     }
 
     /// The kind of the next frame; `None` at the end.
@@ -70,6 +67,11 @@ impl Client {
     fn until_closed(&mut self) {
         while self.next().is_some() {}
     }
+}
+
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
 const HELLO: &str = "routes: [ { respond: { text: hello } } ]";
