@@ -20,6 +20,8 @@ mod fastcgi_bytes;
 mod forwarded;
 #[path = "../../fuzz/bodies/fronts.rs"]
 mod fronts;
+#[path = "../../fuzz/bodies/http_answers.rs"]
+mod http_answers;
 #[path = "../../fuzz/bodies/patterns.rs"]
 mod patterns;
 #[path = "../../fuzz/bodies/proxy_protocol.rs"]
@@ -49,10 +51,10 @@ impl Dice {
     }
 }
 
-fn with_mutations(target: &str, run: fn(&[u8])) {
+fn with_mutations(target: &str, rounds: usize, run: fn(&[u8])) {
     let mut dice = Dice(0x5EED);
     let seeds = seeds(target);
-    for round in 0..20_000 {
+    for round in 0..rounds {
         let mut data = seeds[round % seeds.len()].clone();
         for _ in 0..=dice.roll(4) {
             let at = dice.roll(data.len());
@@ -106,13 +108,13 @@ fn any_bytes_on_a_fastcgi_connection_are_read_the_same_in_any_pieces() {
 #[test]
 fn any_bytes_by_uwsgi_or_scgi_make_a_sound_request_or_none() {
     with_seeds("fronts", fronts::run);
-    with_mutations("fronts", fronts::run);
+    with_mutations("fronts", 20_000, fronts::run);
 }
 
 #[test]
 fn any_bytes_are_a_proxy_header_when_it_is_whole_or_none() {
     with_seeds("proxy_protocol", proxy_protocol::run);
-    with_mutations("proxy_protocol", proxy_protocol::run);
+    with_mutations("proxy_protocol", 20_000, proxy_protocol::run);
 }
 
 #[test]
@@ -123,4 +125,10 @@ fn any_forwarded_header_leaves_a_sound_client() {
 #[test]
 fn any_bytes_of_a_servlet_container_are_read_the_same_in_any_pieces() {
     with_seeds("ajp", ajp_bytes::run);
+}
+
+#[test]
+fn any_bytes_by_http_make_a_sound_answer_or_a_bad_gateway() {
+    with_seeds("http_answers", http_answers::run);
+    with_mutations("http_answers", 3_000, http_answers::run);
 }
