@@ -6,8 +6,9 @@ FILE.json: {"cpu": 0, "load_cpu": 1, "support": [shell, ...], "contestants": [..
   contestant: name, port, start (shell), and maybe env, cwd, skip: [workload, ...]
   workload:   name, path, and maybe connections (32), wrk: [extra arguments], expect: text in the body of a plain GET
 
-What counts is CPU microseconds per request, user and system, of all processes of the server (from /proc), as a ratio
-within one run: the server is pinned to one processor and the load to another, the contestants take turns round by
+What counts is CPU microseconds per request, user and system, of all processes of the server, as a ratio within one run.
+A control group of its own counts them; who may not make one gets the sums of /proc, which lack the programs that the
+kernel reaps (Apache's mod_cgid leaves its own to it). The server is pinned to one processor and the load to another, the contestants take turns round by
 round, so that a change of the machine's speed meets all of them, and the median of the rounds counts. Requests per
 second and latencies depend on what else the machine does.
 """
@@ -20,6 +21,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -159,14 +161,26 @@ def print_table(workload, results):
         )
 
 
+def control_group():
+    """A new control group (version 2); None where there are none, or none may be made."""
+    with open("/proc/mounts", encoding="utf-8") as mounts:
+        roots = [fields[1] for fields in map(str.split, mounts) if fields[2] == "cgroup2"]
+    try:
+        return tempfile.mkdtemp(prefix="vestibule-bench-", dir=roots[0]) if roots else None
+    except OSError:
+        return None
+
+
 class Server:
-    """A command with all its processes: a session of its own, pinned to one processor."""
+    """A command with all its processes: a session and a control group of its own, pinned to one processor."""
 
     def __init__(self, command, cpu, name, env=None, cwd=None):
         self.log = f"{os.environ['LOGS']}/{name}.log"
+        self.group = control_group()
+        enter = f"echo $$ > {self.group}/cgroup.procs && " if self.group else ""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["taskset", "-c", str(cpu), "sh", "-c", f"exec {command}"],
+                ["taskset", "-c", str(cpu), "sh", "-c", f"{enter}exec {command}"],
                 env=os.environ | (env or {}), cwd=cwd, stdout=log, stderr=log, start_new_session=True,
             )
 
@@ -174,7 +188,10 @@ class Server:
         return [pid for pid in filter(str.isdigit, os.listdir("/proc")) if stat(pid)[3:4] == [str(self.process.pid)]]
 
     def cpu_seconds(self):
-        """User and system time of all its processes, and of their children that have ended."""
+        """User and system time of all its processes, also of those that have ended."""
+        if self.group:
+            with open(f"{self.group}/cpu.stat", encoding="ascii") as file:
+                return int(found(r"usage_usec (\d+)", file.read())) / 1e6
         return sum(int(ticks) for pid in self.pids() for ticks in stat(pid)[11:15]) / TICKS_PER_SECOND
 
     def memory_mib(self, kind="Pss"):
@@ -201,6 +218,11 @@ class Server:
             if not self.pids():
                 break
         self.process.wait(timeout=FINISH_AT_ALL)
+        if self.group:
+            try:
+                os.rmdir(self.group)
+            except OSError:
+                pass  # one of its processes has not ended
 
 
 def stat(pid):

@@ -12,6 +12,8 @@ mod asking;
 mod conditions;
 #[path = "../../fuzz/bodies/configuration.rs"]
 mod configuration;
+#[path = "../../fuzz/bodies/dice.rs"]
+mod dice;
 #[path = "../../fuzz/bodies/environ.rs"]
 mod environ;
 #[path = "../../fuzz/bodies/fastcgi.rs"]
@@ -20,10 +22,16 @@ mod fastcgi_bytes;
 mod forwarded;
 #[path = "../../fuzz/bodies/fronts.rs"]
 mod fronts;
+#[path = "../../fuzz/bodies/http_answers.rs"]
+mod http_answers;
+#[path = "../../fuzz/bodies/mutations.rs"]
+mod mutations;
 #[path = "../../fuzz/bodies/patterns.rs"]
 mod patterns;
 #[path = "../../fuzz/bodies/proxy_protocol.rs"]
 mod proxy_protocol;
+
+use self::dice::Dice;
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
@@ -33,40 +41,11 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     seeds.into_iter().map(|seed| read(seed.expect("the folder can be read"))).collect()
 }
 
-/// Numbers without a pattern, the same in every run (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides.max(1) as u64).expect("it is below `sides`")
-    }
-
-    fn byte(&mut self) -> u8 {
-        u8::try_from(self.roll(256)).expect("it is below 256")
-    }
-}
-
-fn with_mutations(target: &str, run: fn(&[u8])) {
+fn with_mutations(target: &str, rounds: usize, run: fn(&[u8])) {
     let mut dice = Dice(0x5EED);
     let seeds = seeds(target);
-    for round in 0..20_000 {
-        let mut data = seeds[round % seeds.len()].clone();
-        for _ in 0..=dice.roll(4) {
-            let at = dice.roll(data.len());
-            match dice.roll(4) {
-                0 => data[at] = dice.byte(),
-                1 => drop(data.remove(at)),
-                2 => data.insert(at, dice.byte()),
-                _ => {
-                    let end = at + dice.roll(data.len() - at);
-                    data.extend_from_within(at..end);
-                }
-            }
-        }
-        run(&data);
+    for round in 0..rounds {
+        run(&dice.mutated(seeds[round % seeds.len()].clone()));
     }
 }
 
@@ -106,13 +85,13 @@ fn any_bytes_on_a_fastcgi_connection_are_read_the_same_in_any_pieces() {
 #[test]
 fn any_bytes_by_uwsgi_or_scgi_make_a_sound_request_or_none() {
     with_seeds("fronts", fronts::run);
-    with_mutations("fronts", fronts::run);
+    with_mutations("fronts", 20_000, fronts::run);
 }
 
 #[test]
 fn any_bytes_are_a_proxy_header_when_it_is_whole_or_none() {
     with_seeds("proxy_protocol", proxy_protocol::run);
-    with_mutations("proxy_protocol", proxy_protocol::run);
+    with_mutations("proxy_protocol", 20_000, proxy_protocol::run);
 }
 
 #[test]
@@ -123,4 +102,10 @@ fn any_forwarded_header_leaves_a_sound_client() {
 #[test]
 fn any_bytes_of_a_servlet_container_are_read_the_same_in_any_pieces() {
     with_seeds("ajp", ajp_bytes::run);
+}
+
+#[test]
+fn any_bytes_by_http_make_a_sound_answer_or_a_bad_gateway() {
+    with_seeds("http_answers", http_answers::run);
+    with_mutations("http_answers", 3_000, http_answers::run);
 }

@@ -1,24 +1,15 @@
 //! Whatever arrives, in whatever pieces: no panic, and the pieces make no difference.
 
+#[path = "../../../fuzz/bodies/dice.rs"]
+mod dice;
+#[path = "../../../fuzz/bodies/mutations.rs"]
+mod mutations;
+
 use ajp::answer::{Answer, Event, take_pong};
 use ajp::packet::LEAST;
 use bytes::BytesMut;
 
-/// Numbers without a pattern, the same in every run (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides.max(1) as u64).expect("it is below `sides`")
-    }
-
-    fn byte(&mut self) -> u8 {
-        u8::try_from(self.roll(256)).expect("it is below 256")
-    }
-}
+use self::dice::Dice;
 
 /// What a container writes.
 fn answer() -> Vec<u8> {
@@ -26,24 +17,6 @@ fn answer() -> Vec<u8> {
     out.extend_from_slice(b"AB\0\x21\x04\0\xc8\0\x02OK\0\0\x02\xa0\x01\0\x04text\0\0\x03X-A\0\0\x05value\0");
     out.extend_from_slice(b"AB\0\x0a\x03\0\x06a body\0AB\0\x04\x03\0\0\0AB\0\x02\x05\x01");
     out
-}
-
-/// The same with a few bytes changed, left out, doubled or added.
-fn mutated(dice: &mut Dice) -> Vec<u8> {
-    let mut bytes = answer();
-    for _ in 0..dice.roll(4) {
-        let at = dice.roll(bytes.len());
-        match dice.roll(4) {
-            0 => bytes[at] = dice.byte(),
-            1 => drop(bytes.remove(at)),
-            2 => bytes.insert(at, dice.byte()),
-            _ => {
-                let end = at + dice.roll(bytes.len() - at);
-                bytes.extend_from_within(at..end);
-            }
-        }
-    }
-    bytes
 }
 
 /// All events, or those before an error, and the error.
@@ -67,7 +40,7 @@ fn an_answer_is_the_same_in_any_pieces() {
     let mut dice = Dice(0x5EED_0001);
     let (mut ends, mut failures) = (0, 0);
     for _ in 0..20_000 {
-        let bytes = mutated(&mut dice);
+        let bytes = dice.mutated(answer());
         let mut pieces = Vec::new();
         let mut rest = &bytes[..];
         while !rest.is_empty() {

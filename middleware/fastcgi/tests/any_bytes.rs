@@ -1,26 +1,17 @@
 //! Whatever arrives, in whatever pieces: no panic, and the pieces make no difference.
 
+#[path = "../../../fuzz/bodies/dice.rs"]
+mod dice;
+#[path = "../../../fuzz/bodies/mutations.rs"]
+mod mutations;
+
 use bytes::BytesMut;
 use fastcgi::answer::{Answer, Event};
 use fastcgi::pairs;
 use fastcgi::record::{self, Decoder, End, Record, Status, Stream};
 use fastcgi::request::{self, KeepConnection};
 
-/// Numbers without a pattern, the same in every run (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides.max(1) as u64).expect("it is below `sides`")
-    }
-
-    fn byte(&mut self) -> u8 {
-        u8::try_from(self.roll(256)).expect("it is below 256")
-    }
-}
+use self::dice::Dice;
 
 /// What both sides write in the course of a request.
 fn traffic() -> Vec<u8> {
@@ -43,23 +34,6 @@ fn answer() -> Vec<u8> {
     record::put_stream(&mut out, Stream::Stderr, 1, b"complaint");
     record::put_end(&mut out, 1, End { application: 3, status: Status::Complete });
     out.to_vec()
-}
-
-/// The same with a few bytes changed, left out, doubled or added.
-fn mutated(dice: &mut Dice, mut bytes: Vec<u8>) -> Vec<u8> {
-    for _ in 0..dice.roll(6) {
-        let at = dice.roll(bytes.len());
-        match dice.roll(4) {
-            0 => bytes[at] = dice.byte(),
-            1 => drop(bytes.remove(at)),
-            2 => bytes.insert(at, dice.byte()),
-            _ => {
-                let end = at + dice.roll(bytes.len() - at);
-                bytes.extend_from_within(at..end);
-            }
-        }
-    }
-    bytes
 }
 
 /// Splits bytes into pieces.
@@ -110,7 +84,7 @@ fn join(records: &mut Vec<Record>, record: Record) {
 fn records_are_the_same_in_any_pieces() {
     let mut dice = Dice(0x5EED_0001);
     for _ in 0..20_000 {
-        let bytes = mutated(&mut dice, traffic());
+        let bytes = dice.mutated(traffic());
         let whole = records(&[&bytes]);
         let split = records(&pieces(&mut dice, &bytes));
         assert_eq!(whole, split, "{}", bytes.escape_ascii());
@@ -124,7 +98,7 @@ fn an_answer_of_any_bytes_ends_or_fails_or_waits() {
     for _ in 0..20_000 {
         let bytes = match dice.roll(2) {
             0 => (0..dice.roll(100)).map(|_| dice.byte()).collect(),
-            _ => mutated(&mut dice, answer()),
+            _ => dice.mutated(answer()),
         };
         let mut answer = Answer::default();
         let mut received = BytesMut::from(&*bytes);

@@ -2,7 +2,7 @@
 
 use ajp::request::{Attribute, Line, put_head};
 use bytes::BytesMut;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_environ::answer::is_hop_by_hop;
 use http_environ::{Scheme, Variable, View};
@@ -99,14 +99,11 @@ impl Told {
     }
 }
 
-/// Leaves the headers that are for the container. A body of unknown length is announced as one that comes in chunks.
+/// Leaves the headers that are for the container: what the client's `Connection` names, the front has removed. A body of unknown
+/// length is announced as one that comes in chunks.
 pub(super) fn prepare(headers: &mut HeaderMap, length: Option<u64>) {
-    let is_name = |value: &[u8]| HeaderName::from_bytes(value.trim_ascii()).ok();
-    let named =
-        headers.get_all(CONNECTION).iter().flat_map(|names| names.as_bytes().split(|byte| *byte == b','));
-    let of_connection =
-        headers.keys().filter(|name| is_hop_by_hop(name.as_str()) || **name == EXPECT).cloned();
-    let removed: Vec<_> = named.filter_map(is_name).chain(of_connection).collect();
+    let of_connection = |name: &&HeaderName| is_hop_by_hop(name.as_str()) || **name == EXPECT;
+    let removed: Vec<_> = headers.keys().filter(of_connection).cloned().collect();
     for name in removed {
         headers.remove(name);
     }

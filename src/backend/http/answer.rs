@@ -97,14 +97,13 @@ struct HeadReader {
 
 impl HeadReader {
     fn read(&mut self, received: &mut BytesMut) -> Result<Option<(Head, Bytes)>, Failure> {
-        let left = self.limit.saturating_sub(self.interim);
         while received[self.searched..].contains(&b'\n') {
             let mut bytes = received.split().freeze();
             let Some((head, end)) = answer_head::read(&bytes, &mut self.fields)? else {
                 *received = bytes.into();
                 break;
             };
-            if end > left {
+            if end > self.left() {
                 return Err(Nonsense::TooLarge(self.limit).into());
             }
             drop(bytes.split_to(end));
@@ -123,6 +122,11 @@ impl HeadReader {
             }
         }
         self.searched = received.len();
-        if received.len() > left { Err(Nonsense::TooLarge(self.limit).into()) } else { Ok(None) }
+        if received.len() > self.left() { Err(Nonsense::TooLarge(self.limit).into()) } else { Ok(None) }
+    }
+
+    /// How long the head may be that comes next.
+    fn left(&self) -> usize {
+        self.limit.saturating_sub(self.interim)
     }
 }

@@ -142,7 +142,8 @@ impl http_body::Body for AnswerBody {
                     }
                 }
             };
-            self.exchange = None;
+            // What is left is no part of the body: whoever asks for more gets nothing.
+            (self.exchange, self.received) = (None, Bytes::new());
             return Poll::Ready(failure.map(|failure| Err(BrokenOff::new(failure.cause(), failure))));
         }
     }

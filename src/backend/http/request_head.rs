@@ -12,7 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use vestibule_layers::{Body, Request};
 
 use super::forwarded::Forwarded;
-use super::hop::{is_hop_by_hop, named_by_connection, words};
+use super::hop::{is_hop_by_hop, words};
 use super::server::Server;
 use crate::backend::upstream::upload::Framing;
 
@@ -145,7 +145,8 @@ impl Fields for Vec<u8> {
     }
 }
 
-/// Writes the headers that are not for the next hop only, Host, and who asks. Tells what is left to be written.
+/// Writes the headers that are not for the next hop only, Host, and who asks. Tells what is left to be written. What the client's
+/// `Connection` names, the front has removed.
 pub(super) fn fields<'a>(
     head: &mut impl Fields,
     request: &'a Request,
@@ -154,7 +155,6 @@ pub(super) fn fields<'a>(
     server: &Server,
 ) -> ThisHop<'a> {
     let (mut forwarded, mut hop) = (Forwarded::default(), ThisHop::default());
-    let named = named_by_connection(request.headers());
     // One look at each header: looking up those that matter costs more.
     for (name, value) in request.headers() {
         match name.as_str() {
@@ -163,7 +163,7 @@ pub(super) fn fields<'a>(
             "te" => hop.takes_trailers |= value.as_bytes().eq_ignore_ascii_case(b"trailers"),
             "upgrade" => hop.upgrade = Some(value),
             "expect" => hop.expects |= value.as_bytes().eq_ignore_ascii_case(b"100-continue"),
-            _ if is_hop_by_hop(name) || forwarded.replaces(name) || named.contains(name) => {}
+            _ if is_hop_by_hop(name) || forwarded.replaces(name) => {}
             _ => head.pass(name, value),
         }
     }

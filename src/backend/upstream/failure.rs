@@ -39,12 +39,9 @@ pub(in crate::backend) enum Failure {
     /// The request ended without a head.
     #[error("the application ended with status {application} and answered nothing")]
     NoAnswer { application: u32 },
-    /// The answer ended, and yet too early.
-    #[error("the answer has {here} bytes, and its Content-Length is {promised}")]
-    Short { promised: u64, here: u64 },
     #[error("the application takes no request: {0:?}")]
     Refused(Status),
-    /// The connection ended within a body whose length was told.
+    /// The answer, or its connection, ended within a body whose length was told.
     #[error("the answer ended {missing} bytes before its Content-Length")]
     Truncated { missing: u64 },
     /// The protocol cannot carry the request.
@@ -113,7 +110,6 @@ impl Failure {
             | Self::Head(_)
             | Self::HeadTooLarge(_)
             | Self::NoAnswer { .. }
-            | Self::Short { .. }
             | Self::Truncated { .. }
             | Self::Refused(_) => Cause::BadGateway,
         }

@@ -118,9 +118,9 @@ pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
 /// promised: of one that is under way it counts the bytes, and cuts off what is too much, as is done here.
 fn of_its_length(mut body: Bytes, headers: &HeaderMap) -> Result<Bytes, Failure> {
     let Some(promised) = length(headers) else { return Ok(body) };
-    let here = body.len() as u64;
-    if here < promised {
-        return Err(Failure::Short { promised, here });
+    let missing = promised.saturating_sub(body.len() as u64);
+    if missing > 0 {
+        return Err(Failure::Truncated { missing });
     }
     body.truncate(usize::try_from(promised).unwrap_or(usize::MAX));
     Ok(body)

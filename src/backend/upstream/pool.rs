@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::{self, Instant};
 
 use crate::backend::upstream::connection::Connection;
@@ -102,11 +103,13 @@ impl Pool {
         if self.waiting.is_long() || core.idle.len() >= self.max_idle {
             return;
         }
-        core.idle.push(Kept { connection, since: Instant::now() });
-        if !std::mem::replace(&mut core.is_swept, true) {
-            drop(core);
-            tokio::spawn(sweep(Arc::downgrade(self), number, self.idle_timeout));
+        if !core.is_swept {
+            // Whoever reads an answer elsewhere than on a core has no use for its connection.
+            let Ok(runtime) = Handle::try_current() else { return };
+            runtime.spawn(sweep(Arc::downgrade(self), number, self.idle_timeout));
+            core.is_swept = true;
         }
+        core.idle.push(Kept { connection, since: Instant::now() });
     }
 
     /// Closes what is free, on all cores: a new connection has waited for long.

@@ -1,6 +1,7 @@
 //! A request on its way out: its head, then its body piece by piece, as fast as the other side takes them.
 
 use std::io::Write as _;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
-use vestibule_layers::Body;
+use vestibule_layers::{Body, BodyError};
 
 use super::connection::{Connection, Line};
 use super::deadline::Turn;
@@ -35,6 +36,8 @@ pub(in crate::backend) struct Upload {
     /// What is written before the piece, and how much of it is written.
     lead: Vec<u8>,
     written: usize,
+    /// The piece of the body that was copied there last.
+    copied: Range<usize>,
     /// A piece of the body.
     piece: Bytes,
     /// What is written behind the piece.
@@ -54,6 +57,8 @@ struct Progress {
     is_sent: bool,
     /// A piece of its body was taken.
     is_taken: bool,
+    /// Its trailers were taken.
+    is_over: bool,
 }
 
 impl Upload {
@@ -63,6 +68,7 @@ impl Upload {
         Self {
             lead: head,
             written: 0,
+            copied: 0..0,
             piece: Bytes::new(),
             trail: &[],
             body: (!is_empty).then_some(body),
@@ -95,8 +101,21 @@ impl Upload {
     /// The body, where another server may get the request: nothing was sent of it, or, if it `may_have_arrived`, nothing
     /// of a body.
     pub(in crate::backend) fn into_unsent(self, may_have_arrived: bool) -> Option<Body> {
-        let is_whole = !self.progress.is_taken && (may_have_arrived || !self.progress.is_sent);
-        is_whole.then(|| self.body.unwrap_or_default())
+        match self.progress {
+            Progress { is_taken: false, is_sent, .. } if may_have_arrived || !is_sent => {
+                Some(self.body.unwrap_or_default())
+            }
+            // No second piece is taken before something was sent.
+            Progress { is_sent: false, is_over: false, .. } => {
+                let copied = &self.lead[self.copied];
+                let first = if copied.is_empty() { self.piece } else { Bytes::copy_from_slice(copied) };
+                Some(match self.body {
+                    Some(rest) => Body::boxed(Begun { first, rest }),
+                    None => first.into(),
+                })
+            }
+            Progress { .. } => None,
+        }
     }
 
     /// Sends all that the other side and the client let it.
@@ -163,7 +182,10 @@ impl Upload {
         self.progress.is_taken = true;
         match frame.map(Frame::into_data) {
             Some(Ok(piece)) => self.put(piece),
-            Some(Err(frame)) => self.end(frame.into_trailers().ok().as_ref()),
+            Some(Err(frame)) => {
+                self.progress.is_over = true;
+                self.end(frame.into_trailers().ok().as_ref())
+            }
             None => self.end(None),
         }
     }
@@ -183,6 +205,7 @@ impl Upload {
             }
         }
         if piece.len() <= SMALL {
+            self.copied = self.lead.len()..self.lead.len() + piece.len();
             self.lead.extend_from_slice(&piece);
             self.lead.extend_from_slice(std::mem::take(&mut self.trail));
         } else {
@@ -211,6 +234,27 @@ impl Upload {
     }
 }
 
+/// A body whose first piece was taken, and not sent.
+struct Begun {
+    first: Bytes,
+    rest: Body,
+}
+
+impl http_body::Body for Begun {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.first.is_empty() {
+            return Pin::new(&mut self.rest).poll_frame(cx);
+        }
+        Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))))
+    }
+}
+
 /// Whether a field may come behind its body (RFC 9110 section 6.5.1): those that say how a message is to be understood come too
 /// late.
 pub(in crate::backend) fn may_trail(name: &HeaderName) -> bool {
@@ -236,13 +280,14 @@ pub(in crate::backend) fn may_trail(name: &HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Waker;
     use std::time::Duration;
 
+    use http_body_util::BodyExt as _;
     use tokio::io::DuplexStream;
-    use vestibule_layers::BodyError;
 
     use super::*;
 
@@ -278,5 +323,54 @@ mod tests {
             assert!(upload.poll(&mut Context::from_waker(Waker::noop()), &mut connection).is_pending());
         }
         assert_eq!(taken.load(Ordering::Relaxed), 1);
+    }
+
+    /// Pieces that are there at once, and then trailers, if any.
+    struct Given(VecDeque<Frame<Bytes>>);
+
+    impl http_body::Body for Given {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            Poll::Ready(self.0.pop_front().map(Ok))
+        }
+    }
+
+    /// What is left of a body for another connection, where this one was closed before anything was sent.
+    fn unsent(body: Body, framing: Framing) -> Option<Body> {
+        let (near, far) = tokio::io::duplex(64);
+        drop(far);
+        let mut connection = Connection::on(near, Duration::from_secs(60));
+        let mut upload = Upload::new(b"POST / HTTP/1.1\r\n\r\n".to_vec(), body, framing);
+        let polled = upload.poll(&mut Context::from_waker(Waker::noop()), &mut connection);
+        assert!(matches!(polled, Poll::Ready(Err(Failure::Io(_)))));
+        upload.into_unsent(false)
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_body_is_lost_with_a_connection_that_took_nothing() {
+        for length in [0, 1, SMALL, SMALL + 1, 100_000] {
+            let piece = Bytes::from(vec![b'x'; length]);
+            let given = || Body::boxed(Given([piece.clone(), "y".into()].map(Frame::data).into()));
+            for (body, framing, end) in [
+                (Body::from(piece.clone()), Framing::Length(length as u64), ""),
+                (given(), Framing::Length(length as u64 + 1), "y"),
+                (given(), Framing::Chunks, "y"),
+            ] {
+                let again =
+                    unsent(body, framing).expect("nothing is lost").collect().await.unwrap().to_bytes();
+                assert_eq!(again, [&*piece, end.as_bytes()].concat(), "{length} {framing:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn trailers_that_were_taken_are_not_sent_once_more() {
+        let body = Body::boxed(Given(VecDeque::from([Frame::trailers(HeaderMap::new())])));
+        assert!(unsent(body, Framing::Chunks).is_none());
     }
 }

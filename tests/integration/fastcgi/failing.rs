@@ -168,8 +168,8 @@ fn an_answer_without_its_end_never_looks_whole() {
 /// hyper sends what it is told of a body that is there as a whole: the next answer would be taken for its rest.
 #[test]
 fn an_answer_that_is_here_has_its_content_length() {
-    let short = |length: usize| format!("has {length} bytes, and its Content-Length is 10");
-    for (body, told) in [("short", Ok(short(5))), ("", Ok(short(0))), ("longer than ten", Err("longer tha"))]
+    let short = |missing: usize| format!("ended {missing} bytes before its Content-Length");
+    for (body, told) in [("short", Ok(short(5))), ("", Ok(short(10))), ("longer than ten", Err("longer tha"))]
     {
         let application = saying(whole(&format!("Content-Length: 10\n\n{body}")));
         let gateway = before(application.address(), "");

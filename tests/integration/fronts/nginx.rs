@@ -89,6 +89,17 @@ fn an_answer_that_breaks_off_does_not_look_whole_to_nginx_s_client() {
 }
 
 #[test]
+fn a_header_named_status_is_no_second_status() {
+    let yaml = "layers: [ { response_headers: { set: { Status: 500 Oops, X-End: 1 } } } ]
+routes: [ { respond: { status: 201, text: made } } ]";
+    each(yaml, &[], |_, nginx, protocol| {
+        let answer = get(&nginx.address(), "/");
+        let end = answer.header("x-end");
+        assert_eq!((answer.status, answer.header("status"), end), (201, None, Some("1")), "{protocol}");
+    });
+}
+
+#[test]
 fn answers_without_a_body_have_none() {
     let yaml = "routes:
   - { path: /hall, respond: { text: the hall } }

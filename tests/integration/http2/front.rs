@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
-use crate::harness::{DEADLINE, TestGateway, get};
+use crate::harness::{DEADLINE, TestGateway, Upstream, get};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -51,17 +51,25 @@ impl Client {
         let _ = self.0.write_all(&frame(kind, flags, stream, payload));
     }
 
-    /// The kind of the next frame; `None` at the end.
-    fn next(&mut self) -> Option<u8> {
+    /// The kind and the flags of the next frame; `None` at the end.
+    fn next(&mut self) -> Option<(u8, u8)> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).ok()?;
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
         self.0.read_exact(&mut vec![0; length]).ok()?;
-        Some(head[3])
+        Some((head[3], head[4]))
     }
 
-    fn wait_for(&mut self, kind: u8) {
-        while self.next().expect("the frame comes before the end") != kind {}
+    /// Waits for a frame; whether an answer has ended before.
+    fn wait_for(&mut self, kind: u8) -> bool {
+        let mut has_ended = false;
+        loop {
+            let (found, flags) = self.next().expect("the frame comes before the end");
+            if found == kind {
+                return has_ended;
+            }
+            has_ended |= matches!(found, DATA | HEADERS) && flags & END_STREAM != 0;
+        }
     }
 
     fn until_closed(&mut self) {
@@ -205,6 +213,43 @@ fn a_client_that_takes_nothing_is_not_waited_for() {
     client.wait_for(HEADERS);
     client.until_closed();
     gateway.log().wait_for_text("limits: send_time");
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_reset() {
+    let upstream = Upstream::once(|peer| {
+        peer.head();
+        peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+    });
+    let gateway =
+        TestGateway::from_yaml(&format!("routes: [ {{ http: {{ servers: \"{}\" }} }} ]", upstream.address()));
+    let mut client = Client::connect(&gateway, &[]);
+    client.get(1);
+    assert!(!client.wait_for(RESET), "it must not look whole");
+    gateway.log().wait_for_texts(&["ERROR", "V-UPSTREAM", "an answer was broken off"]);
+}
+
+#[test]
+fn a_client_that_resets_a_request_is_told_with_it_and_goes_on() {
+    let yaml = "routes: [ { path: /, static: { root: www, index: large } }, { respond: {} } ]";
+    let gateway = TestGateway::with_files(yaml, &[("www/large", &"x".repeat(32 << 20))]);
+    let mut client = Client::connect(&gateway, &[]);
+    client.get(1);
+    client.wait_for(DATA);
+    client.send(RESET, 0, 1, &[0, 0, 0, 8]);
+    gateway.log().wait_for_texts(&["DEBUG", "V-CLIENT-GONE", "an answer was broken off"]);
+    client.get(3);
+    client.wait_for(HEADERS);
+}
+
+#[test]
+fn the_environ_says_the_version() {
+    let gateway = TestGateway::from_yaml(
+        "layers: [ { response_headers: { set: { X-Protocol: \"{SERVER_PROTOCOL}\" } } } ]
+routes: [ { respond: {} } ]",
+    );
+    let head = curl(&gateway, &["--head"]);
+    assert!(head.contains("x-protocol: HTTP/2.0\r\n"), "{head}");
 }
 
 #[test]

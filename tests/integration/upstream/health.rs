@@ -49,6 +49,24 @@ fn a_server_goes_down_and_comes_back_by_its_checks() {
 }
 
 #[test]
+fn checks_end_with_the_configuration_that_asked_for_them() {
+    let ((old, _), (new, _)) = (patient("old"), patient("new"));
+    let yaml = |server: &Upstream| {
+        let health = "health: { path: /up?deep, host: checked.example, interval: 50ms }";
+        format!("routes: [ {{ http: {{ servers: \"{}\", {health} }} }} ]", server.address())
+    };
+    let gateway = TestGateway::from_yaml(&yaml(&old));
+    eventually("a check", || (!old.heads().is_empty()).then_some(()));
+    gateway.reload(&yaml(&new));
+    // Only the checks of another server tell how time passes.
+    eventually("a time without checks of the old server", || {
+        let (of_old, of_new) = (old.heads().len(), new.heads().len());
+        eventually("checks of the new server", || (new.heads().len() >= of_new + 5).then_some(()));
+        (old.heads().len() == of_old).then_some(())
+    });
+}
+
+#[test]
 fn every_way_to_be_unwell_is_told() {
     let silent = Upstream::always(|peer| {
         peer.is_closed();

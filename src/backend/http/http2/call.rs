@@ -1,7 +1,8 @@
 //! A request on its stream, and its answer: both at once, in the task of whoever waits for the answer.
 //!
 //! An answer may begin, and end, before the request does: what is left of the request is then not sent. An answer without
-//! its end is broken off; a server that resets the stream with `NO_ERROR` says that the answer was whole (RFC 9113 section 8.1).
+//! its end is broken off, whatever the reason: also `NO_ERROR` only says that nobody wants the rest of the request (RFC 9113
+//! section 8.1).
 
 use std::future::poll_fn;
 use std::io;
@@ -10,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
-use h2::{Reason, RecvStream, SendStream};
+use h2::{RecvStream, SendStream};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, Method, Response as HttpResponse};
 use http_body::{Body as _, Frame, SizeHint};
@@ -314,18 +315,8 @@ impl AnswerBody {
                 self.rest = None;
                 Frame::trailers(trailers)
             }))),
-            Poll::Ready(Err(error)) => Poll::Ready(self.failed(error)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Failure::Stream(error))),
             Poll::Pending => rest.poll_overdue(cx),
-        }
-    }
-
-    /// What a stream that has failed means: perhaps only that all was said.
-    fn failed(&self, error: h2::Error) -> Result<Option<Frame<Bytes>>, Failure> {
-        let is_reset = error.is_reset() && error.is_remote();
-        match self.left {
-            Some(0) if is_reset => Ok(None),
-            None if is_reset && error.reason() == Some(Reason::NO_ERROR) => Ok(None),
-            _ => Err(Failure::Stream(error)),
         }
     }
 }

@@ -203,3 +203,43 @@ async fn silent(mut ping: PingPong) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// A connection, and the other end of it.
+    async fn connected() -> (PingPong, tokio::task::JoinHandle<()>, tokio::io::DuplexStream) {
+        let (near, far) = tokio::io::duplex(1 << 10);
+        let (sender, mut connection) = h2::client::handshake(near).await.unwrap();
+        let ping = connection.ping_pong().unwrap();
+        let keeping = tokio::spawn(async move {
+            // Without a sender, the connection would end.
+            let _sender: SendRequest<Bytes> = sender;
+            drop(connection.await);
+        });
+        (ping, keeping, far)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_answers_no_ping_is_dead() {
+        let (ping, keeping, _far) = connected().await;
+        let start = time::Instant::now();
+        silent(ping).await;
+        assert_eq!(start.elapsed().as_secs(), (PING + PONG).as_secs());
+        keeping.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_rests_and_answers_pings_is_alive() {
+        let (ping, keeping, far) = connected().await;
+        let mut server = h2::server::handshake(far).await.unwrap();
+        let serving =
+            tokio::spawn(async move { while poll_fn(|cx| server.poll_accept(cx)).await.is_some() {} });
+        assert!(time::timeout(PING * 20, silent(ping)).await.is_err());
+        keeping.abort();
+        serving.abort();
+    }
+}

@@ -1,27 +1,21 @@
 //! What holds of an answer whatever bytes a server sends, in whatever pieces they come.
 
+#[path = "../../../../fuzz/bodies/dice.rs"]
+mod dice;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 
+use self::dice::Dice;
 use super::super::answer_head::{self, Head, Length};
 use super::super::chunks::Chunks;
 
-/// Numbers without a pattern, the same in every run (xorshift).
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % end as u64).unwrap()
-    }
-
     /// A text made of some of these words.
     fn text(&mut self, words: &[&[u8]], most: usize) -> Vec<u8> {
-        let count = self.below(most + 1);
-        (0..count).flat_map(|_| words[self.below(words.len())].to_vec()).collect()
+        let count = self.roll(most + 1);
+        (0..count).flat_map(|_| words[self.roll(words.len())].to_vec()).collect()
     }
 }
 
@@ -86,9 +80,9 @@ fn any_head_is_read_in_one_way_or_refused() {
     let mut dice = Dice(0x5eed_0001);
     let mut whole = 0;
     for _ in 0..100_000 {
-        let mut bytes = if dice.below(4) > 0 { b"HTTP/1.1 200 OK\r\n".to_vec() } else { Vec::new() };
+        let mut bytes = if dice.roll(4) > 0 { b"HTTP/1.1 200 OK\r\n".to_vec() } else { Vec::new() };
         bytes.extend(dice.text(OF_HEADS, 8));
-        if dice.below(2) == 0 {
+        if dice.roll(2) == 0 {
             bytes.extend_from_slice(b"\r\n");
         }
         let Some((head, end)) = read(&bytes) else { continue };
@@ -137,7 +131,7 @@ fn chunks_are_the_same_in_any_pieces() {
         let bytes = dice.text(OF_CHUNKS, 12);
         let at_once = decoded(&bytes, || usize::MAX >> 1);
         assert_eq!(decoded(&bytes, || 1), at_once, "{}", bytes.escape_ascii());
-        assert_eq!(decoded(&bytes, || 1 + dice.below(5)), at_once, "{}", bytes.escape_ascii());
+        assert_eq!(decoded(&bytes, || 1 + dice.roll(5)), at_once, "{}", bytes.escape_ascii());
         let Some((body, _, Some(end))) = at_once else { continue };
         whole += 1;
         assert!(body.len() < end && bytes[..end].ends_with(b"\r\n"));

@@ -1,6 +1,8 @@
 //! What a client gets where the server fails, and that the next request is none the worse for it.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use vestibule_layers::rescue::BrokenOff;
@@ -72,7 +74,7 @@ async fn a_server_that_takes_nothing_of_a_request_is_too_slow() {
         let (keep, kept) = std::sync::mpsc::channel::<()>();
         let server = Server::once(move |peer| {
             peer.head();
-            drop(kept.recv_timeout(PATIENCE));
+            let _ = kept.recv_timeout(PATIENCE);
         });
         let asked = forwarding(&[&server.address], settings);
         // More than sockets take for somebody who reads nothing.
@@ -145,6 +147,17 @@ async fn nonsense_is_bad() {
 }
 
 #[tokio::test]
+async fn heads_that_come_at_once_have_one_limit() {
+    let answer = after("header_bytes: 1KiB", |peer| {
+        peer.head();
+        let interim = format!("HTTP/1.1 103 Early Hints\r\na: {}\r\n\r\n", "x".repeat(400));
+        peer.write(&format!("{}HTTP/1.1 204 No Content\r\n\r\n", interim.repeat(3)));
+        peer.until_closed();
+    });
+    assert_eq!(answer.await.status, 502);
+}
+
+#[tokio::test]
 async fn a_truncated_body_never_looks_whole() {
     for answer in [
         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
@@ -212,6 +225,39 @@ async fn a_kept_connection_that_was_closed_is_not_used() {
         tokio::task::yield_now().await;
     }
     assert_eq!(asked.ask(post(Body::Empty)).await.whole(), "fine");
+}
+
+#[tokio::test]
+async fn an_upload_that_meets_a_closed_connection_goes_by_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.sock");
+    // A unix socket: the first write to one that was closed fails, so that nothing is sent.
+    let listener = UnixListener::bind(&path).unwrap();
+    let (close, told_to_close) = std::sync::mpsc::channel();
+    let (closed, was_closed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for is_last in [false, true] {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut asked = Vec::new();
+            let end: &[u8] = if is_last { b"once" } else { b"\r\n\r\n" };
+            while !asked.ends_with(end) {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                asked.extend_from_slice(&byte);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine").unwrap();
+            let _ = told_to_close.recv_timeout(PATIENCE);
+            drop(stream);
+            let _ = closed.send(());
+        }
+    });
+    let asked = forwarding(&[&format!("unix:{}", path.display())], "");
+    assert_eq!(asked.ask(get("/")).await.whole(), "fine");
+    // Without a turn of the runtime, which would hear of it.
+    close.send(()).unwrap();
+    was_closed.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(asked.ask(post(Body::from("once"))).await.whole(), "fine");
 }
 
 #[tokio::test]
