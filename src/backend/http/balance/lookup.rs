@@ -83,7 +83,11 @@ pub(super) async fn follow(names: Names, entry: Entry, group: Arc<Group>, at: us
             Err(error) => {
                 let error = vestibule_layers::rescue::chain(&error);
                 if failed == 0 {
-                    tracing::warn!(application, name, "failed to look a name up; what it had before stays: {error}");
+                    tracing::warn!(
+                        application,
+                        name,
+                        "failed to look a name up; what it had before stays: {error}"
+                    );
                 }
                 group.give_up(at);
                 failed += 1;
