@@ -19,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{self, Instant};
 use vestibule_config::{Diagnostic, Diagnostics};
 
@@ -36,6 +37,9 @@ const START: Duration = Duration::from_secs(60);
 
 /// How long it may take to end before it is killed.
 const END: Duration = Duration::from_secs(10);
+
+/// How long to wait for the end of what a program wrote that has ended: somebody else may hold the other end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A longer line of what it writes is logged in pieces.
 const LINE: u64 = 8 << 10;
@@ -78,12 +82,25 @@ struct Running {
 struct Family {
     child: Child,
     group: Option<Pid>,
+    /// They log what it writes, until it closes its end.
+    logs: Vec<JoinHandle<()>>,
 }
 
 impl Family {
-    fn of(child: Child) -> Self {
+    fn of(mut child: Child, name: &Arc<str>) -> Self {
         let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        Self { child, group }
+        let stdout = child.stdout.take().map(|stdout| tokio::spawn(log(stdout, Arc::clone(name), "stdout")));
+        let stderr = child.stderr.take().map(|stderr| tokio::spawn(log(stderr, Arc::clone(name), "stderr")));
+        Self { child, group, logs: stdout.into_iter().chain(stderr).collect() }
+    }
+
+    /// Kills it, and waits until all that it wrote is logged: that may say why.
+    async fn give_up(mut self) {
+        self.signal(Signal::KILL);
+        drop(self.child.kill().await);
+        for log in &mut self.logs {
+            drop(time::timeout(LAST_WORDS, log).await);
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -181,8 +198,7 @@ impl Keeper {
                 Err(_) => format!("did not listen within {START:?}"),
             },
         };
-        family.signal(Signal::KILL);
-        drop(family.child.kill().await);
+        family.give_up().await;
         let command = self.program.command.join(" ");
         Err(format!("`{command}`, the program of {}, {failed}", self.name))
     }
@@ -213,14 +229,8 @@ impl Keeper {
         };
         let mut command = self.command();
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.kill_on_drop(true).process_group(0).spawn().map_err(failed)?;
-        if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(log(stdout, Arc::clone(&self.name), "stdout"));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(log(stderr, Arc::clone(&self.name), "stderr"));
-        }
-        Ok(Family::of(child))
+        let child = command.kill_on_drop(true).process_group(0).spawn().map_err(failed)?;
+        Ok(Family::of(child, &self.name))
     }
 
     fn command(&self) -> Command {

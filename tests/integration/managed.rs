@@ -225,7 +225,7 @@ fn one_that_ends_before_it_answers_stops_the_start_and_says_how() {
     let mut gateway = TestGateway::start(folder, yaml, &[]);
     assert_eq!(gateway.wait().code(), Some(2));
     gateway.log().wait_for_texts(&["error: `sh -c echo no", "ended before it answered: exit status: 7"]);
-    gateway.log().wait_for_text("--> vestibule.yaml:2:30");
+    gateway.log().wait_for_text("--> vestibule.yaml:2:31");
     gateway.log().wait_for_texts(&["no /", "\"stream\":\"stdout\""]);
 }
 
