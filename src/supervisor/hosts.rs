@@ -144,7 +144,7 @@ fn slot(
     let Hosted { backend, wanted } = hosted;
     let source = backend.source(config, wanted.surroundings.folder.as_deref())?;
     Ok(Slot {
-        role: Role::Application { name: backend.name.clone(), wanted: wanted.clone() },
+        role: Role::Application { name: backend.name.clone(), wanted: Box::new(wanted.clone()) },
         program: program.to_path_buf(),
         generation,
         source,
