@@ -15,6 +15,7 @@ pub(crate) mod control;
 mod env_file;
 mod generation;
 pub(crate) mod hosts;
+mod own_folder;
 pub(crate) mod program;
 mod role;
 mod slot;

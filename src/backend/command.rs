@@ -98,7 +98,11 @@ impl Command {
                 folder: Some(self.cwd.clone()).filter(|folder| !folder.as_os_str().is_empty()),
                 env: self.env.clone(),
             },
-            runs: Runs::Program(Program { command: command.collect(), restart: self.restart }),
+            runs: Runs::Program(Program {
+                command: command.collect(),
+                place: self.words[0].place.clone(),
+                restart: self.restart,
+            }),
         }
     }
 

@@ -189,12 +189,13 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
     if settings.http2 {
         let terms = http2::Terms { connect_timeout, idle_timeout, header_bytes };
         let balancer = balancer(settings, servers, context, move || Arc::new(http2::Shared::new(terms)));
-        let upstream = Arc::new(http2::Upstream::new(balancer, settings));
+        let upstream = Arc::new(http2::Upstream::new(balancer, settings, context.name));
         return Ok(BoxService::from_fn(move |request| Arc::clone(&upstream).answer(request)));
     }
     let keep = move || Arc::new(Pool::new(idle_connections, idle_timeout));
     let balancer = balancer(settings, servers, context, keep);
     let upstream = Arc::new(Upstream {
+        application: context.name.into(),
         balancer,
         retries_sent: settings.balance.retry.sent,
         connect_timeout,
@@ -214,7 +215,7 @@ fn balancer<T: Send + Sync + 'static>(
     keep: impl Fn() -> T + Send + Sync + 'static,
 ) -> Balancer<T> {
     let balancer = Balancer::new(&settings.balance, &servers, context.cores, keep);
-    if let Some(work) = balancer.background(&settings.balance, servers) {
+    if let Some(work) = balancer.background(&settings.balance, servers, context.name) {
         context.background.add(work);
     }
     balancer
@@ -222,6 +223,8 @@ fn balancer<T: Send + Sync + 'static>(
 
 /// The servers and what leads to them.
 struct Upstream {
+    /// Its name, for the log.
+    application: Arc<str>,
     balancer: Balancer<Arc<Pool>>,
     /// Whether a request that was sent may be sent to another server.
     retries_sent: bool,
@@ -238,7 +241,7 @@ impl Upstream {
         let id = View::of(&request).environ().request_id.clone();
         async move {
             let answer = self.forward(&mut request).await;
-            answer.unwrap_or_else(|failure| rescue(&id, failure.cause(), &failure))
+            answer.unwrap_or_else(|failure| rescue(&id, failure.cause(), &failure.of(&self.application)))
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use vestibule_config::{Diagnostic, Reader, Settings, Spanned};
+use vestibule_config::{Diagnostic, Place, Reader, Settings, Spanned};
 use vestibule_layers::BoxService;
 
 use super::Context;
@@ -58,6 +58,8 @@ pub struct Hosting {
 pub struct Program {
     /// Its name or path, and its arguments.
     pub command: Vec<String>,
+    /// Where its name is written.
+    pub place: Place,
     /// When it is started again.
     pub restart: Restart,
 }

@@ -3,26 +3,23 @@
 //! They listen on sockets that the supervisor has bound: what waits there outlives a process that crashes or is replaced. They
 //! end when the last worker of their generation has.
 
-use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
-use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use vestibule_config::Config;
 
-use super::program::{Keeper, Listens};
+use super::own_folder::OwnFolder;
+use super::program::{self, Keeper, Listens};
 use super::role::Role;
 use super::slot::{Phase, Slot};
 use super::watched::Watched;
 use super::{StartError, account};
 use crate::backend::processes::{self, Program, Runs, Wanted};
 use crate::hosted::{self, Hosted};
-use crate::listener::owner::Login;
 use crate::listener::{Door, Socket};
 
 /// The processes of a generation's applications. Dropped, they are killed.
@@ -34,7 +31,7 @@ pub(super) struct Hosts {
     sockets: Vec<Arc<Socket>>,
     doors: Vec<Arc<Door>>,
     /// Those of the sockets that programs open.
-    folders: Vec<TempDir>,
+    folders: Vec<OwnFolder>,
 }
 
 impl Hosts {
@@ -65,7 +62,15 @@ impl Hosts {
                     }
                 }
                 Runs::Program(runs) => {
-                    for listens in hosts.listens(&hosted.wanted)? {
+                    let listens = hosts.listens(&hosted.wanted).map_err(|error| {
+                        let why = account::why(&error, &hosted.wanted.surroundings);
+                        let name = &hosted.backend.name;
+                        program::refused(
+                            runs,
+                            format!("failed to make room for the sockets of {name}: {why}"),
+                        )
+                    });
+                    for listens in listens? {
                         let keeper = keeper(generation, program, &hosted, runs, listens);
                         hosts.slots.spawn(keeper.keep(phases.clone(), tell.clone()));
                     }
@@ -87,12 +92,14 @@ impl Hosts {
     /// Where each process of a program listens.
     fn listens(&mut self, wanted: &Wanted) -> io::Result<Vec<Listens>> {
         if wanted.open_their_sockets() {
-            let surroundings = &wanted.surroundings;
-            let folder = own_folder(surroundings.user.as_ref())
-                .map_err(|error| io::Error::new(error.kind(), account::why(&error, surroundings)))?;
-            self.doors.push(Arc::new(Door::to(folder.path())?));
-            let path = |number| folder.path().join(processes::socket_name(number));
-            let listens = (0..wanted.count).map(|number| Listens::Path(path(number))).collect();
+            let folder = OwnFolder::new(wanted.surroundings.user.as_ref())?;
+            self.doors.push(Arc::clone(folder.door()));
+            let listens = (0..wanted.count).map(processes::socket_name).map(|name| Listens::Named {
+                path: folder.path(&name),
+                folder: Arc::clone(folder.door()),
+                name,
+            });
+            let listens = listens.collect();
             self.folders.push(folder);
             return Ok(listens);
         }
@@ -127,16 +134,6 @@ impl Hosts {
     }
 }
 
-/// A folder of a user's own. Whoever reaches a socket in it can tell the application any user, address or scheme.
-fn own_folder(user: Option<&Login>) -> io::Result<TempDir> {
-    let folder =
-        tempfile::Builder::new().prefix("vestibule-").permissions(Permissions::from_mode(0o700)).tempdir()?;
-    if let Some(login) = user {
-        chown(folder.path(), Some(login.user), Some(login.group))?;
-    }
-    Ok(folder)
-}
-
 fn slot(
     generation: u64,
     program: &Path,
@@ -147,7 +144,7 @@ fn slot(
     let Hosted { backend, wanted } = hosted;
     let source = backend.source(config, wanted.surroundings.folder.as_deref())?;
     Ok(Slot {
-        role: Role::Application { name: backend.name.clone(), wanted: wanted.clone() },
+        role: Role::Application { name: backend.name.clone(), wanted: Box::new(wanted.clone()) },
         program: program.to_path_buf(),
         generation,
         source,
@@ -186,16 +183,4 @@ pub(crate) fn try_all(config: &Config) -> Result<(), StartError> {
         }
         Ok(())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_else_enters_the_folder_of_an_application() {
-        let folder = own_folder(None).unwrap();
-        let mode = std::fs::metadata(folder.path()).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
-    }
 }

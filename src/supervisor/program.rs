@@ -13,11 +13,15 @@ use std::process::Stdio;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use rustix::fs::{AtFlags, unlinkat};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{self, Instant};
+use vestibule_config::{Diagnostic, Diagnostics};
 
 use super::StartError;
 use super::account;
@@ -26,12 +30,16 @@ use super::slot::{Phase, ended};
 use super::watched::Watched;
 use crate::backend::processes::{Program, Restart, SOCKET, Wanted};
 use crate::listener::{Door, Socket};
+use crate::logs;
 
 /// How long a program may take until it answers.
 const START: Duration = Duration::from_secs(60);
 
 /// How long it may take to end before it is killed.
 const END: Duration = Duration::from_secs(10);
+
+/// How long to wait for the end of what a program wrote that has ended: somebody else may hold the other end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A longer line of what it writes is logged in pieces.
 const LINE: u64 = 8 << 10;
@@ -55,7 +63,13 @@ pub(super) enum Listens {
     /// On its stdin, a socket of the generation's, and the way there.
     Stdin(Weak<Socket>, Arc<Door>),
     /// On a socket that it opens itself.
-    Path(PathBuf),
+    Named {
+        /// As the program knows it.
+        path: PathBuf,
+        /// As we do.
+        folder: Arc<Door>,
+        name: String,
+    },
 }
 
 /// A process that answers.
@@ -68,12 +82,25 @@ struct Running {
 struct Family {
     child: Child,
     group: Option<Pid>,
+    /// They log what it writes, until it closes its end.
+    logs: Vec<JoinHandle<()>>,
 }
 
 impl Family {
-    fn of(child: Child) -> Self {
+    fn of(mut child: Child, name: &Arc<str>) -> Self {
         let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        Self { child, group }
+        let stdout = child.stdout.take().map(|stdout| tokio::spawn(log(stdout, Arc::clone(name), "stdout")));
+        let stderr = child.stderr.take().map(|stderr| tokio::spawn(log(stderr, Arc::clone(name), "stderr")));
+        Self { child, group, logs: stdout.into_iter().chain(stderr).collect() }
+    }
+
+    /// Kills it, and waits until all that it wrote is logged: that may say why.
+    async fn give_up(mut self) {
+        self.signal(Signal::KILL);
+        drop(self.child.kill().await);
+        for log in &mut self.logs {
+            drop(time::timeout(LAST_WORDS, log).await);
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -99,7 +126,7 @@ impl Keeper {
     ) {
         let (told, mut running) = match self.start().await {
             Ok(running) => (Ok(Watched::default()), Some(running)),
-            Err(error) => (Err(error), None),
+            Err(why) => (Err(refused(&self.program, why)), None),
         };
         // If nobody listens any more, the generation has failed already.
         drop(tell.send(told).await);
@@ -153,7 +180,7 @@ impl Keeper {
             tokio::select! {
                 started = start => match started {
                     Ok(running) => return Some(running),
-                    Err(error) => tracing::error!(application, generation, reason = %error, "it does not come up again"),
+                    Err(reason) => tracing::error!(application, generation, reason, "it does not come up again"),
                 },
                 () = stopped(phase) => return None,
             }
@@ -162,7 +189,7 @@ impl Keeper {
     }
 
     /// Starts it and waits until it answers.
-    async fn start(&self) -> Result<Running, StartError> {
+    async fn start(&self) -> Result<Running, String> {
         let mut family = self.spawn()?;
         let failed = tokio::select! {
             status = family.child.wait() => format!("ended before it answered: {}", ended(&status)),
@@ -171,51 +198,39 @@ impl Keeper {
                 Err(_) => format!("did not listen within {START:?}"),
             },
         };
-        family.signal(Signal::KILL);
-        drop(family.child.kill().await);
+        family.give_up().await;
         let command = self.program.command.join(" ");
-        Err(StartError::System(format!("`{command}`, the program of {}, {failed}", self.name)))
+        Err(format!("`{command}`, the program of {}, {failed}", self.name))
     }
 
     async fn answers(&self) {
         match &self.listens {
-            Listens::Stdin(_, door) => answers::accepted(&door.path()).await,
-            Listens::Path(path) => answers::connection(path).await,
+            Listens::Stdin(_, door) => answers::accepted(door).await,
+            Listens::Named { folder, name, .. } => answers::connection(folder, name).await,
         }
     }
 
-    fn spawn(&self) -> Result<Family, StartError> {
+    fn spawn(&self) -> Result<Family, String> {
         let failed = |error: io::Error| {
             let launcher = self.launcher.display();
             let why = account::why(&error, &self.wanted.surroundings);
-            StartError::System(format!("failed to start the program of {} from {launcher}: {why}", self.name))
+            format!("failed to start the program of {} from {launcher}: {why}", self.name)
         };
         let stdin = match &self.listens {
             // The generation has ended, and nobody will ask.
-            Listens::Stdin(socket, _) => socket
-                .upgrade()
-                .ok_or_else(|| StartError::System("its socket is closed".into()))?
-                .duplicate()
-                .map_err(failed)?
-                .into(),
-            Listens::Path(path) => {
-                // Its last process may have left it there.
-                match std::fs::remove_file(path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                    _ => Stdio::null(),
-                }
+            Listens::Stdin(socket, _) => {
+                socket.upgrade().ok_or("its socket is closed")?.duplicate().map_err(failed)?.into()
             }
+            // Its last process may have left it there.
+            Listens::Named { folder, name, .. } => match unlinkat(&**folder, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => Stdio::null(),
+                Err(error) => return Err(failed(error.into())),
+            },
         };
         let mut command = self.command();
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.kill_on_drop(true).process_group(0).spawn().map_err(failed)?;
-        if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(log(stdout, Arc::clone(&self.name), "stdout"));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(log(stderr, Arc::clone(&self.name), "stderr"));
-        }
-        Ok(Family::of(child))
+        let child = command.kill_on_drop(true).process_group(0).spawn().map_err(failed)?;
+        Ok(Family::of(child, &self.name))
     }
 
     fn command(&self) -> Command {
@@ -223,7 +238,7 @@ impl Keeper {
         command.args(["program", "--parent", &std::process::id().to_string(), "--"]);
         let socket = match &self.listens {
             Listens::Stdin(..) => Cow::Borrowed(SOCKET),
-            Listens::Path(path) => path.to_string_lossy(),
+            Listens::Named { path, .. } => path.to_string_lossy(),
         };
         let filled = |text: &String| text.replace(SOCKET, &socket);
         command.args(self.program.command.iter().map(filled));
@@ -242,6 +257,12 @@ impl Keeper {
         family.signal(Signal::KILL);
         drop(family.child.kill().await);
     }
+}
+
+/// Why a program keeps its generation from coming up, at the place where it is named.
+pub(super) fn refused(program: &Program, why: String) -> StartError {
+    let mistakes = Diagnostics::from(Diagnostic::error(why).at(&program.place));
+    StartError::System(mistakes.render(logs::colored()))
 }
 
 /// Waits until the generation ends.

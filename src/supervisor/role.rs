@@ -14,7 +14,7 @@ pub(super) enum Role {
     /// It serves.
     Worker,
     /// It runs an application.
-    Application { name: String, wanted: Wanted },
+    Application { name: String, wanted: Box<Wanted> },
 }
 
 impl Role {

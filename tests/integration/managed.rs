@@ -1,6 +1,7 @@
 //! Applications that the supervisor starts: PHP, Perl, Node and C, by `command`.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -189,8 +190,31 @@ fn it_runs_as_another_user_without_secrets_on_a_socket_that_nobody_else_reaches(
     let answer = get(&gateway.address(), "/").text();
     assert_ne!(told(&answer, "uid"), "0");
     assert!(!answer.contains("s3cret"), "the gateway's environment is not another user's: {answer}");
-    let folder = fs::metadata(Path::new(told(&answer, "socket")).parent().unwrap()).unwrap();
-    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&folder.permissions()) & 0o777, 0o700);
+    let folder = Path::new(told(&answer, "socket")).parent().unwrap();
+    let facts = |path: &Path| fs::metadata(path).map(|facts| (facts.mode() & 0o777, facts.uid())).unwrap();
+    let nobody: u32 = told(&answer, "uid").parse().unwrap();
+    assert_eq!(facts(folder), (0o700, nobody));
+    // Its user cannot replace it, as it stands in a folder of root's.
+    assert_eq!(facts(folder.parent().unwrap()), (0o711, 0));
+}
+
+#[test]
+fn what_a_killed_supervisor_leaves_is_removed_by_the_next_and_not_what_another_uses() {
+    let temporary = tempfile::tempdir().unwrap();
+    let start = || TestGateway::with_environment(&node_yaml(""), &[], &[("TMPDIR", temporary.path())]);
+    let folder = |gateway: &TestGateway| {
+        let answer = get(&gateway.address(), "/").text();
+        Path::new(told(&answer, "socket")).parent().unwrap().to_path_buf()
+    };
+    let (mut killed, other) = (start(), start());
+    let (left, used) = (folder(&killed), folder(&other));
+    killed.signal("KILL");
+    killed.wait();
+    assert!(left.exists());
+    let next = start();
+    assert!(!left.parent().unwrap().exists());
+    assert!(used.exists() && folder(&next).exists());
+    assert_eq!(get(&other.address(), "/").status, 200);
 }
 
 #[test]
@@ -200,7 +224,8 @@ fn one_that_ends_before_it_answers_stops_the_start_and_says_how() {
     let folder = tempfile::tempdir().unwrap();
     let mut gateway = TestGateway::start(folder, yaml, &[]);
     assert_eq!(gateway.wait().code(), Some(2));
-    gateway.log().wait_for_text("ended before it answered: exit status: 7");
+    gateway.log().wait_for_texts(&["error: `sh -c echo no", "ended before it answered: exit status: 7"]);
+    gateway.log().wait_for_text("--> vestibule.yaml:2:31");
     gateway.log().wait_for_texts(&["no /", "\"stream\":\"stdout\""]);
 }
 

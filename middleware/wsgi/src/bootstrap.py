@@ -160,6 +160,17 @@ def _takes_two(application):
     return least <= 2 <= most and named == 0
 
 
+# Whose frames are not where an application is wrong: the host's modules and the import system.
+_ON_THE_WAY = ("_tower_wsgi", "<frozen importlib.", importlib.import_module.__code__.co_filename)
+
+
+def of_application(traceback):
+    """A traceback of an import from the application's first frame on; `None` where it did not come so far."""
+    while traceback and traceback.tb_frame.f_code.co_filename.startswith(_ON_THE_WAY):
+        traceback = traceback.tb_next
+    return traceback
+
+
 def settle(application):
     """The import has ended, with an application or `None`: whose neighbour it cannot stay, and why."""
     changes.importing = None

@@ -148,13 +148,15 @@ impl<T> Balancer<T> {
         }
     }
 
-    /// What is to be done beside the requests: names are looked up again, and health is checked. `None` where nothing is.
+    /// What is to be done beside the requests of an application: names are looked up again, and health is checked. `None` where
+    /// nothing is.
     pub(super) fn background(
         &self,
         settings: &Settings,
         servers: Vec<Entry>,
+        application: &str,
     ) -> Option<impl Future<Output = ()> + Send + 'static + use<T>> {
-        let names = Names { server: settings.resolver };
+        let names = Names { server: settings.resolver, application: application.into() };
         let unknown: Vec<_> =
             servers.into_iter().enumerate().filter(|(_, entry)| entry.fixed().is_none()).collect();
         let health = settings.health.clone();
@@ -163,7 +165,7 @@ impl<T> Balancer<T> {
             // They end with this future.
             let mut all = JoinSet::new();
             for (at, entry) in unknown {
-                all.spawn(lookup::follow(names, entry, Arc::clone(&group), at));
+                all.spawn(lookup::follow(names.clone(), entry, Arc::clone(&group), at));
             }
             if let Some(health) = health {
                 all.spawn(health.watch(group));

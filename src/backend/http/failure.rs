@@ -1,5 +1,7 @@
 //! What goes wrong between here and a server, and which cause of a failed request that is.
 
+use std::sync::Arc;
+
 use http::uri::InvalidUri;
 use vestibule_layers::Cause;
 
@@ -28,12 +30,19 @@ pub(super) enum Failure {
     Stream(#[source] h2::Error),
     #[error("failed to get an answer from {server}")]
     Answer { server: String, source: Box<Failure> },
+    #[error("failed to forward to {application}")]
+    Forward { application: Arc<str>, source: Box<Failure> },
 }
 
 impl Failure {
     /// The same failure, with the server it happened at.
     pub(super) fn at(self, server: &Server) -> Self {
         Self::Answer { server: server.to_string(), source: Box::new(self) }
+    }
+
+    /// The same failure, with the application that the request was for.
+    pub(super) fn of(self, application: &Arc<str>) -> Self {
+        Self::Forward { application: Arc::clone(application), source: Box::new(self) }
     }
 
     /// Whether the connection ended, or broke: nothing else is known.
@@ -63,7 +72,7 @@ impl Failure {
             Self::Stream(error) if is_refusal(error) => Cause::Busy,
             Self::Refused(_) | Self::Nonsense(_) | Self::Stream(_) => Cause::BadGateway,
             Self::Wire(failure) => failure.cause(),
-            Self::Answer { source, .. } => source.cause(),
+            Self::Answer { source, .. } | Self::Forward { source, .. } => source.cause(),
         }
     }
 }

@@ -36,6 +36,8 @@ use crate::backend::upstream::upload::Framing;
 
 /// The servers and what leads to them.
 pub(super) struct Upstream {
+    /// Its name, for the log.
+    application: Arc<str>,
     balancer: Balancer<Arc<Shared>>,
     /// Whether a request that was sent may be sent to another server.
     retries_sent: bool,
@@ -45,8 +47,9 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    pub(super) fn new(balancer: Balancer<Arc<Shared>>, settings: &Settings) -> Self {
+    pub(super) fn new(balancer: Balancer<Arc<Shared>>, settings: &Settings, application: &str) -> Self {
         Self {
+            application: application.into(),
             balancer,
             retries_sent: settings.balance.retry.sent,
             connect_timeout: settings.connect_timeout,
@@ -58,7 +61,7 @@ impl Upstream {
     pub(super) async fn answer(self: Arc<Self>, mut request: Request) -> Response {
         let id = View::of(&request).environ().request_id.clone();
         let answer = self.forward(&mut request).await;
-        answer.unwrap_or_else(|failure| rescue(&id, failure.cause(), &failure))
+        answer.unwrap_or_else(|failure| rescue(&id, failure.cause(), &failure.of(&self.application)))
     }
 
     /// Sends a request to the first server that takes it.

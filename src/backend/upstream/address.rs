@@ -60,10 +60,7 @@ impl Address {
                 Ok(Stream::Tcp(stream))
             }
             Self::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
-            Self::Ours(door, name) if name.is_empty() => {
-                UnixStream::connect(door.path()).await.map(Stream::Unix)
-            }
-            Self::Ours(door, name) => UnixStream::connect(door.path().join(name)).await.map(Stream::Unix),
+            Self::Ours(door, name) => door.connect(name).await.map(Stream::Unix),
         }
     }
 }

@@ -122,8 +122,9 @@ fn take_stdout() -> io::Result<File> {
 /// The whole story. Nobody has asked for an interpreter of its own: that there is none is no mistake of the configuration.
 fn text(error: &LoadError) -> String {
     match error {
-        LoadError::NoSubInterpreters { application, version, executable } => format!(
-            "{application}: `isolation: interpreter` needs Python 3.13 or later, and {} is Python {version}",
+        // For whom stands in the table; the same for several is told once.
+        LoadError::NoSubInterpreters { version, executable, .. } => format!(
+            "`isolation: interpreter` needs Python 3.13 or later, and {} is Python {version}",
             executable.display()
         ),
         error => rescue::chain(error),

@@ -1,10 +1,11 @@
 //! The findings as a person reads them: a table, what stands behind it, and what to write.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::Patient;
 use super::probe::Where;
-use super::report::{Failure, Import, Outcome};
+use super::report::{Import, Outcome};
 
 const TITLES: [&str; 7] = ["APPLICATION", "ISOLATION", "WORKS", "IMPORT", "MEMORY", "CHANGES", "BECAUSE OF"];
 
@@ -27,8 +28,9 @@ pub(super) fn render(patients: &[Patient], color: bool) -> String {
         }
     }
     let mut text = columns(&rows, color);
+    let mut told = HashSet::new();
     for patient in patients {
-        text.push_str(&details(patient));
+        text.push_str(&details(patient, &mut told));
     }
     let advice: Vec<_> = patients.iter().map(advice).collect();
     let title = columns(&[vec![Cell("WHAT TO WRITE".into(), BOLD)]], color);
@@ -63,20 +65,16 @@ fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", (bytes + (1 << 19)) >> 20)
 }
 
-/// What the table has no room for.
-fn details(patient: &Patient) -> String {
+/// What the table has no room for, but for failures that were `told` already.
+fn details<'a>(patient: &'a Patient, told: &mut HashSet<&'a str>) -> String {
     let mut text = String::new();
-    let mut failures: Vec<&Failure> = Vec::new();
     for (_, outcome) in &patient.outcomes {
         if let Outcome::Fails(failure) = outcome
-            && !failures.iter().any(|known| known.text == failure.text)
+            && told.insert(&failure.text)
         {
-            failures.push(failure);
+            let lines = failure.text.replace('\n', "\n  ");
+            let _ = write!(text, "\n{lines}\n");
         }
-    }
-    for failure in failures {
-        let lines = failure.text.replace('\n', "\n  ");
-        let _ = write!(text, "\n{lines}\n");
     }
     if patient.is_another_user {
         let _ = write!(
@@ -147,6 +145,7 @@ fn columns(rows: &[Vec<Cell>], color: bool) -> String {
 mod tests {
     use std::time::Duration;
 
+    use super::super::report::Failure;
     use super::*;
 
     fn patients() -> Vec<Patient> {

@@ -92,9 +92,9 @@ fn an_application_with_processes_of_its_own_is_tried_as_it_will_run() {
 
 #[test]
 fn that_python_has_no_interpreters_of_their_own_is_told_once_and_not_as_a_mistake() {
-    let output = examined(&[("shop", APP)]);
+    let output = examined(&[("shop", APP), ("blog", APP)]);
     let text = String::from_utf8(output.stdout).unwrap();
-    let is_told = text.matches("shop: `isolation: interpreter` needs Python 3.13 or later, and ").count();
+    let is_told = text.matches("`isolation: interpreter` needs Python 3.13 or later, and ").count();
     let has_them = rows(&text)[1][1] == "yes";
     assert_eq!(is_told, usize::from(!has_them), "{text}");
 }

@@ -57,14 +57,32 @@ fn an_application_that_does_not_import_stops_the_start() {
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{command}: {told}");
         for part in [
-            "the application shop (broken:application) does not import:\n  Traceback (most recent call last):\n",
-            "broken.py\", line 2",
-            "ModuleNotFoundError: No module named 'no_such_module'",
+            "the application shop (broken:application) does not import:\n  Traceback (most recent call last):\n    File \"",
+            "broken.py\", line 2, in <module>\n      import no_such_module\n",
+            "  ModuleNotFoundError: No module named 'no_such_module'",
             "--> vestibule.yaml:3:24",
             "= modules are looked for in `",
         ] {
             assert!(told.contains(part), "{command}: {part}\n{told}");
         }
+        assert_eq!(told.matches("File ").count(), 1, "only the application's own frames: {told}");
+    }
+}
+
+#[test]
+fn a_mistake_that_no_frame_of_the_application_has_made_is_told_without_a_traceback() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("place.py"), "number = 5\n").unwrap();
+    for (app, told) in [
+        ("nowhere:application", "ModuleNotFoundError: No module named 'nowhere'"),
+        ("place:missing", "AttributeError: module 'place' has no attribute 'missing'"),
+        ("place.py:number", "TypeError: place.py:number is not callable, it is 5"),
+    ] {
+        let yaml = format!("routes: [ {{ wsgi: {{ app: \"{app}\" }} }} ]");
+        std::fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+        let output = check(folder.path(), &["check"]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(&format!("does not import:\n  {told}\n -->")), "{text}");
     }
 }
 

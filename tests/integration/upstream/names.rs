@@ -62,6 +62,9 @@ fn a_name_that_is_not_known_yet_is_tried_again() {
     let gateway =
         forwarding(&format!("servers: \"api.test:{}\", resolver: \"{}\"", server.port(), names.address()));
     assert_eq!(get(&gateway.address(), "/").status, 502);
+    let application = "http at vestibule.yaml:";
+    gateway.log().wait_for_texts(&["failed to look a name up", "\"api.test", application]);
+    gateway.log().wait_for_texts(&["V-UPSTREAM", &format!("failed to forward to {application}")]);
     names.replace("host-record=api.test,127.0.0.1");
     eventually("the name to be known", || (get(&gateway.address(), "/").text() == "found").then_some(()));
 }

@@ -195,10 +195,12 @@ fn import<'py>(
         return Ok(Err(disagreement));
     }
     let middleware = strings(py, &settings.middleware)?;
+    let of_application = bootstrap.method("of_application")?;
     let application = bootstrap.method("load")?.call(what).and_then(|application| {
         let wrapped = bootstrap.method("wrap")?.call([what[0], &application, &middleware, what[2]])?;
         Ok((application, wrapped))
     });
+    let application = application.map_err(|error| error.shortened(&of_application));
     let none = py.none();
     // The application itself tells what it is, not what is around it.
     let found = application.as_ref().map_or(&none, |(application, _)| application);

@@ -82,6 +82,14 @@ impl<'py> Exception<'py> {
         }
     }
 
+    /// The same, with what a function leaves of its traceback.
+    pub(crate) fn shortened(mut self, shorten: &Object<'py>) -> Self {
+        if let Some(Ok(rest)) = self.traceback.as_ref().map(|traceback| shorten.call([traceback])) {
+            self.traceback = (!rest.is_none()).then_some(rest);
+        }
+        self
+    }
+
     pub(crate) fn is(&self, kind: Kind) -> bool {
         // SAFETY: the GIL is held; both are classes.
         unsafe { (table().PyErr_GivenExceptionMatches)(self.kind.pointer(), kind.class()) == 1 }

@@ -55,15 +55,17 @@ struct Found {
     holds: Duration,
 }
 
-/// Whom to ask.
-#[derive(Clone, Copy, Debug)]
+/// Whom to ask, and for whom.
+#[derive(Clone, Debug)]
 pub(super) struct Names {
     pub(super) server: Option<SocketAddr>,
+    /// The name of the application, for the log.
+    pub(super) application: Arc<str>,
 }
 
 /// Looks an entry up again and again.
 pub(super) async fn follow(names: Names, entry: Entry, group: Arc<Group>, at: usize) {
-    let name = entry.location.to_string();
+    let (name, application) = (entry.location.to_string(), &*names.application);
     let mut told = String::new();
     let mut failed = 0;
     loop {
@@ -71,7 +73,7 @@ pub(super) async fn follow(names: Names, entry: Entry, group: Arc<Group>, at: us
             Ok(found) => {
                 let listed = list(&found.targets);
                 if listed != told {
-                    tracing::info!(name, servers = listed, "a name was looked up");
+                    tracing::info!(application, name, servers = listed, "a name was looked up");
                     told = listed;
                 }
                 group.replace(at, &found.targets);
@@ -81,7 +83,11 @@ pub(super) async fn follow(names: Names, entry: Entry, group: Arc<Group>, at: us
             Err(error) => {
                 let error = vestibule_layers::rescue::chain(&error);
                 if failed == 0 {
-                    tracing::warn!(name, "failed to look a name up; what it had before stays: {error}");
+                    tracing::warn!(
+                        application,
+                        name,
+                        "failed to look a name up; what it had before stays: {error}"
+                    );
                 }
                 group.give_up(at);
                 failed += 1;
@@ -103,7 +109,7 @@ fn list(targets: &[Target]) -> String {
 }
 
 impl Names {
-    async fn look_up(self, entry: &Entry) -> Result<Found, LookupError> {
+    async fn look_up(&self, entry: &Entry) -> Result<Found, LookupError> {
         match &entry.location {
             Location::Server(server) => {
                 let (targets, holds) = self.targets(entry, server).await?;
@@ -113,7 +119,7 @@ impl Names {
         }
     }
 
-    async fn targets(self, entry: &Entry, server: &Server) -> Result<(Vec<Target>, Duration), LookupError> {
+    async fn targets(&self, entry: &Entry, server: &Server) -> Result<(Vec<Target>, Duration), LookupError> {
         let Some((host, port)) = server.name() else {
             return Ok((vec![entry.target(server.clone())], LATEST));
         };
@@ -130,7 +136,7 @@ impl Names {
     }
 
     /// RFC 2782: the servers of the lowest priority serve, the others are for when they do not.
-    async fn service(self, entry: &Entry, name: &str) -> Result<Found, LookupError> {
+    async fn service(&self, entry: &Entry, name: &str) -> Result<Found, LookupError> {
         let resolver = self.resolver().await.map_err(LookupError::Servers)?;
         let answer = resolver.srv_lookup(name).await.map_err(LookupError::Servers)?;
         let mut holds = left(answer.valid_until());
@@ -164,7 +170,7 @@ impl Names {
     }
 
     /// The addresses of a host, and how long they hold.
-    async fn addresses(self, host: &str) -> Result<(Vec<IpAddr>, Duration), LookupError> {
+    async fn addresses(&self, host: &str) -> Result<(Vec<IpAddr>, Duration), LookupError> {
         if let Some(addresses) = in_hosts(host).await {
             return Ok((addresses, LATEST));
         }
@@ -180,9 +186,10 @@ impl Names {
     }
 
     /// Made for each look-up, for it reads files that may change.
-    async fn resolver(self) -> Result<TokioResolver, NetError> {
+    async fn resolver(&self) -> Result<TokioResolver, NetError> {
+        let server = self.server;
         let made = tokio::task::spawn_blocking(move || {
-            let mut builder = match self.server {
+            let mut builder = match server {
                 None => TokioResolver::builder_tokio()?,
                 Some(server) => {
                     TokioResolver::builder_with_config(only(server), TokioRuntimeProvider::default())
