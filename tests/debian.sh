@@ -26,9 +26,10 @@ install_needed() {
     echo "This is no Debian: install them by hand, then start this script again." >&2
     exit 1
   fi
-  as_root apt-get update -qq
+  # A mirror may fail for a moment.
+  as_root apt-get update -qq -o Acquire::Retries=5
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-    -o DPkg::Lock::Timeout=300 "${needed[@]}" </dev/null >/dev/null
+    -o Acquire::Retries=5 -o DPkg::Lock::Timeout=300 "${needed[@]}" </dev/null >/dev/null
   needed=()
   needed_why=()
 }

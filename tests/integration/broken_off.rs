@@ -57,12 +57,12 @@ fn an_upstream_that_breaks_off_is_told_with_the_request() {
         (truncates, "V-UPSTREAM", "bytes before its Content-Length"),
         (resets, "V-UPSTREAM", ""),
         (talks_nonsense, "V-UPSTREAM", "chunk"),
-        (stalls, "V-TOO-SLOW", "nothing came for 100ms"),
+        (stalls, "V-TOO-SLOW", "nothing came for 2s"),
     ] {
         let upstream = Upstream::playing([script]);
         let gateway = TestGateway::from_yaml(&format!(
             "layers: [ access_log, request_id ]
-routes: [ {{ path: /, http: {{ servers: \"{}\", timeout: 100ms }} }} ]",
+routes: [ {{ path: /, http: {{ servers: \"{}\", timeout: 2s }} }} ]",
             upstream.address()
         ));
         let (mut client, number) = begin(&gateway, "/");

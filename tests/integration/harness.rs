@@ -40,7 +40,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long anything may take. Only a failing test waits for so long.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Waits until `found` finds something.
 ///
@@ -56,6 +56,15 @@ pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) ->
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Waits until a process has ended: killed, it may still be there for a moment.
+pub(crate) fn eventually_ended(pid: u32) {
+    eventually(&format!("process {pid} to end"), || {
+        // Without a parent that waits for it, it may stay as a zombie.
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        (state.is_empty() || state.contains(") Z ")).then_some(())
+    });
 }
 
 /// Waits until a GET of `/` is answered with a text: just after a reload, an old worker may still answer.

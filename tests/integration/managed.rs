@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::harness::{Answer, TestGateway, check, eventually, get, kill};
+use crate::harness::{Answer, TestGateway, check, eventually, eventually_ended, get, kill};
 
 const APPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps");
 
@@ -18,7 +18,7 @@ fn node(settings: &str) -> TestGateway {
 
 fn node_yaml(settings: &str) -> String {
     format!(
-        "drain: 5s\nroutes: [ {{ http: {{ command: [node, \"{APPS}/server.js\", \"{{socket}}\"], {settings} }} }} ]"
+        "drain: 30s\nroutes: [ {{ http: {{ command: [node, \"{APPS}/server.js\", \"{{socket}}\"], {settings} }} }} ]"
     )
 }
 
@@ -29,15 +29,6 @@ fn told<'a>(text: &'a str, name: &str) -> &'a str {
 
 fn pid(answer: &Answer) -> u32 {
     told(&answer.text(), "pid").parse().unwrap()
-}
-
-fn is_running(pid: u32) -> bool {
-    // Without a parent that waits for it, it may stay as a zombie.
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|state| !state.contains(") Z "))
-}
-
-fn eventually_gone(pid: u32) {
-    eventually("the program to end", || (!is_running(pid)).then_some(()));
 }
 
 #[test]
@@ -89,7 +80,7 @@ fn a_perl_application_listens_where_it_is_told() {
     let child = text.lines().find_map(|line| line.strip_prefix("pid=")).unwrap().parse().unwrap();
     gateway.signal("TERM");
     assert!(gateway.wait().success());
-    eventually_gone(child);
+    eventually_ended(child);
 }
 
 /// A folder with `responder.c`, compiled.
@@ -162,7 +153,8 @@ fn it_is_stopped_last_when_the_answers_in_flight_are_done() {
     kill("USR1", program);
     assert!(String::from_utf8(client.rest().unwrap()).unwrap().contains("ended"));
     assert!(gateway.wait().success());
-    assert!(!is_running(program));
+    // The supervisor has waited for it.
+    assert!(!Path::new(&format!("/proc/{program}")).exists());
 }
 
 #[test]
@@ -171,7 +163,7 @@ fn a_reload_starts_new_ones_and_ends_the_old_ones() {
     let old = pid(&get(&gateway.address(), "/"));
     gateway.reload(&node_yaml("env: { SHOP: new }"));
     eventually("the new one", || (told(&get(&gateway.address(), "/").text(), "SHOP") == "new").then_some(()));
-    eventually_gone(old);
+    eventually_ended(old);
 }
 
 #[test]
@@ -180,7 +172,7 @@ fn it_ends_when_the_supervisor_is_killed() {
     let program = pid(&get(&gateway.address(), "/"));
     gateway.signal("KILL");
     gateway.wait();
-    eventually_gone(program);
+    eventually_ended(program);
 }
 
 #[test]
@@ -240,7 +232,7 @@ fn one_that_is_given_up_leaves_none_of_its_children() {
     let yaml = format!("listen: 127.0.0.1:0\nroutes: [ {{ http: {{ command: [sh, -c, \"{ends}\"] }} }} ]");
     let mut gateway = TestGateway::start(tempfile::tempdir().unwrap(), &yaml, &[]);
     assert_eq!(gateway.wait().code(), Some(2));
-    eventually_gone(child(&gateway));
+    eventually_ended(child(&gateway));
 
     // The whole generation is given up when the other program ends.
     let waits = "sleep 1000 & echo child=$! of {socket}; touch started; wait";
@@ -250,7 +242,7 @@ fn one_that_is_given_up_leaves_none_of_its_children() {
         "routes: [ {{ mount: /a, http: {{ command: [sh, -c, \"{waits}\"] }} }}, {{ http: {{ command: [sh, -c, \"{ends}\"] }} }} ]"
     ));
     gateway.log().wait_for_text("the reload has failed");
-    eventually_gone(child(&gateway));
+    eventually_ended(child(&gateway));
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn a_body_that_trickles_is_given_up() {
 
 #[test]
 fn a_client_that_does_not_take_its_answer_is_given_up() {
-    let yaml = "limits: { send_time: 1s }\nroutes:\n  \
+    let yaml = "limits: { send_time: 3s }\nroutes:\n  \
         - { path: /big, layers: [ { concurrency_limit: { max: 1 } } ], respond: { file: big.txt } }";
     let gateway = TestGateway::with_files(yaml, &[("big.txt", &"x".repeat(32 << 20))]);
     let mut idle = gateway.connect();

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::harness::{Answer, Client, eventually, kill};
+use crate::harness::{Answer, Client, eventually, eventually_ended, kill};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart/run");
 
@@ -225,9 +225,7 @@ impl Quickstart {
             "{status}: {printed}\n{}",
             self.stderr()
         );
-        let left: Vec<_> =
-            processes.iter().filter(|pid| Path::new(&format!("/proc/{pid}")).exists()).collect();
-        assert!(left.is_empty(), "processes are left over: {left:?}");
+        processes.into_iter().for_each(eventually_ended);
         assert!(TcpListener::bind(&self.address).is_ok(), "the port is free again");
         let left: Vec<_> = fs::read_dir(&self.folder).expect("the folder is there").flatten().collect();
         assert_eq!(left.len(), 1, "only our own file is left: {left:?}");

@@ -104,7 +104,7 @@ fn name_of(row: &str) -> String {
 /// Runs `run.py`; at its deadline it is asked to end its servers, and then killed.
 fn run(arguments: &[&str], python: &Path) -> String {
     let output = Command::new("timeout")
-        .args(["--kill-after=10s", "300s"])
+        .args(["--kill-after=10s", "600s"])
         .arg(python.join("bin/python3"))
         .args(["-B", "tests/wsgi/run.py"])
         .args(arguments)

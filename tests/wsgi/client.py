@@ -4,7 +4,7 @@ import select
 import socket
 import time
 
-PATIENCE = 10  # seconds that anything may take
+PATIENCE = 30  # seconds that anything may take
 MOST = 64 << 20  # no check wants a longer answer
 
 

@@ -23,8 +23,8 @@ from processes import Place, Process
 from servers import OTHERS, PREFIXES, SERVERS
 from sites import Site
 
-DEADLINE = 90  # seconds, for a check
-STARTING = 30
+DEADLINE = 150  # seconds, for a check
+STARTING = 60
 
 
 def main():
@@ -113,7 +113,7 @@ class Sites:
     @staticmethod
     def is_well(kind, site):
         try:
-            return kind == "broken" or site.ask("/hello", patience=4).body == b"hello"
+            return kind == "broken" or site.ask("/hello", patience=10).body == b"hello"
         except (OSError, Wrong):
             return False
 

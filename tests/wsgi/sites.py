@@ -93,7 +93,7 @@ class Notes:
         except FileNotFoundError:
             return []
 
-    def wait(self, start, seconds=10):
+    def wait(self, start, seconds=PATIENCE):
         """Waits for a line that begins so."""
         found = eventually(lambda: next((line for line in self.lines() if line.startswith(start)), None), seconds)
         expect(found, f"the application never came to tell {start!r}, only {self.lines()[:4]}")

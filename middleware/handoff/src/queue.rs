@@ -299,7 +299,7 @@ mod tests {
     where
         T: Send,
     {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             match coming.recv_timeout(PATIENCE) {
                 Ok(come) => return come,

@@ -113,7 +113,7 @@ async fn where_a_request_hangs_is_told_while_others_run() {
     let runs = Application::load(own("i-goes-on", "interpreters:app")).unwrap();
     let computes = path("computes");
     let going_on = tokio::spawn(async move { get(&runs, &computes).await });
-    let timeout = Some(Duration::from_millis(300));
+    let timeout = Some(Duration::from_secs(2));
     let stuck = Application::load(Settings { timeout, ..own("i-stuck", "interpreters:app") }).unwrap();
     let request = Request::get(path("stuck").replace("/hold", "/wait")).body(TestBody::default()).unwrap();
     call(&stuck, request).await.unwrap_err();

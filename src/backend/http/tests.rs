@@ -24,7 +24,7 @@ use crate::gateway::{Gateway, kinds};
 use crate::identity::{Connection, Peer};
 
 /// How long any test waits before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A gateway, asked by a client at 192.0.2.7.
 struct Asked {

@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use super::{before, number, open, wait_clean, wait_gone};
-use crate::harness::{get, request};
+use crate::harness::{eventually_ended, get, request};
 
 #[test]
 fn a_program_without_a_good_head_is_502_and_the_next_request_works() {
@@ -55,7 +55,7 @@ fn how_a_program_ends_after_its_whole_answer_is_its_own_affair() {
 
 #[test]
 fn a_program_that_hangs_is_504_and_ended() {
-    let gateway = before("timeout: 100ms");
+    let gateway = before("timeout: 2s");
     let descriptors = open(&gateway);
     let answer = get(&gateway.address(), "/cgi/does/hangs");
     assert!(answer.status == 504 && answer.text().contains("V-TOO-SLOW"), "{answer:?}");
@@ -66,7 +66,7 @@ fn a_program_that_hangs_is_504_and_ended() {
 
 #[test]
 fn a_program_that_stalls_aborts_its_answer_and_is_ended() {
-    let gateway = before("timeout: 100ms");
+    let gateway = before("timeout: 2s");
     let answer = gateway.connect().request("GET", "/cgi/does/hangs-within", &[], "");
     assert!(answer.is_err(), "{answer:?}");
     gateway.log().wait_for_text("V-TOO-SLOW");
@@ -75,10 +75,10 @@ fn a_program_that_stalls_aborts_its_answer_and_is_ended() {
 
 #[test]
 fn a_program_that_does_not_listen_is_killed_with_its_group() {
-    let gateway = before("timeout: 300ms, kill_after: 200ms");
+    let gateway = before("timeout: 2s, kill_after: 200ms");
     assert_eq!(get(&gateway.address(), "/cgi/does/stubborn").status, 504);
     wait_gone(number(&gateway, "pid"));
-    wait_gone(number(&gateway, "child"));
+    eventually_ended(number(&gateway, "child"));
 }
 
 #[test]

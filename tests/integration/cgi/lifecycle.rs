@@ -1,7 +1,7 @@
 //! What a program leaves behind, and what it is left to do.
 
-use super::{PROGRAMS, before, before_with, number, open, wait_clean, wait_gone};
-use crate::harness::{TestGateway, eventually, get, kill, request};
+use super::{PROGRAMS, before, before_with, number, open, wait_clean};
+use crate::harness::{TestGateway, eventually, eventually_ended, get, kill, request};
 
 #[test]
 fn a_program_is_started_without_a_copy_of_the_gateways_memory() {
@@ -32,7 +32,7 @@ fn a_program_that_closes_its_stdout_goes_on() {
 
 #[test]
 fn a_program_that_goes_on_for_too_long_is_ended() {
-    let gateway = before("timeout: 500ms");
+    let gateway = before("timeout: 2s");
     let descriptors = open(&gateway);
     assert_eq!(get(&gateway.address(), "/cgi/does/closes").text(), "all there is\n");
     wait_clean(&gateway, descriptors);
@@ -65,8 +65,8 @@ fn programs_end_with_their_gateway() {
     let pid = number(&gateway, "pid");
     gateway.signal("TERM");
     gateway.wait();
-    wait_gone(pid);
-    wait_gone(number(&gateway, "child"));
+    eventually_ended(pid);
+    eventually_ended(number(&gateway, "child"));
 }
 
 #[test]

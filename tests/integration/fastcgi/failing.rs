@@ -193,7 +193,7 @@ fn an_answer_that_stalls_is_broken_off() {
         peer.write(stdout("A: b\n\nbody"));
         peer.is_closed();
     });
-    let gateway = before(application.address(), "timeout: 100ms");
+    let gateway = before(application.address(), "timeout: 2s");
     assert!(gateway.connect().request("GET", "/", &[], "").is_err());
     application.wait_ended(1);
 }

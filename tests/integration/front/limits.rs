@@ -50,7 +50,7 @@ fn a_head_that_comes_too_slowly_is_closed_and_logged() {
 
 #[test]
 fn a_second_head_that_comes_too_slowly_is_closed_too() {
-    let gateway = limited("header_time: 100ms");
+    let gateway = limited("header_time: 2s");
     let mut client = gateway.connect();
     assert_eq!(client.request("GET", "/", &[], "").unwrap().text(), "hello");
     client.send("GET / HT").unwrap();
@@ -59,7 +59,7 @@ fn a_second_head_that_comes_too_slowly_is_closed_too() {
 
 #[test]
 fn a_head_that_began_with_the_request_before_is_closed_too() {
-    let gateway = limited("header_time: 100ms, keep_alive: 200ms");
+    let gateway = limited("header_time: 2s, keep_alive: 3s");
     let mut client = gateway.connect();
     client.send(request("GET", "/", &[], "") + "GET / HT").unwrap();
     assert_eq!(client.answer().unwrap().text(), "hello");
@@ -68,7 +68,7 @@ fn a_head_that_began_with_the_request_before_is_closed_too() {
 
 #[test]
 fn idle_connections_are_closed() {
-    let gateway = limited("keep_alive: 100ms");
+    let gateway = limited("keep_alive: 2s");
     let (mut silent, mut used) = (gateway.connect(), gateway.connect());
     assert_eq!(used.request("GET", "/", &[], "").unwrap().text(), "hello");
     assert_eq!(used.rest().unwrap(), b"");

@@ -80,7 +80,7 @@ fn a_header_may_come_byte_by_byte_and_its_connection_is_kept() {
 
 #[test]
 fn what_is_no_header_is_closed_with_one_line_of_log() {
-    let gateway = gateway("limits: { header_time: 200ms }");
+    let gateway = gateway("limits: { header_time: 2s }");
     for (sent, told) in [
         (request("GET", "/", &[], "").into_bytes(), "it is missing"),
         (b"PROXY TCP4 1.2.3.4\r\n".to_vec(), "its line is malformed"),

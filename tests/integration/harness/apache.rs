@@ -1,6 +1,6 @@
 //! Debian's Apache in front of a gateway.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -43,6 +43,7 @@ impl Apache {
             .args(["-D", "FOREGROUND", "-f"])
             .arg(&file)
             .stdin(Stdio::null())
+            .stderr(File::create(folder.path().join("stderr")).expect("its file is made"))
             .spawn()
             .expect("apache2 is missing: apt-get install apache2-bin (tests/run does it)");
         let mut apache = Self { child, folder, address };
@@ -57,7 +58,10 @@ impl Apache {
     }
 
     fn errors(&self) -> String {
-        fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
+        // A port that is taken is told before there is a log.
+        ["stderr", "error.log"]
+            .map(|name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default())
+            .concat()
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use super::{Client, eventually};
+use super::eventually;
 
 /// php-fpm with a folder of its own. It ends when it is dropped.
 pub(crate) struct Php {
@@ -68,10 +68,11 @@ impl Php {
             .spawn()
             .expect("php-fpm starts");
         let mut php = Self { child, folder, address };
-        let listens = eventually("php-fpm to accept", || {
+        // By its own word: at an address that is taken, somebody else accepts.
+        let listens = eventually("php-fpm to start", || {
             let has_ended = php.child.try_wait().expect("its state can be asked").is_some();
-            let accepts = Client::connect(&php.address).is_ok();
-            (has_ended || accepts).then_some(!has_ended)
+            let listens = php.log().contains("ready to handle connections");
+            (has_ended || listens).then_some(listens)
         });
         assert!(listens || php.log().contains("in use"), "php-fpm does not start:\n{}", php.log());
         listens.then_some(php)

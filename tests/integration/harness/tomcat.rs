@@ -7,7 +7,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use super::eventually;
+use super::{eventually, get};
 
 /// Where Debian has it.
 const HOME: &str = "/usr/share/tomcat10";
@@ -64,6 +64,8 @@ impl Tomcat {
             format!("127.0.0.1:{}", told.rsplit('-').next().unwrap_or_default())
         };
         (tomcat.http, tomcat.ajp) = (port("http"), port("ajp"));
+        // The first request compiles the page, which takes seconds.
+        assert_eq!(get(&tomcat.http, "/site/does/teapot").status, 418);
         tomcat
     }
 

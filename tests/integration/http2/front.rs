@@ -166,8 +166,7 @@ fn a_client_that_resets_everything_loses_its_connection() {
 
 #[test]
 fn a_client_without_a_request_is_not_waited_for() {
-    let gateway =
-        TestGateway::from_yaml(&format!("limits: {{ keep_alive: 200ms, header_time: 200ms }}\n{HELLO}"));
+    let gateway = TestGateway::from_yaml(&format!("limits: {{ keep_alive: 2s, header_time: 2s }}\n{HELLO}"));
     // Neither one that has never asked, nor one that goes on with half of a head.
     let mut client = Client::connect(&gateway, &[]);
     client.wait_for(GOAWAY);
@@ -194,7 +193,7 @@ fn a_head_that_comes_too_slowly_is_closed_and_logged() {
 
 #[test]
 fn a_slow_head_ends_the_answers_beside_it_with_a_reason() {
-    let gateway = TestGateway::from_yaml(&format!("limits: {{ header_time: 200ms }}\n{HELLO}"));
+    let gateway = TestGateway::from_yaml(&format!("limits: {{ header_time: 2s }}\n{HELLO}"));
     // SETTINGS_INITIAL_WINDOW_SIZE: none, so that the answer is under way.
     let mut client = Client::connect(&gateway, &[0, 4, 0, 0, 0, 0]);
     client.get(1);

@@ -45,7 +45,7 @@ fn every_way_to_be_unwell_is_told() {
     });
     let closing = Upstream::always(|_| {});
     let told = [
-        (silent.address(), "no answer within 2s"),
+        (silent.address(), "no answer within 5s"),
         (of_http1.address(), "the stream broke"),
         (closing.address(), "the stream broke"),
     ];
@@ -55,7 +55,7 @@ fn every_way_to_be_unwell_is_told() {
     let good = good.address();
     let mut servers = vec![&*good];
     servers.extend(told.map(|(address, _)| address));
-    let gateway = before(&servers, "path: /up, interval: 50ms, timeout: 2s, unhealthy: 1");
+    let gateway = before(&servers, "path: /up, interval: 50ms, timeout: 5s, unhealthy: 1");
     for (address, reason) in told {
         gateway.log().wait_for_texts(&["a server is down", address, reason]);
     }

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use crate::harness::{Client, TestGateway, eventually, eventually_says, get, kill};
+use crate::harness::{Client, TestGateway, eventually, eventually_ended, eventually_says, get, kill};
 
 const HELLO: &str = "routes: [ { respond: { text: hello } } ]";
 
@@ -45,11 +45,7 @@ fn leaves_with_its_supervisor(mut gateway: TestGateway) {
     let [worker] = gateway.workers()[..] else { panic!("one worker, by default") };
     gateway.signal("KILL");
     gateway.wait();
-    eventually("the worker to leave", || {
-        // Without a parent that waits for it, it may stay as a zombie.
-        let state = std::fs::read_to_string(format!("/proc/{worker}/stat")).unwrap_or_default();
-        (state.is_empty() || state.contains(") Z ")).then_some(())
-    });
+    eventually_ended(worker);
 }
 
 /// More than the buffers of a connection hold: the answer is in flight until the client reads on.
@@ -155,8 +151,8 @@ fn an_idle_connection_does_not_hold_up_the_end() {
 fn a_stderr_that_is_closed_kills_nothing() {
     let gateway = TestGateway::from_yaml(HELLO);
     gateway.close_log();
-    gateway.signal("HUP");
     let first = gateway.workers();
+    gateway.signal("HUP");
     eventually("another worker to serve", || {
         (gateway.workers() != first && gateway.workers().len() == 1).then_some(())
     });

@@ -3,11 +3,17 @@
 use super::{start, start_with, told};
 use crate::harness::{Client, TestGateway, eventually, get, request};
 
-/// An application that holds its threads, beside one that does not.
+/// An application that holds its threads for ever, beside one that does not.
 fn beside_who(settings: &str) -> TestGateway {
+    // Nothing waits for those threads when the test is over.
+    draining("500ms", settings)
+}
+
+/// The same where workers are replaced: their last answers have this time.
+fn draining(time: &str, settings: &str) -> TestGateway {
     start(&format!(
         r#"
-drain: 500ms
+drain: {time}
 layers: [ {{ request_id: {{ trust: true }} }} ]
 apps:
   who: {{ wsgi: {{ app: "who:application", path: "${{APPS}}" }} }}
@@ -61,18 +67,18 @@ fn one_that_computes_for_ever_starves_no_other() {
 
 #[test]
 fn who_does_not_answer_in_time_is_504_and_the_log_tells_where_it_stands() {
-    let gateway = beside_who("threads: 1, timeout: 1s, spare_threads: 1");
+    let gateway = beside_who("threads: 1, timeout: 3s, spare_threads: 1");
     let answer = hold(&gateway, "sleep").answer().unwrap();
     assert_eq!(answer.status, 504);
     assert!(answer.text().contains("V-TOO-SLOW"), "{}", answer.text());
-    gateway.log().wait_for_texts(&["has not answered within 1s (timeout)", "the-one-that-holds"]);
+    gateway.log().wait_for_texts(&["has not answered within 3s (timeout)", "the-one-that-holds"]);
     gateway.log().wait_for_texts(&["its thread stands at", "holding.py", "time.sleep", "the-one-that-holds"]);
     assert_eq!(get(&gateway.address(), "/holding/").text(), "free");
 }
 
 #[test]
 fn a_worker_that_has_lost_too_many_threads_is_replaced() {
-    let gateway = beside_who("threads: 1, timeout: 1s, spare_threads: 0");
+    let gateway = draining("5s", "threads: 1, timeout: 3s, spare_threads: 0");
     let worn = pid(&gateway);
     assert_eq!(hold(&gateway, "sleep").answer().unwrap().status, 504);
     gateway.log().wait_for_texts(&["worn out", "holding has lost threads to requests that do not end: 1"]);
@@ -84,7 +90,7 @@ fn a_worker_that_has_lost_too_many_threads_is_replaced() {
 
 #[test]
 fn a_worker_is_replaced_after_so_many_requests() {
-    let gateway = beside_who("max_requests: 3");
+    let gateway = draining("5s", "max_requests: 3");
     let worn = pid(&gateway);
     let mut client = gateway.connect();
     for _ in 0..3 {

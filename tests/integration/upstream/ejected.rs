@@ -35,7 +35,7 @@ fn a_server_that_does_not_answer_is_passed_over_after_some_failures() {
     let serving = Upstream::always(|peer| peer.say("served"));
     for failing in [closing, silent, nonsense] {
         let gateway = forwarding(&format!(
-            "servers: [\"{}\", \"{}\"], eject: {{ failures: 2, time: 1h }}, timeout: 1s",
+            "servers: [\"{}\", \"{}\"], eject: {{ failures: 2, time: 1h }}, timeout: 3s",
             failing.address(),
             serving.address()
         ));

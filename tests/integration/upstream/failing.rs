@@ -146,7 +146,7 @@ fn an_answer_that_stalls_is_broken_off() {
         peer.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort");
         peer.is_closed();
     });
-    let gateway = before(&[server.address()], "timeout: 100ms");
+    let gateway = before(&[server.address()], "timeout: 2s");
     assert!(gateway.connect().request("GET", "/", &[], "").is_err());
     server.wait_ended(1);
 }

@@ -90,18 +90,18 @@ fn every_way_to_be_unwell_is_told() {
     let (refusing, black_hole) = (Refusing::new(), BlackHole::new());
     let (good, _) = patient("good");
     let told = [
-        (silent.address(), "no answer within 2s"),
+        (silent.address(), "no answer within 5s"),
         (nonsense.address(), "its head is malformed"),
         (endless.address(), "its head is over 65536 bytes"),
         (closing.address(), "the connection ended before the answer did"),
         (redirecting.address(), "status 302"),
         (refusing.address(), "refused"),
-        (black_hole.address(), "no answer within 2s"),
+        (black_hole.address(), "no answer within 5s"),
     ];
     let servers: Vec<_> = told.iter().map(|(address, _)| format!("\"{address}\"")).collect();
     let gateway = forwarding(&format!(
         "servers: [{}, \"{}\"], health: {{ path: /up?deep, host: checked.example, interval: 50ms, \
-         timeout: 2s, unhealthy: 1, status: [200-299] }}",
+         timeout: 5s, unhealthy: 1, status: [200-299] }}",
         servers.join(", "),
         good.address()
     ));

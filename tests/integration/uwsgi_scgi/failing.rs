@@ -125,7 +125,7 @@ fn an_application_that_is_silent_is_504_and_one_that_stalls_is_broken_off() {
                 peer.write(beginning);
                 peer.is_closed();
             });
-            let gateway = before(protocol, application.address(), "timeout: 100ms");
+            let gateway = before(protocol, application.address(), "timeout: 2s");
             let answer = gateway.connect().request("GET", "/", &[], "");
             assert_eq!(answer.ok().map(|answer| answer.status), status, "{protocol} {beginning:?}");
             application.wait_ended(1);

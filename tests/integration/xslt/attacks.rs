@@ -164,7 +164,8 @@ fn large() -> Upstream {
     Upstream::always(|peer| {
         if peer.head().is_some() {
             peer.write("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close\r\n\r\n<a>");
-            peer.repeat_until_stalled("<b/>".repeat(4_096).as_bytes(), 100_000_000);
+            let piece = "<b/>".repeat(4_096);
+            (0..100_000_000 / piece.len()).for_each(|_| peer.write(&piece));
         }
     })
 }

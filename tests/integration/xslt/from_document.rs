@@ -263,7 +263,7 @@ fn chromium_shows_the_page() {
     let gateway = start(FROM_FOLDER);
     let profile = tempfile::tempdir().expect("a temporary folder");
     let browser = Command::new("timeout")
-        .args(["--kill-after=5s", "50s", "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
+        .args(["--kill-after=5s", "180s", "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(["--dump-dom", &format!("http://{}/blog.rss", gateway.address())])
         .output()

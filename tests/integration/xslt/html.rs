@@ -18,7 +18,7 @@ const PAGE: &str = include_str!("samples/page.html");
 fn dom(gateway: &TestGateway, path: &str) -> String {
     let profile = tempfile::tempdir().expect("a temporary folder");
     let browser = Command::new("timeout")
-        .args(["--kill-after=5s", "50s", "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
+        .args(["--kill-after=5s", "180s", "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(["--dump-dom", &format!("http://{}{path}", gateway.address())])
         .output()

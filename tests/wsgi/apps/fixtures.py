@@ -14,7 +14,7 @@ import urllib.parse
 
 APPLICATIONS = {}
 TEXT = [("Content-Type", "text/plain")]
-PATIENCE = 20  # seconds; a client that has lost its own is long gone
+PATIENCE = 60  # seconds; a client that has lost its own is long gone
 
 
 def fixture(function):

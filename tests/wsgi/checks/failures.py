@@ -69,7 +69,7 @@ def a_process_that_ends_is_replaced(site):
         connection.send(request("GET", site.target("/leaving", how="_exit")))
         answer = connection.head()
         expect(answer is None or answer.status >= 500, f"{answer and answer.status}")
-    expect(eventually(lambda: answers(site), 10), "nothing answers any more")
+    expect(eventually(lambda: answers(site)), "nothing answers any more")
 
 
 def answers(site):

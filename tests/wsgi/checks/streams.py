@@ -110,7 +110,7 @@ def empty_chunks_notice_it_too(site):
     with site.connect() as connection:
         connection.send(request("GET", site.target("/empty-for-long", notes=notes.path)))
         connection.is_silent(0.3)
-    lines = eventually(notes.lines, 12)
+    lines = eventually(notes.lines)
     expect(lines and lines[0].startswith("closed"), f"an application that yields b'' for 8 s: {lines and lines[0]}")
 
 

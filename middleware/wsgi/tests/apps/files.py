@@ -38,12 +38,15 @@ def made(kind):
 
 
 def wraps(environ, start_response):
-    """`?KIND&LENGTH`: a file of that kind, with that Content-Length; `?KIND&closed` tells whether it was closed."""
+    """`?KIND&LENGTH`: a file of that kind, with that Content-Length; `?KIND&closed` tells whether it was closed.
+
+    `KIND-NAME` is a file that no test but one asks for.
+    """
     kind, _, length = environ["QUERY_STRING"].partition("&")
     if length == "closed":
         start_response("200 OK", [])
         return [str(KEPT[kind].closed).encode()]
-    file = KEPT[kind] = made(kind)
+    file = KEPT[kind] = made(kind.partition("-")[0])
     start_response("200 OK", [("Content-Length", length)] if length else [])
     return environ["wsgi.file_wrapper"](file)
 

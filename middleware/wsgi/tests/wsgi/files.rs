@@ -32,11 +32,11 @@ async fn files_of_every_kind_are_sent_and_closed() {
         ("pipe", &whole[..1000], false),
         ("sizeless", "Linux\n", false),
     ] {
-        let answer = get(kind).await;
+        let answer = get(&format!("{kind}-whole")).await;
         let length = has_length.then(|| expected.len().to_string());
         assert!(answer.text() == expected, "{kind}: {} bytes", answer.text().len());
         assert_eq!(answer.header("content-length"), length.as_deref(), "{kind}");
-        assert_eq!(get(&format!("{kind}&closed")).await.text(), "True", "{kind}");
+        assert_eq!(get(&format!("{kind}-whole&closed")).await.text(), "True", "{kind}");
     }
 }
 
@@ -58,17 +58,17 @@ async fn a_file_that_is_shorter_than_its_length_breaks_the_answer() {
 
 #[tokio::test]
 async fn head_of_a_file_has_its_length_and_no_body() {
-    let answer = ask(&load("files:wraps"), Method::HEAD, "plain").await;
+    let answer = ask(&load("files:wraps"), Method::HEAD, "plain-head").await;
     assert_eq!((answer.header("content-length"), answer.text()), (Some("700000"), ""));
-    assert_eq!(get("plain&closed").await.text(), "True");
+    assert_eq!(get("plain-head&closed").await.text(), "True");
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_take_a_file_holds_no_thread() {
     let application = Application::load(Settings { threads: 1, ..settings("files:wraps") }).unwrap();
-    let request = Request::get("/?plain").body(TestBody::default()).unwrap();
+    let request = Request::get("/?plain-untaken").body(TestBody::default()).unwrap();
     let unread = call(&application, request).await.unwrap();
-    let other = tokio::time::timeout(PATIENCE, ask(&application, Method::GET, "plain&closed")).await;
+    let other = tokio::time::timeout(PATIENCE, ask(&application, Method::GET, "plain-untaken&closed")).await;
     assert_eq!(other.expect("the thread is free").text(), "True");
     assert!(read(unread).await.text() == content());
 }

@@ -26,7 +26,7 @@ use tower::Service;
 use tower_wsgi::{Application, Body, BodyError, BoxError, LoadError, Settings, WsgiError};
 
 /// How long a condition may take to come true.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 

@@ -19,7 +19,7 @@ fn request(query: &str, id: &str) -> Request<TestBody> {
 
 /// Loads an application of one thread whose requests are given up soon.
 fn load_impatient(app: &str, name: &str, spare_threads: usize, interrupt: bool) -> Application {
-    let timeout = Some(Duration::from_secs(1));
+    let timeout = Some(Duration::from_secs(2));
     let wanted =
         Settings { name: name.into(), threads: 1, spare_threads, timeout, interrupt, ..settings(app) };
     Application::load(wanted).unwrap()

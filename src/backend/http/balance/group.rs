@@ -39,15 +39,19 @@ impl Group {
         }
     }
 
-    /// Replaces what stems from an entry. An address that was there already keeps its state.
+    /// Replaces what stems from an entry. An address that was there already keeps its state; where all were, so do the cores:
+    /// they go on in the turn of the endpoints.
     pub(super) fn replace(&self, source: usize, targets: &[Target]) {
         let mut sources = self.sources();
         let Some(source) = sources.get_mut(source) else { return };
-        let endpoints = targets.iter().map(|target| self.endpoint(source, target)).collect();
-        source.endpoints = endpoints;
+        let endpoints: Vec<_> = targets.iter().map(|target| self.endpoint(source, target)).collect();
+        let is_same = endpoints.iter().map(Arc::as_ptr).eq(source.endpoints.iter().map(Arc::as_ptr));
         source.is_known = true;
-        // Before the lock is opened: whoever sees the number finds the list.
-        self.version.fetch_add(1, Ordering::Release);
+        if !is_same {
+            source.endpoints = endpoints;
+            // Before the lock is opened: whoever sees the number finds the list.
+            self.version.fetch_add(1, Ordering::Release);
+        }
         self.tell(&sources);
     }
 

@@ -1,20 +1,26 @@
 //! What a client gets where the server fails, and that the next request is none the worse for it.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use vestibule_layers::rescue::BrokenOff;
 use vestibule_layers::{BodyError, Cause};
 
 use super::script::{Peer, Server};
 use super::*;
 
-/// The address of a port that nobody listens on.
-fn refusing() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+/// A port that nobody listens on, and that nobody else can take while it is kept.
+fn bound() -> (TcpListener, String) {
+    let socket =
+        rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let socket = TcpListener::from(socket);
+    let address = socket.local_addr().unwrap().to_string();
+    (socket, address)
 }
 
 /// The answer to a request whose server plays the script; that to the next one must be "fine".
@@ -29,7 +35,8 @@ async fn after(settings: &str, script: impl FnOnce(&mut Peer) + Send + 'static) 
 
 #[tokio::test]
 async fn a_server_that_refuses_is_bad() {
-    let asked = forwarding(&[&refusing(), &refusing()], "");
+    let ((_one, one), (_other, other)) = (bound(), bound());
+    let asked = forwarding(&[&one, &other], "");
     assert_eq!(asked.ask(get("/")).await.status, 502);
     let asked = forwarding(&["unix:/nowhere/at/all.sock"], "");
     assert_eq!(asked.ask(get("/")).await.status, 502);
@@ -42,20 +49,19 @@ async fn another_server_takes_what_one_refused() {
         let body = peer.exactly(4);
         peer.write(&format!("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{body}"));
     })]);
-    let asked = forwarding(&[&refusing(), &server.address], "");
+    let (_refusing, refusing) = bound();
+    let asked = forwarding(&[&refusing, &server.address], "");
     assert_eq!(asked.ask(post(Body::from("once"))).await.whole(), "once");
 }
 
 #[tokio::test]
 async fn a_server_that_refused_is_passed_over_for_a_while() {
-    let first = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = first.local_addr().unwrap().to_string();
-    drop(first);
+    let (back, address) = bound();
     let other = Server::playing(vec![Box::new(Peer::fine)]);
     let asked = forwarding(&[&address, &other.address], "");
     assert_eq!(asked.ask(get("/")).await.whole(), "fine");
     // It is back, but nobody asks it yet.
-    let back = TcpListener::bind(&address).unwrap();
+    rustix::net::listen(&back, 1).unwrap();
     back.set_nonblocking(true).unwrap();
     for _ in 0..4 {
         assert_eq!(asked.ask(get("/")).await.whole(), "fine");
@@ -65,12 +71,12 @@ async fn a_server_that_refused_is_passed_over_for_a_while() {
 
 #[tokio::test]
 async fn a_server_that_says_nothing_is_too_slow() {
-    assert_eq!(after("timeout: 100ms", Peer::until_closed).await.status, 504);
+    assert_eq!(after("timeout: 1s", Peer::until_closed).await.status, 504);
 }
 
 #[tokio::test]
 async fn a_server_that_takes_nothing_of_a_request_is_too_slow() {
-    for settings in ["write_timeout: 100ms", "timeout: 100ms"] {
+    for settings in ["write_timeout: 100ms", "timeout: 1s"] {
         let (keep, kept) = std::sync::mpsc::channel::<()>();
         let server = Server::once(move |peer| {
             peer.head();
@@ -103,7 +109,7 @@ async fn a_server_that_has_taken_the_request_may_think_about_it() {
 
 #[tokio::test]
 async fn a_server_that_stops_in_its_head_is_too_slow() {
-    let answer = after("timeout: 100ms", |peer| {
+    let answer = after("timeout: 1s", |peer| {
         peer.head();
         peer.write("HTTP/1.1 200 OK\r\nContent-");
         peer.until_closed();
@@ -183,7 +189,7 @@ async fn a_reset_in_the_body_never_looks_like_its_end() {
 
 #[tokio::test]
 async fn a_body_that_stalls_is_broken_off() {
-    let answer = after("timeout: 100ms", |peer| {
+    let answer = after("timeout: 2s", |peer| {
         peer.head();
         peer.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
         peer.until_closed();
@@ -277,10 +283,10 @@ async fn a_client_that_uploads_slowly_is_not_the_servers_fault() {
         peer.exactly("4\r\nslow\r\n0\r\n\r\n".len());
         peer.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
     })]);
-    let asked = forwarding(&[&server.address], "timeout: 500ms");
+    let asked = forwarding(&[&server.address], "timeout: 2s");
     let (sender, body) = pieces();
     let mut answer = Box::pin(asked.ask(post(body)));
-    let waited = tokio::time::timeout(Duration::from_millis(1200), &mut answer).await;
+    let waited = tokio::time::timeout(Duration::from_secs(3), &mut answer).await;
     assert!(waited.is_err(), "no answer while the client thinks");
     sender.send("slow").await.unwrap();
     drop(sender);
@@ -296,9 +302,9 @@ async fn a_client_that_reads_slowly_is_not_the_servers_fault() {
         peer.write(&long);
         peer.until_closed();
     })]);
-    let asked = forwarding(&[&server.address], "timeout: 500ms");
+    let asked = forwarding(&[&server.address], "timeout: 2s");
     let body = asked.answer(get("/")).await.into_body();
-    assert!(tokio::time::timeout(Duration::from_millis(1200), std::future::pending::<()>()).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_secs(3), std::future::pending::<()>()).await.is_err());
     assert_eq!(text(body).await.unwrap().len(), 8_000_000);
 }
 
