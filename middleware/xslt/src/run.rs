@@ -60,9 +60,10 @@ impl Sheets {
         stop: &Stop,
     ) -> Result<Output, XsltError> {
         let params = Params::new(params)?;
-        let scope = Scope::enter(self.engine.table, Access::Nothing);
         let start = Instant::now();
+        // Before the scope, so that it ends after it: what the scope lets go of was made in this run, too.
         let metered = Metered::start(limits.memory);
+        let scope = Scope::enter(self.engine.table, Access::Nothing);
         let tree = self.run_within(&scope, input, &params, fetched, limits, stop);
         let mut result = tree.and_then(|tree| self.write(&tree, output, input.bytes.len(), limits));
         if metered.is_over() {
