@@ -74,7 +74,7 @@ impl Kept {
     }
 
     /// The object, owned: its reference is given back when it is dropped.
-    pub(super) fn into_object(self, py: Python<'_>) -> Object<'_> {
+    pub(crate) fn into_object(self, py: Python<'_>) -> Object<'_> {
         let object = Object(self.pointer, PhantomData);
         debug_assert!(std::ptr::eq(self.get(py).pointer(), object.pointer()));
         object
