@@ -47,6 +47,7 @@
 
 #![forbid(unsafe_code)]
 
+mod coming;
 mod hub;
 mod queue;
 

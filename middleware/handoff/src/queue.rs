@@ -1,9 +1,13 @@
 //! The bounded queue between a service and the threads that do its work.
 //!
 //! Waking a thread is dear, and a second running thread helps little with jobs that are done at once, or that hold one
-//! lock all the time (Python's GIL). So one thread is woken for the first job, and it takes whatever has come in the meantime. As long as jobs wait,
-//! the hub of a runtime looks after them every [`PATIENCE`]: another thread joins in as soon as one has waited that
-//! long, or at once where the running threads are known to be held up.
+//! lock all the time (Python's GIL). So one thread is woken for the first job, and it takes whatever has come in the
+//! meantime. As long as jobs wait, the hub of a runtime looks after them every [`PATIENCE`]: another thread joins in as
+//! soon as one has waited that long, or at once where the running threads are known to be held up.
+//!
+//! Threads join in one by one, each when the one before has got what it needs to run (the GIL). Where that takes long, and
+//! the others take jobs all the same, they compute and do not wait for anything: one more could only take turns with
+//! them, at the price of the switches. So it goes to rest again, until the next look.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::coming::Coming;
 use crate::hub::Watched;
 
 /// How long a job waits for a running thread before another thread takes it.
@@ -29,8 +34,8 @@ struct State<T> {
     idle: Vec<Thread>,
     /// Threads between being woken and [`Queue::rest`].
     running: usize,
-    /// Those of them that are not up yet.
-    waking: usize,
+    /// Those of them that have not asked for a job yet.
+    coming: Coming,
     /// Somebody was told, and will [`attend`](Watched::attend).
     is_told: bool,
     /// Somebody [`looks`](Watched::look) from time to time.
@@ -82,7 +87,7 @@ impl<T> Queue<T> {
             jobs: VecDeque::new(),
             idle: Vec::new(),
             running: 0,
-            waking: 0,
+            coming: Coming::default(),
             is_told: false,
             is_watched: false,
             is_closed: false,
@@ -113,14 +118,15 @@ impl<T> Queue<T> {
     /// Waits until this thread is needed: true; or until the queue is closed and empty: false.
     pub fn wait(&self) -> bool {
         let mut state = self.lock();
+        let this = thread::current();
         if state.is_needed() || (state.is_closed && !state.jobs.is_empty()) {
-            state.running += 1;
+            state.call(&this);
+            state.coming.is_up(this.id());
             return true;
         }
         if state.is_closed {
             return false;
         }
-        let this = thread::current();
         state.idle.push(this.clone());
         // Whoever wakes it takes it off the list.
         while state.idle.iter().any(|idle| idle.id() == this.id()) {
@@ -128,13 +134,17 @@ impl<T> Queue<T> {
             thread::park();
             state = self.lock();
         }
-        state.waking -= 1;
+        state.coming.is_up(this.id());
         true
     }
 
-    /// The next job, for a thread that was needed.
+    /// The next job, for a thread that was needed; none where it is needed no longer.
     pub fn next(&self) -> Option<Taken<T>> {
         let mut state = self.lock();
+        let taken = state.taken;
+        if state.coming.arrive(taken) && !state.is_closed {
+            return None;
+        }
         let job = state.jobs.pop_front()?;
         state.taken += 1;
         state.progress = Instant::now();
@@ -143,7 +153,9 @@ impl<T> Queue<T> {
 
     /// A thread that found no more job is no longer running.
     pub fn rest(&self) {
-        self.lock().running -= 1;
+        let mut state = self.lock();
+        state.running -= 1;
+        state.coming.leave();
     }
 
     /// A thread that has taken a job waits for something, until what is given is dropped: it does not count as running, and
@@ -188,9 +200,10 @@ impl<T> Queue<T> {
     pub fn close(&self) {
         let mut state = self.lock();
         state.is_closed = true;
-        state.running += state.idle.len();
-        state.waking += state.idle.len();
-        state.idle.drain(..).for_each(|thread| thread.unpark());
+        while let Some(thread) = state.idle.pop() {
+            state.call(&thread);
+            thread.unpark();
+        }
     }
 
     /// Drops what still waits.
@@ -240,7 +253,7 @@ impl<T: Send> Watched for Queue<T> {
         let is_watched = state.is_watched;
         let has_waited = state.taken < state.seen;
         state.seen = state.taken + state.jobs.len() as u64;
-        if is_watched && (has_waited || state.is_needed()) {
+        if is_watched && state.coming.is_empty() && (has_waited || state.is_needed()) {
             wake(state);
         }
         is_watched
@@ -258,8 +271,7 @@ impl<T: Send> Watched for Queue<T> {
 /// Wakes a thread, where one is idle.
 fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
     if let Some(thread) = state.idle.pop() {
-        state.running += 1;
-        state.waking += 1;
+        state.call(&thread);
         state.progress = Instant::now();
         drop(state);
         thread.unpark();
@@ -269,12 +281,20 @@ fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
 impl<T> State<T> {
     /// Threads that are about to take a job each: those jobs do not wait, they are only on their way.
     fn free(&self) -> usize {
-        self.idle.len() + self.waking
+        self.idle.len() + self.coming.len()
     }
 
     /// Whether jobs wait and nobody who runs is about to take them.
     fn is_needed(&self) -> bool {
-        !self.jobs.is_empty() && (self.running == 0 || self.progress.elapsed() >= PATIENCE)
+        !self.jobs.is_empty()
+            && self.coming.is_empty()
+            && (self.running == 0 || self.progress.elapsed() >= PATIENCE)
+    }
+
+    /// This thread is needed.
+    fn call(&mut self, thread: &Thread) {
+        self.running += 1;
+        self.coming.call(thread.id(), self.taken);
     }
 }
 
@@ -441,6 +461,81 @@ mod tests {
         queue.close();
         other.join().unwrap();
         assert_eq!(queue.lock().running, 0);
+    }
+
+    /// Another thread, which passes a gate after it was woken and before it asks for a job.
+    struct Gated {
+        up: Receiver<()>,
+        gate: std::sync::mpsc::Sender<()>,
+        got: Receiver<Option<i32>>,
+    }
+
+    impl Gated {
+        fn start(queue: &Arc<Queue<i32>>) -> Self {
+            let ((is_up, up), (gate, opened), (gets, got)) = (channel(), channel(), channel());
+            let served = Arc::clone(queue);
+            let idle = queue.lock().idle.len();
+            thread::spawn(move || {
+                while served.wait() {
+                    is_up.send(()).unwrap();
+                    opened.recv().unwrap();
+                    gets.send(served.next().map(|taken| taken.job)).unwrap();
+                    served.rest();
+                }
+            });
+            while queue.lock().idle.len() == idle {
+                thread::yield_now();
+            }
+            Self { up, gate, got }
+        }
+
+        fn pass(&self) -> Option<i32> {
+            self.gate.send(()).unwrap();
+            self.got.recv_timeout(Duration::from_secs(10)).unwrap()
+        }
+    }
+
+    fn pass_the_time_of(patience: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < patience {
+            thread::yield_now();
+        }
+    }
+
+    /// A queue that has threads, and of whose jobs this one here has taken the first.
+    fn taken_from<const N: usize>(jobs: &[i32]) -> (Arc<Queue<i32>>, [Gated; N]) {
+        let queue = Arc::new(Queue::new(8));
+        let others = [(); N].map(|()| Gated::start(&queue));
+        // Nobody attends to it: no thread is woken yet.
+        assert!(jobs.iter().all(|job| queue.push(*job).is_ok()));
+        assert!(queue.wait());
+        assert_eq!(queue.next().map(|taken| taken.job), jobs.first().copied());
+        (queue, others)
+    }
+
+    #[test]
+    fn threads_join_in_one_by_one() {
+        let (queue, [_, last]) = taken_from(&[0, 1, 2]);
+        look_until(&queue, &last.up);
+        for _ in 0..10 {
+            pass_the_time_of(PATIENCE);
+            queue.look();
+            assert_eq!(queue.lock().idle.len(), 1, "the one before has not asked for a job yet");
+        }
+        assert_eq!(last.pass(), Some(1), "nobody else has taken it");
+    }
+
+    #[test]
+    fn a_thread_that_could_only_take_turns_with_the_others_rests() {
+        let (queue, [other]) = taken_from(&[0, 1, 2, 3]);
+        look_until(&queue, &other.up);
+        assert_eq!(queue.next().map(|taken| taken.job), Some(1));
+        pass_the_time_of(PATIENCE);
+        assert_eq!(other.pass(), None, "this thread takes the jobs");
+        // The other one is at hand all the same: this thread takes none for longer than that.
+        look_until(&queue, &other.up);
+        pass_the_time_of(PATIENCE);
+        assert_eq!(other.pass(), Some(2));
     }
 
     #[test]

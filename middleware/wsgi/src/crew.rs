@@ -26,7 +26,7 @@ pub(crate) struct Allowance {
 /// The threads of one application and what they share.
 pub(crate) struct Crew {
     pub(crate) host: Host,
-    pub(crate) queue: Arc<Queue<Job>>,
+    pub(crate) queue: Arc<Queue<Box<Job>>>,
     pub(crate) allowance: Allowance,
     interpreter: Interpreter,
     living: Living,
@@ -61,7 +61,7 @@ struct Roll {
 impl Crew {
     pub(crate) fn new(
         host: Host,
-        queue: Arc<Queue<Job>>,
+        queue: Arc<Queue<Box<Job>>>,
         allowance: Allowance,
         interpreter: Interpreter,
         living: Living,

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue};
-use http::{Method, Version};
+use http::Version;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
 use http_environ::{Environ, Variable, View};
 
 use crate::python::{Kept, Object, PyResult, Python};
+use crate::usual::{Usual, only_host};
 
 /// How many names of headers a thread remembers; clients choose them.
 const REMEMBERED: usize = 256;
@@ -37,6 +38,7 @@ keys! {
     content_length = "CONTENT_LENGTH",
     content_type = "CONTENT_TYPE",
     disconnected = "vestibule.disconnected",
+    http_host = "HTTP_HOST",
     https = "HTTPS",
     input = "wsgi.input",
     path_info = "PATH_INFO",
@@ -129,31 +131,20 @@ impl Template {
         view: &View<'_>,
         given: Given<'_, 'py>,
     ) -> PyResult<'py, Object<'py>> {
-        let dict = self.dict.get(py).copied()?;
+        let dict = names.usual.begun(py, self, view)?;
         let keys = &self.keys;
         let set = |key: &Kept, value: &Object<'py>| dict.set(key.get(py), value);
         let known = view.environ();
         set(&keys.input, given.input)?;
         set(&keys.disconnected, given.disconnected)?;
-        set(&keys.request_method, &names.method(py, view.method())?)?;
-        set(&keys.script_name, &py.latin1(&known.script_name())?)?;
         set(&keys.path_info, &py.latin1(known.path().path_info())?)?;
-        set(&keys.query_string, &py.latin1(view.query().as_bytes())?)?;
+        if !view.query().is_empty() {
+            set(&keys.query_string, &py.latin1(view.query().as_bytes())?)?;
+        }
         let target = view.uri().path_and_query().map_or("/", |target| target.as_str());
         let target = py.latin1(target.as_bytes())?;
         set(&keys.request_uri, &target)?;
         set(&keys.raw_uri, &target)?;
-        let (server_name, server_port) = view.server();
-        set(&keys.server_name, &py.latin1(server_name.as_bytes())?)?;
-        set(&keys.server_port, &names.port(py, server_port)?)?;
-        set(&keys.server_protocol, &names.text(py, protocol(view.version()))?)?;
-        set(&keys.server_software, &names.text(py, known.server.software)?)?;
-        let scheme = names.text(py, known.scheme.as_str())?;
-        set(&keys.request_scheme, &scheme)?;
-        set(&keys.url_scheme, &scheme)?;
-        if known.scheme == http_environ::Scheme::Https {
-            set(&keys.https, &names.text(py, "on")?)?;
-        }
         if let Some(address) = known.remote_addr {
             set(&keys.remote_addr, &names.address(py, address)?)?;
         }
@@ -164,11 +155,38 @@ impl Template {
             set(&keys.content_length, &py.latin1(length.to_string().as_bytes())?)?;
         }
         self.set_headers(py, names, view, &dict)?;
-        for (name, value) in known.variables() {
-            if self.own.iter().any(|own| **own == **name) && is_of_listener(known, name, value) {
-                continue;
-            }
+        for (name, value) in known.variables().filter(|(name, value)| !is_of_listener(known, name, value)) {
             dict.set(&py.str(name)?, &py.latin1(value)?)?;
+        }
+        Ok(dict)
+    }
+
+    /// Begins an environ with what many requests have in common: all that [`Usual`] looks at, and nothing else.
+    pub(super) fn begun<'py>(&self, py: Python<'py>, view: &View<'_>) -> PyResult<'py, Object<'py>> {
+        let dict = self.dict.get(py).copied()?;
+        let keys = &self.keys;
+        let set = |key: &Kept, value: &[u8]| dict.set(key.get(py), &py.latin1(value)?);
+        let known = view.environ();
+        let (server_name, server_port) = view.server();
+        let scheme = known.scheme.as_str().as_bytes();
+        set(&keys.request_method, view.method().as_str().as_bytes())?;
+        set(&keys.script_name, &known.script_name())?;
+        set(&keys.server_name, server_name.as_bytes())?;
+        set(&keys.server_port, server_port.to_string().as_bytes())?;
+        set(&keys.server_protocol, protocol(view.version()).as_bytes())?;
+        set(&keys.server_software, known.server.software.as_bytes())?;
+        set(&keys.request_scheme, scheme)?;
+        set(&keys.url_scheme, scheme)?;
+        if known.scheme == http_environ::Scheme::Https {
+            set(&keys.https, b"on")?;
+        }
+        if let Some(host) = only_host(view) {
+            set(&keys.http_host, host.as_bytes())?;
+        }
+        for (name, value) in &known.server.env {
+            if !self.own.iter().any(|own| **own == **name) {
+                dict.set(&py.str(name)?, &py.latin1(value)?)?;
+            }
         }
         Ok(dict)
     }
@@ -199,6 +217,8 @@ impl Template {
             };
             let mut others = view.headers().get_all(name).iter().skip(1).peekable();
             let value = match others.peek() {
+                // It is there from the beginning.
+                None if *name == HOST => continue,
                 None => py.latin1(value.as_bytes())?,
                 Some(_) => py.latin1(&joined(name, value, others))?,
             };
@@ -231,10 +251,9 @@ fn joined<'a>(
 /// Objects that one thread has made before and is likely to need again.
 #[derive(Default)]
 pub(crate) struct Names {
+    usual: Usual,
     headers: HashMap<HeaderName, Option<Kept>>,
-    texts: Vec<(&'static str, Kept)>,
-    port: Option<(u16, Kept)>,
-    address: Option<(IpAddr, String)>,
+    address: Option<(IpAddr, Kept)>,
 }
 
 impl Names {
@@ -252,43 +271,17 @@ impl Names {
         Ok(key)
     }
 
-    fn method<'py>(&mut self, py: Python<'py>, method: &Method) -> PyResult<'py, Object<'py>> {
-        match *method {
-            Method::GET => self.text(py, "GET"),
-            Method::POST => self.text(py, "POST"),
-            _ => py.latin1(method.as_str().as_bytes()),
-        }
-    }
-
-    fn text<'py>(&mut self, py: Python<'py>, text: &'static str) -> PyResult<'py, Object<'py>> {
-        if let Some((_, known)) = self.texts.iter().find(|(known, _)| std::ptr::eq(*known, text)) {
-            return Ok(known.get(py).clone());
-        }
-        let object = py.latin1(text.as_bytes())?;
-        if self.texts.len() < REMEMBERED {
-            self.texts.push((text, object.clone().keep()));
-        }
-        Ok(object)
-    }
-
-    fn port<'py>(&mut self, py: Python<'py>, port: u16) -> PyResult<'py, Object<'py>> {
-        if let Some((known, object)) = &self.port
-            && *known == port
+    fn address<'py>(&mut self, py: Python<'py>, address: IpAddr) -> PyResult<'py, Object<'py>> {
+        if let Some((known, object)) = &self.address
+            && *known == address
         {
             return Ok(object.get(py).clone());
         }
-        let object = py.latin1(port.to_string().as_bytes())?;
-        // A kept object is never given back, so only the first port is kept: nearly always the only one.
-        if self.port.is_none() {
-            self.port = Some((port, object.clone().keep()));
+        let object = py.latin1(address.to_string().as_bytes())?;
+        if let Some((_, last)) = self.address.replace((address, object.clone().keep())) {
+            drop(last.into_object(py));
         }
         Ok(object)
-    }
-
-    fn address<'py>(&mut self, py: Python<'py>, address: IpAddr) -> PyResult<'py, Object<'py>> {
-        let known = self.address.take().filter(|(known, _)| *known == address);
-        let (_, text) = self.address.insert(known.unwrap_or_else(|| (address, address.to_string())));
-        py.latin1(text.as_bytes())
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Broken(String);
 
 enum Source {
     Nothing,
-    Client(Streamed),
+    Client(Box<Streamed>),
     File(File),
 }
 
@@ -52,7 +52,7 @@ impl Input {
     pub(crate) fn streamed(ready: VecDeque<Bytes>, body: RequestBody, length: Option<u64>) -> Self {
         let here = ready.iter().map(|piece| piece.len() as u64).sum();
         let coming = length.map(|length| length.saturating_sub(here));
-        Self { ready, source: Source::Client(Streamed::new(body)), coming, failure: None }
+        Self { ready, source: Source::Client(Box::new(Streamed::new(body))), coming, failure: None }
     }
 
     /// A body of `length` bytes in a file.

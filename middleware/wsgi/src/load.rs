@@ -272,7 +272,7 @@ impl Process {
         interpreter: &Interpreter,
         host: Host,
     ) -> Result<Application, LoadError> {
-        let queue = Arc::new(Queue::<Job>::new(settings.queue));
+        let queue = Arc::new(Queue::<Box<Job>>::new(settings.queue));
         // First of all: where a thread does not start, those before it must find their queue closed at the end.
         self.threads.add(Arc::clone(&queue));
         let allowance = Allowance {

@@ -14,11 +14,11 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_environ::{Environ, RequestId};
 use tokio::sync::oneshot;
-use tokio::time::Sleep;
 use tower::Service;
 
 use crate::body::Body;
 use crate::crew::Crew;
+use crate::deadline::Deadline;
 use crate::input::{BoxError, Input};
 use crate::outgoing::Outcome;
 use crate::request::{Gather, GatherError, InputMode, Job, Plan};
@@ -100,12 +100,11 @@ impl Application {
         let number = self.crew.number_request();
         let environ = parts.extensions.get::<Environ>();
         let queued = environ.and_then(Environ::asking).map(|_| Instant::now());
-        let deadline = self.crew.allowance.timeout.map(|timeout| Deadline {
-            timer: Box::pin(tokio::time::sleep(timeout)),
-            id: environ.map(|environ| environ.request_id.clone()).unwrap_or_default(),
-        });
+        let id = || environ.map(|environ| environ.request_id.clone()).unwrap_or_default();
+        let deadline = self.crew.allowance.timeout.map(|timeout| (Deadline::after(timeout), id()));
         let name = || Arc::clone(&self.crew.host.name);
-        match hub.push(&self.crew.queue, Job { number, parts, input, length, reply, queued }) {
+        let job = Box::new(Job { number, parts, input, length, reply, queued });
+        match hub.push(&self.crew.queue, job) {
             Ok(()) => State::Answer(Waiting { answer, number, deadline }),
             Err(Refused::Full) => State::Failed(Some(WsgiError::QueueFull(name()))),
             Err(Refused::Closed) => State::Failed(Some(WsgiError::Draining(name()))),
@@ -154,13 +153,8 @@ enum State {
 struct Waiting {
     answer: oneshot::Receiver<Outcome>,
     number: u64,
-    deadline: Option<Deadline>,
-}
-
-struct Deadline {
-    timer: Pin<Box<Sleep>>,
-    /// For the log.
-    id: RequestId,
+    /// And how the log names the request.
+    deadline: Option<(Deadline, RequestId)>,
 }
 
 impl fmt::Debug for State {
@@ -208,8 +202,8 @@ impl Future for ResponseFuture {
 
 impl Waiting {
     fn poll_deadline(&mut self, application: &Application, context: &mut Context<'_>) -> Poll<WsgiError> {
-        let Some(Deadline { timer, id }) = &mut self.deadline else { return Poll::Pending };
-        ready!(timer.as_mut().poll(context));
+        let Some((deadline, id)) = &mut self.deadline else { return Poll::Pending };
+        ready!(deadline.poll(context));
         // Whoever takes the request from now on finds that nobody waits.
         self.answer.close();
         let crew = &application.crew;

@@ -28,7 +28,7 @@ use crate::wsgi_input::WsgiInput;
 const HOLD: Duration = Duration::from_micros(200);
 thread_local! {
     /// Where this thread takes requests from; a thread of the application's own takes none.
-    static QUEUE: RefCell<Option<Arc<Queue<Job>>>> = const { RefCell::new(None) };
+    static QUEUE: RefCell<Option<Arc<Queue<Box<Job>>>>> = const { RefCell::new(None) };
 }
 
 /// Waits for a client without the GIL; meanwhile another thread of the application takes the next request at once.
@@ -135,12 +135,13 @@ impl Host {
         number.to_isize().map(isize::cast_unsigned)
     }
 
-    fn serve(&self, py: Python<'_>, names: &mut Names, job: Job) {
+    fn serve(&self, py: Python<'_>, names: &mut Names, job: Box<Job>) {
         if job.reply.is_abandoned() {
             return;
         }
-        let Job { parts, input, length, reply, queued, number: _ } = job;
-        let view = View::of_parts(&parts);
+        // One by one: the parts, the largest of all, stay where they are.
+        let (input, length, reply, queued) = (job.input, job.length, job.reply, job.queued);
+        let view = View::of_parts(&job.parts);
         let _context = log::enter_request(&self.name, view.environ());
         let clock = queued.zip(view.environ().asking());
         let clock = clock.map(|(queued, asking)| Clock::begin(asking, &self.name, queued));

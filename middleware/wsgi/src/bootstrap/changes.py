@@ -1,6 +1,7 @@
 """What an application changes for everybody in this process is reported: its name, the file and the line."""
 
-import locale
+# `locale` itself, with what it imports, is half a megabyte that few applications need.
+import _locale
 import os
 import signal
 import sys
@@ -27,7 +28,9 @@ def watch(log):
     global _log
     _log = log
     sys.addaudithook(_audit)
-    locale.setlocale = _reporting_locale(locale.setlocale)
+    # The one builds upon what it finds in the other when it is imported.
+    module = sys.modules.get("locale", _locale)
+    module.setlocale = _reporting_locale(module.setlocale)
     time.tzset = _reporting_zone(time.tzset)
     signal.signal = _refuse_signal
 
@@ -139,5 +142,6 @@ def _is_wrapper(file):
     return file.startswith(("_tower_wsgi_changes", "<frozen ")) or file in _WRAPPERS
 
 
-_WRAPPERS = {module.__file__ for module in (os, locale) if getattr(module, "__file__", None)}
-_WRAPPERS.add(os.__dict__["_Environ"].__setitem__.__code__.co_filename)
+_WRAPPERS = {os.__dict__["_Environ"].__setitem__.__code__.co_filename}
+if getattr(os, "__file__", None):
+    _WRAPPERS |= {os.__file__, os.path.join(os.path.dirname(os.__file__), "locale.py")}

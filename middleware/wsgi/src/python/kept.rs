@@ -65,7 +65,7 @@ impl Kept {
     }
 
     /// The object, owned: its reference is given back when it is dropped.
-    pub(super) fn into_object(self, py: Python<'_>) -> Object<'_> {
+    pub(crate) fn into_object(self, py: Python<'_>) -> Object<'_> {
         debug_assert!(std::ptr::eq(self.get(py).pointer(), self.pointer.as_ptr()));
         // SAFETY: the GIL is held, and the reference is this one's own.
         unsafe { Object::of(self.pointer) }

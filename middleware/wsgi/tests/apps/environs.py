@@ -21,6 +21,17 @@ def everything(environ, start_response):
     return [body]
 
 
+def changes(environ, start_response):
+    """Tells what it finds, and leaves none of it as it was."""
+    body = json.dumps({name: value for name, value in environ.items() if isinstance(value, str)}).encode("ascii")
+    for name in [name for name, value in environ.items() if isinstance(value, str)]:
+        environ[name] = "changed"
+    del environ["SERVER_NAME"]
+    environ["LEFT"] = "by another request"
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
 def prints_a_line_without_end(environ, start_response):
     for _ in range(100):
         print("." * 1000, end="")

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::Request;
+use http::{Method, Request, Version};
 use http_environ::{Environ, RequestId, Scheme, Server};
+use tower_wsgi::Settings;
 
 use crate::harness::{Answer, TestBody, call, load, read, settings, wait_for_log};
 
@@ -146,6 +147,53 @@ async fn an_environ_outlives_its_request_unchanged() {
     // Other tests use the same module: what stood there before is some path, and never this one's.
     assert_ne!(told.get("before"), Some("/second"));
     assert_eq!(told.get("PATH_INFO"), Some("/second"));
+}
+
+#[tokio::test]
+async fn environs_have_in_common_what_their_requests_have_and_nothing_else() {
+    let settings = Settings { threads: 1, ..settings("environs:changes") };
+    let application = tower_wsgi::Application::load(settings).unwrap();
+    let server = |name: &str| {
+        let env = vec![("DEPLOY".into(), b"live".as_slice().into())];
+        Arc::new(Server { name: name.into(), software: "test/1", env, ..Server::default() })
+    };
+    let servers = [server("one"), server("two")];
+    // Again and again, and more kinds of requests than are remembered.
+    for number in (0..24).chain(0..2).cycle().take(100) {
+        let host = format!("host{}", number / 8);
+        let hosts = [("host", &*host), ("host", "other")];
+        let hosts = &hosts[..if number == 23 { 2 } else { 1 }];
+        let mut request = request("/shop/a", hosts, |environ| {
+            environ.server = Arc::clone(&servers[number % 2]);
+            environ.scheme = if number & 2 == 0 { Scheme::Http } else { Scheme::Https };
+            environ.server_port = (number & 4 != 0).then_some(1);
+            assert!(number < 16 || environ.path_mut().mount("/shop"));
+            if number == 5 {
+                environ.set(&"DEPLOY".into(), b"test".as_slice());
+            }
+        });
+        *request.method_mut() = if number % 3 == 0 { Method::POST } else { Method::GET };
+        *request.version_mut() = if number % 5 == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+        let told = Told::of(&read(call(&application, request).await.unwrap()).await);
+        let host_header = if number == 23 { "host2,other" } else { &*host };
+        let port = ["80", "443", "1", "1"][number >> 1 & 3];
+        for (name, value) in [
+            ("REQUEST_METHOD", if number % 3 == 0 { "POST" } else { "GET" }),
+            ("SERVER_PROTOCOL", if number % 5 == 0 { "HTTP/1.0" } else { "HTTP/1.1" }),
+            ("SCRIPT_NAME", if number < 16 { "" } else { "/shop" }),
+            ("SERVER_NAME", &host),
+            ("SERVER_PORT", port),
+            ("SERVER_SOFTWARE", "test/1"),
+            ("HTTP_HOST", host_header),
+            ("REQUEST_SCHEME", ["http", "https"][number >> 1 & 1]),
+            ("wsgi.url_scheme", ["http", "https"][number >> 1 & 1]),
+            ("DEPLOY", if number == 5 { "test" } else { "live" }),
+        ] {
+            assert_eq!(told.get(name), Some(value), "{name} of {number}");
+        }
+        assert_eq!(told.get("HTTPS").is_some(), number & 2 != 0, "HTTPS of {number}");
+        assert_eq!(told.get("LEFT"), None, "what the one before has left, in {number}");
+    }
 }
 
 #[tokio::test]
