@@ -202,15 +202,10 @@ pub(crate) fn is_host(value: &HeaderValue) -> bool {
 /// Which bytes a Host may have: one look for each, as every request has one.
 const IN_HOST: [bool; 256] = {
     let mut allowed = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        allowed[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let others = b".:-_[]%~!$&'()*+,;=";
+    let all = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:-_[]%~!$&'()*+,;=";
     let mut at = 0;
-    while at < others.len() {
-        allowed[others[at] as usize] = true;
+    while at < all.len() {
+        allowed[all[at] as usize] = true;
         at += 1;
     }
     allowed
