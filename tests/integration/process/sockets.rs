@@ -52,12 +52,17 @@ fn a_stale_socket_file_is_replaced() {
     assert_eq!(get(&format!("unix:{}", gateway.path("http.sock").display()), "/").text(), "hello");
 }
 
-/// Runs a file that cannot be started; answers with what it says.
+/// What is said of an address that is not to be had.
 fn refused(folder: &std::path::Path, yaml: &str) -> String {
+    refused_with(2, folder, yaml)
+}
+
+/// Runs a file that cannot be started; answers with what it says.
+fn refused_with(code: i32, folder: &std::path::Path, yaml: &str) -> String {
     fs::write(folder.join("vestibule.yaml"), yaml).unwrap();
     let output = check(folder, &["run"]);
     let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert_eq!(output.status.code(), Some(code), "{told}");
     told
 }
 
@@ -103,7 +108,9 @@ fn addresses_in_use_are_told_all_at_once() {
 fn an_unknown_owner_is_told() {
     let folder = tempdir().unwrap();
     let listen = "listen: { address: \"unix:http.sock\", owner: nobody-has-this }";
-    let told = refused(folder.path(), &format!("{listen}\nroutes: [ {{ respond: {{ status: 204 }} }} ]"));
+    // A mistake of the file, which `check` finds, too.
+    let told =
+        refused_with(1, folder.path(), &format!("{listen}\nroutes: [ {{ respond: {{ status: 204 }} }} ]"));
     assert!(told.contains("no user has the name `nobody-has-this`"), "{told}");
     assert!(!folder.path().join("http.sock").exists());
 }
