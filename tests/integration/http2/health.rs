@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Nginx, TestGateway, Upstream, get};
+use crate::harness::{Nginx, TestGateway, Upstream, eventually, get};
 
 /// An nginx that speaks nothing but HTTP/2, and gives the files of a folder.
 fn nginx(folder: &tempfile::TempDir) -> Nginx {
@@ -59,7 +59,8 @@ fn every_way_to_be_unwell_is_told() {
     for (address, reason) in told {
         gateway.log().wait_for_texts(&["a server is down", address, reason]);
     }
-    for _ in 0..8 {
-        assert_eq!(get(&gateway.address(), "/up").text(), "good");
-    }
+    // On a slow machine, the good one may have been down for a moment.
+    eventually("answers of the good one alone", || {
+        (0..8).all(|_| get(&gateway.address(), "/up").text() == "good").then_some(())
+    });
 }
