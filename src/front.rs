@@ -4,12 +4,15 @@
 //! a body in another transfer coding than chunks, and CONNECT. Headers with `_` in their names are dropped, because `X_Y`
 //! would pass for `X-Y` in the environ.
 
+mod begun;
 mod client_body;
 mod ending;
 mod fastcgi;
 mod h2c;
 mod http1;
 mod patience;
+mod reading;
+mod rest;
 pub mod scgi;
 mod single_use;
 mod socket;
@@ -21,7 +24,6 @@ mod visit;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
@@ -33,6 +35,8 @@ use tokio::time;
 use vestibule_config::Protocol;
 use vestibule_layers::{Request, rescue};
 
+use self::begun::Begun;
+use self::reading::Reading;
 use self::visit::Visit;
 use crate::gateway::Gateway;
 use crate::identity::{Connection, Peer, tells_of_client};
@@ -51,7 +55,12 @@ fn table<I: Socket>() -> [(&'static Protocol, Serve<I>); 5] {
         }),
         (&h2c::PROTOCOL, |io, visitor| {
             let Visitor { server, peer, gateway, stage } = visitor;
-            Box::pin(h2c::serve(io, Bytes::new(), Connection::new(server, peer), gateway, stage))
+            Box::pin(h2c::serve(
+                Reading::new(Begun::default(), io),
+                Connection::new(server, peer),
+                gateway,
+                stage,
+            ))
         }),
         (&uwsgi::PROTOCOL, |io, visitor| Box::pin(uwsgi::serve(io, Visit::new(visitor)))),
         (&scgi::PROTOCOL, |io, visitor| Box::pin(scgi::serve(io, Visit::new(visitor)))),

@@ -177,8 +177,8 @@ impl Container {
     }
 
     /// A kept connection, or else a new one. What cannot be sent once more goes on a kept one only if that has just answered.
-    async fn connection(&self, is_repeatable: bool) -> Result<(Connection, bool), Failure> {
-        while let Some(mut connection) = self.pool.take() {
+    async fn connection(&self, is_repeatable: bool) -> Result<(Box<Connection>, bool), Failure> {
+        while let Some(mut connection) = self.pool.take(false) {
             let within = self.connect_timeout;
             if is_repeatable
                 || time::timeout(within, ping(&mut connection)).await.is_ok_and(|pong| pong.is_ok())
@@ -188,7 +188,7 @@ impl Container {
         }
         let opened =
             Box::pin(Connection::open(&self.address, self.connect_timeout, self.timeout, None)).await?;
-        Ok((opened, false))
+        Ok((Box::new(opened), false))
     }
 }
 

@@ -25,6 +25,7 @@ use vestibule_layers::{BoxService, Cause, Request, Response, rescue};
 
 use super::command::Takes;
 use super::script::{Eye, Found, Names, NotFound, Scripts};
+use super::upstream::failure::Failure;
 use super::upstream::fastcgi::{Client, Limits};
 use super::upstream::target::Target;
 use super::upstream::{Reply, header_bytes, wait};
@@ -144,25 +145,37 @@ struct Application {
 }
 
 impl Application {
-    async fn answer(self: Arc<Self>, mut request: Request) -> Response {
-        let view = View::of(&request);
-        let id = view.environ().request_id.clone();
+    /// No `async fn`: its future would have room for the arguments twice, and be beyond what is allocated fast.
+    fn answer(self: Arc<Self>, mut request: Request) -> impl Future<Output = Response> {
+        let id = View::of(&request).environ().request_id.clone();
+        async move {
+            match self.forward(&mut request).await {
+                Ok(Reply::Answer(answer)) => answer,
+                // Boxed: hardly any answer is one.
+                Ok(Reply::Local(target)) => Box::pin(self.redirects.follow(request, &target)).await,
+                Err(failure) => rescue(&id, failure.cause(), &failure),
+            }
+        }
+    }
+
+    /// Finds the script, and sends it the request.
+    async fn forward(&self, request: &mut Request) -> Result<Reply, Failure> {
+        let view = View::of(request);
         let script = match &self.scripts {
             None => None,
             Some(scripts) => match scripts.find(view.environ().path().path_info()).await {
                 Found::Script(script) => Some(script),
-                Found::Folder => return folder::redirect(&View::of(&request)),
-                Found::Nothing => return rescue(&id, Cause::NotFound, &NotFound),
+                Found::Folder => return Ok(Reply::Answer(folder::redirect(&View::of(request)))),
+                Found::Nothing => {
+                    let answer = rescue(&view.environ().request_id, Cause::NotFound, &NotFound);
+                    return Ok(Reply::Answer(answer));
+                }
             },
         };
-        let sent = self.client.send(&mut request, |view, add| match (&self.scripts, &script) {
+        let variables = |view: &View<'_>, add: &mut dyn FnMut(&[u8], &[u8])| match (&self.scripts, &script) {
             (Some(scripts), Some(script)) => scripts.variables(script, view, add),
             _ => view.for_each(|name, value| add(name.as_bytes(), value)),
-        });
-        match sent.await {
-            Ok(Reply::Answer(answer)) => answer,
-            Ok(Reply::Local(target)) => self.redirects.follow(request, &target).await,
-            Err(failure) => rescue(&id, failure.cause(), &failure),
-        }
+        };
+        self.client.send(request, variables).await
     }
 }

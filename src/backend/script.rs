@@ -165,8 +165,11 @@ impl Scripts {
     async fn look(&self, path: &[u8]) -> Seen {
         let relative = &path[1..];
         match &self.eye {
+            Eye::Following(known) if is_known(known, path) => Seen::File,
             Eye::Following(known) => {
-                follow(known, path, self.root.join(Path::new(OsStr::from_bytes(relative)))).await
+                // Boxed, so that a script that is known does not carry the room for looking.
+                let file = self.root.join(Path::new(OsStr::from_bytes(relative)));
+                Box::pin(follow(known, path, file)).await
             }
             Eye::Beneath(_) if is_hidden(relative) => Seen::Nothing,
             Eye::Beneath(root) => root.look(relative).await,
@@ -187,11 +190,12 @@ fn behind(sent: &[u8], end: usize) -> Vec<u8> {
     start.map_or_else(Vec::new, |start| sent[start..].to_vec())
 }
 
-/// Looking may block: a thread that may wait does it, unless the answer is known.
+fn is_known(known: &Mutex<HashMap<Vec<u8>, Instant>>, path: &[u8]) -> bool {
+    lock(known).get(path).is_some_and(|seen| seen.elapsed() < TRUSTED)
+}
+
+/// Looking may block: a thread that may wait does it.
 async fn follow(known: &Mutex<HashMap<Vec<u8>, Instant>>, path: &[u8], file: PathBuf) -> Seen {
-    if lock(known).get(path).is_some_and(|seen| seen.elapsed() < TRUSTED) {
-        return Seen::File;
-    }
     let seen = tokio::task::spawn_blocking(move || stat(&file)).await.unwrap_or(Seen::Nothing);
     let mut known = lock(known);
     if seen == Seen::File {

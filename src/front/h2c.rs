@@ -5,10 +5,8 @@
 //! has begun for `limits: header_time` ([`heads`]). Streams are few enough, and a client that resets them again and again (CVE-2023-44487) loses its
 //! connection. A drain sends GOAWAY.
 
-mod begun;
 mod heads;
 mod preface;
-mod reading;
 mod traffic;
 
 use std::convert::Infallible;
@@ -16,7 +14,6 @@ use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode};
 use http_body::Body as _;
@@ -29,11 +26,12 @@ use tokio::time;
 use vestibule_config::{Limits, Protocol};
 use vestibule_layers::{Answer, Body, Cause, Response, rescue};
 
-use self::begun::Begun;
 use self::heads::Heads;
 use self::traffic::{Outgoing, Traffic};
+use super::begun::Begun;
 use super::client_body;
 use super::patience::{Expired, SLOW_HEAD, UNREAD};
+use super::reading::Reading;
 use super::socket::Socket;
 use super::under_way::{CutOff, Talk, UnderWay};
 use crate::gateway::Gateway;
@@ -41,7 +39,6 @@ use crate::identity::Connection;
 use crate::runtime::Stage;
 
 pub(super) use self::preface::{PREFACE, Preface};
-pub(super) use self::reading::Reading;
 
 pub(super) static PROTOCOL: Protocol = Protocol { name: "h2c", speaks_for_clients: false };
 
@@ -63,8 +60,7 @@ const UNSENT: usize = 64 << 10;
 /// Serves one connection, of which something was read already, until it ends. From [`Stage::Retiring`] on, the requests under
 /// way are the last.
 pub(super) async fn serve<I: Socket>(
-    io: I,
-    read: Bytes,
+    io: Reading<Begun, I>,
     connection: Connection,
     gateway: Arc<Gateway>,
     mut stage: watch::Receiver<Stage>,
@@ -97,7 +93,7 @@ pub(super) async fn serve<I: Socket>(
             Ok::<_, Infallible>(under_way.answered(answer).map(|body| Outgoing::new(body, visit)))
         }
     });
-    let io = Reading::new(Heads::new(Arc::clone(&traffic)), Reading::new(Begun { read }, io));
+    let io = Reading::new(Heads::new(Arc::clone(&traffic)), io);
     let mut conn = pin!(builder.serve_connection(TokioIo::new(io), service));
     let _cut_off = CutOff(Arc::clone(&talk));
     let mut expired = pin!(traffic.expired(&limits));
@@ -120,7 +116,7 @@ pub(super) async fn serve<I: Socket>(
                         tracing::warn!(%peer, "{SLOW_HEAD}");
                         talk.end(Cause::RequestTimeout, || SLOW_HEAD.into());
                     }
-                    Expired::Idle => {
+                    Expired::Tired | Expired::Idle => {
                         conn.as_mut().graceful_shutdown();
                         // The client has to answer before it is certain that no request was on its way.
                         drop(time::timeout(limits.header_time, conn).await);

@@ -1,5 +1,8 @@
 //! How long a connection is waited for: `limits.keep_alive` between two requests, `limits.header_time` from the first
-//! byte of a head to its last, `limits.send_time` until the client takes any more of its answer.
+//! byte of a head to its last, `limits.send_time` until the client takes any more of its answer. A connection may [`rest`] long
+//! before.
+//!
+//! [`rest`]: super::rest
 //!
 //! hyper has one timeout for both, and makes a timer for each request. Here its timer only notes when it waits; one timer
 //! for the whole connection looks now and then whether it has waited for too long.
@@ -35,6 +38,8 @@ const SMALL: usize = 512;
 /// What a connection took too long for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expired {
+    /// No request for a while, of those that may rest then
+    Tired,
     /// No request for the time of `keep_alive`
     Idle,
     /// No whole head for the time of `header_time`
@@ -46,6 +51,8 @@ pub(super) enum Expired {
 /// The patience with one connection.
 pub(super) struct Patience {
     clock: Arc<Clock>,
+    /// When it tires of having nothing to do.
+    tires: Duration,
     keep_alive: Duration,
     header_time: Duration,
     send_time: Duration,
@@ -65,7 +72,12 @@ struct Clock {
 impl Patience {
     pub(super) fn new(limits: &Limits) -> Self {
         let Limits { keep_alive, header_time, send_time, .. } = *limits;
-        Self { clock: Arc::new(Clock::new(0)), keep_alive, header_time, send_time }
+        Self { clock: Arc::new(Clock::new(0)), tires: Duration::MAX, keep_alive, header_time, send_time }
+    }
+
+    /// The same, with one that tires of having nothing to do.
+    pub(super) fn that_tires(limits: &Limits, after: Duration) -> Self {
+        Self { tires: after, ..Self::new(limits) }
     }
 
     /// Notes that a head is waited for, until the wait is dropped.
@@ -93,6 +105,15 @@ impl Patience {
         waiting != BUSY && first_byte == BUSY
     }
 
+    /// How long it waits for the next request yet, if it is idle.
+    pub(super) fn left(&self) -> Duration {
+        self.left_of(self.keep_alive, self.clock.waiting.load(Ordering::Relaxed))
+    }
+
+    fn left_of(&self, limit: Duration, since: u64) -> Duration {
+        limit.saturating_sub(Duration::from_millis(self.clock.now().saturating_sub(since)))
+    }
+
     /// For hyper: notes when a head is waited for.
     pub(super) fn timer(&self) -> impl Timer + Send + Sync + 'static {
         HeadTimer { clock: Arc::clone(&self.clock), header_time: self.header_time }
@@ -105,20 +126,25 @@ impl Patience {
 
     /// Ends when the connection has taken too long.
     pub(super) async fn expired(&self) -> Expired {
+        // What begins just after a look may have the shortest of the times.
+        let shortest = self.header_time.min(self.keep_alive).min(self.send_time).min(self.tires);
+        let (idle, why_idle) = if self.tires < self.keep_alive {
+            (self.tires, Expired::Tired)
+        } else {
+            (self.keep_alive, Expired::Idle)
+        };
         loop {
-            let now = self.clock.now();
             let waiting = self.clock.waiting.load(Ordering::Relaxed);
             let first_byte = self.clock.first_byte.load(Ordering::Relaxed);
             let stuck = self.clock.stuck.load(Ordering::Relaxed);
-            // What begins just after this look may have the shortest of the times.
-            let shortest = self.header_time.min(self.keep_alive).min(self.send_time);
             let (since, limit, why) = match (waiting, first_byte, stuck) {
-                (BUSY, _, BUSY) => (now, shortest, None),
+                (BUSY, _, BUSY) => (BUSY, shortest, None),
                 (BUSY, _, since) => (since, self.send_time, Some(Expired::Unread)),
+                (since, BUSY, BUSY) => (since, idle, Some(why_idle)),
                 (since, BUSY, _) => (since, self.keep_alive, Some(Expired::Idle)),
                 (_, since, _) => (since, self.header_time, Some(Expired::Head)),
             };
-            let left = limit.saturating_sub(Duration::from_millis(now.saturating_sub(since)));
+            let left = self.left_of(limit, since);
             match why {
                 Some(why) if left.is_zero() => return why,
                 _ => tokio::time::sleep(left.min(shortest).max(Duration::from_millis(1))).await,
@@ -289,6 +315,7 @@ mod tests {
         let [keep_alive, header_time] = [keep_alive, header_time].map(Duration::from_millis);
         Patience {
             clock: Arc::new(Clock::new(BUSY)),
+            tires: Duration::MAX,
             keep_alive,
             header_time,
             send_time: Duration::from_secs(10),
@@ -304,6 +331,26 @@ mod tests {
         let patience = patience(20, 10_000);
         let _waits = patience.timer().sleep_until(Instant::now());
         assert_eq!(expires(&patience).await, Some(Expired::Idle));
+    }
+
+    #[tokio::test]
+    async fn it_tires_of_having_nothing_to_do_before_that_takes_too_long() {
+        let patience = Patience { tires: Duration::from_millis(20), ..patience(10_000, 10_000) };
+        let _waits = patience.timer().sleep_until(Instant::now());
+        assert_eq!(expires(&patience).await, Some(Expired::Tired));
+        assert!(patience.left() <= Duration::from_millis(9_980), "{:?}", patience.left());
+    }
+
+    #[tokio::test]
+    async fn it_does_not_tire_while_anything_is_under_way() {
+        let patience = Patience { tires: Duration::from_millis(1), ..patience(10_000, 10_000) };
+        assert_eq!(expires(&patience).await, None);
+        let _waits = patience.timer().sleep_until(Instant::now());
+        patience.stuck(true);
+        assert_eq!(expires(&patience).await, None);
+        patience.stuck(false);
+        patience.begun();
+        assert_eq!(expires(&patience).await, None);
     }
 
     #[tokio::test]

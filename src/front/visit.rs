@@ -82,7 +82,7 @@ impl Visit {
     fn expire(&self, why: Expired) {
         let peer = self.peer;
         match why {
-            Expired::Idle => {}
+            Expired::Tired | Expired::Idle => {}
             Expired::Head => tracing::warn!(%peer, "{SLOW_HEAD}"),
             Expired::Unread => self.talk.end(Cause::RequestTimeout, || UNREAD.into()),
         }

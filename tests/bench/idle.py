@@ -4,7 +4,7 @@
     tests/bench/idle.py VESTIBULE [CONNECTIONS]
 
 The memory is the proportional set size (PSS) of all its processes, before the first connection and while all are open and
-silent. Needs a limit of open files above the number of connections.
+silent, once it falls no more. Needs a limit of open files above the number of connections.
 """
 
 import re
@@ -56,8 +56,7 @@ def measure(server, address, count):
         connection = socket.create_connection(address)
         ask(connection, address)
         open_ones.append(connection)
-    time.sleep(1)
-    after = memory(server.pid)
+    after = settled(server.pid)
     print(f"{count} idle connections: {(after - before) / count / 1024:.1f} KiB each ({before >> 20} MiB before, {after >> 20} MiB with them)")
 
 
@@ -69,6 +68,18 @@ def ask(connection, address):
         if not piece:
             sys.exit("a connection ended before its answer")
         got += piece
+
+
+def settled(pid):
+    """The memory, when it has not fallen for a while: what is free is given back after some seconds."""
+    least = memory(pid)
+    fallen = time.monotonic()
+    while time.monotonic() < fallen + 4:
+        time.sleep(0.5)
+        now = memory(pid)
+        if now < least:
+            least, fallen = now, time.monotonic()
+    return least
 
 
 def memory(pid):

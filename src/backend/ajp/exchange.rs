@@ -138,7 +138,7 @@ impl Upload {
 
 /// A request under way. Dropped before its end, it closes the connection: more the container is not told.
 pub(super) struct Exchange {
-    connection: Connection,
+    connection: Box<Connection>,
     upload: Upload,
     /// Nobody takes the rest of the request.
     is_upload_broken: bool,
@@ -149,7 +149,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(mut connection: Connection, upload: Upload, most: usize) -> Self {
+    pub(super) fn new(mut connection: Box<Connection>, upload: Upload, most: usize) -> Self {
         connection.wait_for(Turn::Server);
         Self {
             connection,
@@ -222,7 +222,7 @@ impl kept::Exchange for Exchange {
         }
     }
 
-    fn finish(self) -> Option<Connection> {
+    fn finish(self) -> Option<Box<Connection>> {
         let is_free = self.upload.is_done() && self.answer.is_over(&self.connection.received);
         (is_free && self.is_reusable).then_some(self.connection)
     }

@@ -77,11 +77,12 @@ impl Connection {
     }
 
     /// The same connection, on the core of the calling thread.
-    pub(super) fn moved_here(self) -> io::Result<Self> {
+    pub(super) fn moved_here(self: Box<Self>) -> io::Result<Box<Self>> {
         if self.core == runtime::core() {
             return Ok(self);
         }
-        Ok(Self::on(self.io.into_stream().moved_here()?, self.limits))
+        let Self { io, limits, .. } = *self;
+        Ok(Box::new(Self::on(io.into_stream().moved_here()?, limits)))
     }
 
     /// Writes what fits at once.

@@ -80,9 +80,9 @@ impl Client {
         let is_held_back = self.limits.asks_for_body && is_to_be_asked_for(request, &body);
         let (body, length) = match body {
             body if body.is_end_stream() => (body, 0),
-            body if is_held_back => spool::with_length(body).await?,
-            body if self.limits.is_body_first => spool::whole(body).await?,
-            body => spool::with_length(body).await?,
+            // Boxed, so that requests without a body do not carry the room for spooling one.
+            body if self.limits.is_body_first && !is_held_back => Box::pin(spool::whole(body)).await?,
+            body => Box::pin(spool::with_length(body)).await?,
         };
         if length > 0 {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
@@ -95,9 +95,10 @@ impl Client {
         if is_held_back {
             upload.hold_back();
         }
+        let is_idempotent = request.method().is_idempotent();
         let complaints = || Complaints::new(&self.name, &view.environ().request_id);
         loop {
-            let (connection, is_kept) = self.connection().await?;
+            let (connection, is_kept) = self.connection(upload.is_whole() && is_idempotent).await?;
             let mut exchange = Exchange::new(connection, upload, complaints());
             match self.head(&mut exchange, is_kept).await {
                 Ok((Head::Answer { status, reason, headers }, first)) => {
@@ -113,7 +114,7 @@ impl Client {
                     // It may have ended just when it was taken, which says nothing about the application.
                     let again = is_kept && failure.is_end_of_connection();
                     upload = exchange
-                        .into_unsent(request.method().is_idempotent())
+                        .into_unsent(is_idempotent)
                         .filter(|_| again)
                         .ok_or_else(|| failure.at(&self.address))?;
                 }
@@ -137,15 +138,15 @@ impl Client {
     }
 
     /// A kept connection, or else a new one.
-    async fn connection(&self) -> Result<(Connection, bool), Failure> {
-        if let Some(connection) = self.pool.take() {
+    async fn connection(&self, is_repeatable: bool) -> Result<(Box<Connection>, bool), Failure> {
+        if let Some(connection) = self.pool.take(is_repeatable) {
             return Ok((connection, true));
         }
         // Boxed, so that requests that need no new connection do not carry the room for opening one.
         let Limits { connect_timeout, timeout, .. } = self.limits;
         let opening = Some(self.pool.opening());
         let opened = Box::pin(Connection::open(&self.address, connect_timeout, timeout, opening)).await?;
-        Ok((opened, false))
+        Ok((Box::new(opened), false))
     }
 }
 

@@ -28,7 +28,7 @@ pub(in crate::backend) trait Exchange: Send + Unpin + 'static {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Failure>>;
 
     /// The connection, where the answer has ended and another request may follow.
-    fn finish(self) -> Option<Connection>;
+    fn finish(self) -> Option<Box<Connection>>;
 }
 
 /// A piece of an answer.

@@ -36,7 +36,8 @@ struct Core {
 }
 
 struct Kept {
-    connection: Connection,
+    // Boxed, so that it goes from hand to hand with little to copy.
+    connection: Box<Connection>,
     since: Instant,
 }
 
@@ -77,13 +78,20 @@ impl Pool {
         Self { cores, max_idle, idle_timeout, waiting: Arc::default() }
     }
 
-    /// A connection that can be used.
-    pub(in crate::backend) fn take(&self) -> Option<Connection> {
+    /// A connection that can be used. For a request that is `repeatable` it is enough that nothing was heard of its end, as such a
+    /// request can be sent once more: asking the system costs as much as any read.
+    pub(in crate::backend) fn take(&self, repeatable: bool) -> Option<Box<Connection>> {
         let own = runtime::core() % self.cores.len();
-        let others = (0..self.cores.len()).filter(|core| *core != own);
-        std::iter::once(own).chain(others).find_map(|core| {
-            let kept = std::iter::from_fn(|| self.core(core).idle.pop());
-            let mut usable = kept.map(|kept| kept.connection).filter(Connection::is_usable);
+        let mut kept = std::iter::from_fn(|| self.core(own).idle.pop()).map(|kept| kept.connection);
+        kept.find(|kept| if repeatable { kept.seems_usable() } else { kept.is_usable() })
+            .or_else(|| self.take_over(own))
+    }
+
+    /// One of another core, which may have heard of it what this one has not.
+    fn take_over(&self, own: usize) -> Option<Box<Connection>> {
+        (0..self.cores.len()).filter(|core| *core != own).find_map(|core| {
+            let kept = std::iter::from_fn(|| self.core(core).idle.pop()).map(|kept| kept.connection);
+            let mut usable = kept.filter(|connection| connection.is_usable());
             usable.find_map(|connection| connection.moved_here().ok())
         })
     }
@@ -97,7 +105,7 @@ impl Pool {
     }
 
     /// Takes a connection back, unless it is one too many.
-    pub(in crate::backend) fn put(self: &Arc<Self>, connection: Connection) {
+    pub(in crate::backend) fn put(self: &Arc<Self>, connection: Box<Connection>) {
         let number = connection.core % self.cores.len();
         let mut core = self.core(number);
         if self.waiting.is_long() || core.idle.len() >= self.max_idle {

@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::preface::PREFACE;
-use super::reading::Look;
 use super::traffic::Traffic;
+use crate::front::reading::Look;
 
 /// Before the payload of a frame: three bytes of its length, its kind, its flags, and the number of its stream.
 const FRAME_HEAD: usize = 9;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::reading::Look;
+use crate::front::reading::Look;
 
 /// What every connection of HTTP/2 begins with (RFC 9113 section 3.4).
 pub(in crate::front) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -56,8 +56,8 @@ impl Look for Preface {
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
-    use super::super::reading::Reading;
     use super::*;
+    use crate::front::reading::Reading;
 
     /// Each read of what comes in these pieces, one after the other.
     async fn reads(pieces: &[&[u8]]) -> Vec<Vec<u8>> {

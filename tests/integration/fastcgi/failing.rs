@@ -221,8 +221,8 @@ fn a_kept_connection_that_has_ended_is_replaced() {
     });
     let gateway = before(application.address(), "idle_timeout: 60s");
     let mut client = gateway.connect();
-    for number in 1..=5 {
-        assert_eq!(client.request("POST", "/", &[], "data").unwrap().text(), "fine");
+    for (number, (method, body)) in (1..).zip([("POST", "data"), ("GET", "")].repeat(3)) {
+        assert_eq!(client.request(method, "/", &[], body).unwrap().text(), "fine", "{method}");
         application.wait_ended(number);
     }
 }

@@ -75,7 +75,7 @@ impl kept::Exchange for Exchange {
         }
     }
 
-    fn finish(self) -> Option<Connection> {
+    fn finish(self) -> Option<Box<Connection>> {
         self.into_free()
     }
 }

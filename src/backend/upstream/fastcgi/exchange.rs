@@ -71,6 +71,11 @@ impl Upload {
         self.is_held_back = self.body.is_some();
     }
 
+    /// Whether all of it is in memory, to begin again with.
+    pub(super) fn is_whole(&self) -> bool {
+        self.body.is_none() && !self.body_has_begun
+    }
+
     /// The same request from its start, if nothing of its body is gone.
     fn again(self) -> Option<Self> {
         let records = self.start.clone();
@@ -133,7 +138,7 @@ impl Upload {
 /// A request under way. Dropped before its end, it tells the application so, and closes the connection.
 pub(super) struct Exchange {
     /// `None` once the answer has ended.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     upload: Upload,
     /// Nobody takes the rest of the request.
     is_upload_broken: bool,
@@ -143,7 +148,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(mut connection: Connection, upload: Upload, complaints: Complaints) -> Self {
+    pub(super) fn new(mut connection: Box<Connection>, upload: Upload, complaints: Complaints) -> Self {
         connection.wait_for(Turn::Server);
         Self {
             connection: Some(connection),
@@ -194,7 +199,7 @@ impl Exchange {
     }
 
     /// The connection, where the answer has ended and another request may follow.
-    pub(super) fn into_free(mut self) -> Option<Connection> {
+    pub(super) fn into_free(mut self) -> Option<Box<Connection>> {
         let connection = self.connection.take()?;
         let is_free = self.upload.is_done() && self.answer.is_over(&connection.received);
         is_free.then_some(connection)

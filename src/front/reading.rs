@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Whoever looks at what is read.
-pub(in crate::front) trait Look {
+pub(super) trait Look {
     /// Reads from the connection, or gives what it has held back.
     fn read<I: AsyncRead + Unpin>(
         &mut self,
@@ -18,18 +18,33 @@ pub(in crate::front) trait Look {
 }
 
 /// The connection, and who looks.
-pub(in crate::front) struct Reading<L, I> {
+pub(super) struct Reading<L, I> {
     look: L,
     io: I,
 }
 
 impl<L, I> Reading<L, I> {
-    pub(in crate::front) fn new(look: L, io: I) -> Self {
+    pub(super) fn new(look: L, io: I) -> Self {
         Self { look, io }
     }
 
+    /// Who looks.
+    pub(super) fn look(&self) -> &L {
+        &self.look
+    }
+
+    /// Who looks, to be told of something.
+    pub(super) fn look_mut(&mut self) -> &mut L {
+        &mut self.look
+    }
+
     /// The connection itself.
-    pub(in crate::front) fn into_inner(self) -> I {
+    pub(super) fn io(&self) -> &I {
+        &self.io
+    }
+
+    /// The connection itself, and nothing of what is held back.
+    pub(super) fn into_inner(self) -> I {
         self.io
     }
 }
