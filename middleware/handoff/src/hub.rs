@@ -7,7 +7,8 @@
 //!
 //! The other way round, a thread that is woken takes the processor at once, and would serve one request and sleep again.
 //! So the dispatcher wakes it, too: after the tasks that were ready, when all their requests are in the queue. As long as
-//! requests wait, it looks again every [`PATIENCE`]: for them, and for answers that were held back.
+//! requests wait, it looks again every [`PATIENCE`] (seldomer while no thread is idle, see [`Queue::holding`]): for them, and
+//! for answers that were held back.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -34,6 +35,9 @@ pub(crate) trait Watched: Send + Sync {
     /// Wakes another thread where jobs have waited since the last look. True where jobs wait still.
     fn look(&self) -> bool;
 
+    /// When to look again.
+    fn patience(&self) -> Duration;
+
     /// Nobody looks after it any longer.
     fn leave(&self);
 }
@@ -47,7 +51,7 @@ struct State<T> {
     work: Work<T>,
     /// The dispatcher's, while it sleeps.
     waker: Option<Waker>,
-    /// The dispatcher wakes by itself within [`PATIENCE`].
+    /// The dispatcher wakes by itself, with its next look.
     is_looking: bool,
     /// Since when an answer is held back.
     held: Option<Instant>,
@@ -87,7 +91,8 @@ impl<T> Reply<T> {
 
     /// Allows the hub to hold the answer back where more requests, `waiting`, wait for the thread that has taken this one
     /// at the time `taken`: for as long as `hold`, counted from the first one that is held back, or for as many requests
-    /// as are few beside those that wait; while the next one takes longer, until the next look (after 1 ms at most).
+    /// as are few beside those that wait; while the next one takes longer, until the next look (after 1 ms at most, or as long as
+    /// [`Queue::holding`] says).
     pub fn is_followed(&mut self, waiting: usize, taken: Instant, hold: Duration) {
         self.followed = (waiting > 0).then_some(Followed { taken, hold, waiting });
     }
@@ -253,7 +258,8 @@ impl<T> Dispatcher<T> {
 
     fn poll_look(&mut self, context: &mut Context<'_>) {
         while !self.watched.is_empty() {
-            let look = self.look.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
+            let patience = || self.watched.iter().map(|queue| queue.patience()).min().unwrap_or(PATIENCE);
+            let look = self.look.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience())));
             if look.as_mut().poll(context).is_pending() {
                 return;
             }
@@ -266,6 +272,8 @@ impl<T> Dispatcher<T> {
     fn attend(&mut self, queue: Arc<dyn Watched>) {
         if queue.attend() && !self.watched.iter().any(|watched| Arc::ptr_eq(watched, &queue)) {
             self.watched.push(queue);
+            // It may have less patience than the others.
+            self.look = None;
         }
     }
 }

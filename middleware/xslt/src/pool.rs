@@ -26,6 +26,10 @@ use crate::worn;
 /// How long a result may be held back while others follow: as long as some ten transforms of small documents take.
 const HOLD: Duration = Duration::from_millis(1);
 
+/// The same while all threads are busy, and so at documents that take longer: a change to the thread with the sockets and back costs
+/// as much as a twentieth of transforming 10 kB. Half a dozen of those take this long.
+const HOLD_WHILE_BUSY: Duration = Duration::from_millis(4);
+
 /// For each thread of a pool, how many more may be started while some are lost.
 const SPARE: usize = 3;
 
@@ -66,7 +70,7 @@ impl Pool {
     /// This many threads (they start with the first transform), and at most this many transforms waiting for one.
     pub fn new(threads: usize, queue: usize) -> Self {
         let shared = Shared {
-            queue: Queue::new(queue.max(1)).into(),
+            queue: Queue::new(queue.max(1)).holding(HOLD_WHILE_BUSY).into(),
             threads: threads.max(1),
             count: Mutex::default(),
         };
