@@ -7,7 +7,7 @@
 //!
 //! Threads join in one by one, each when the one before has got what it needs to run (the GIL). Where that takes long, and
 //! the others take jobs all the same, they compute and do not wait for anything: one more could only take turns with
-//! them, at the price of the switches. So it goes to rest again, until the next look.
+//! them, at the price of the switches. So it goes to rest again for a while.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -262,7 +262,8 @@ impl<T: Send> Watched for Queue<T> {
         let is_watched = state.is_watched;
         let has_waited = state.taken < state.seen;
         state.seen = state.taken + state.jobs.len() as u64;
-        if is_watched && state.coming.is_empty() && (has_waited || state.is_needed()) {
+        let would_help = has_waited && state.coming.is_empty() && !state.coming.is_crowded();
+        if is_watched && (would_help || state.is_needed()) {
             wake(state);
         }
         is_watched
@@ -333,7 +334,7 @@ mod tests {
     where
         T: Send,
     {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             match coming.recv_timeout(PATIENCE) {
                 Ok(come) => return come,
@@ -552,11 +553,11 @@ mod tests {
         let (queue, [other]) = taken_from(&[0, 1, 2, 3]);
         look_until(&queue, &other.up);
         assert_eq!(queue.next().map(|taken| taken.job), Some(1));
-        pass_the_time_of(PATIENCE);
+        pass_the_time_of(5 * PATIENCE);
         assert_eq!(other.pass(), None, "this thread takes the jobs");
         // The other one is at hand all the same: this thread takes none for longer than that.
         look_until(&queue, &other.up);
-        pass_the_time_of(PATIENCE);
+        pass_the_time_of(5 * PATIENCE);
         assert_eq!(other.pass(), Some(2));
     }
 

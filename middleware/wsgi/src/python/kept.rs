@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use super::exception::PyResult;
 use super::home::Home;
-use super::library::{PyObject, table};
+use super::library::PyObject;
+#[cfg(debug_assertions)]
+use super::library::table;
 use super::object::{Object, Python};
 
 /// A reference that outlives the hold of the GIL under which it was made. Most are never given back: what is kept (an
