@@ -1,7 +1,9 @@
 //! The binary: see [`vestibule::cli`].
 
+mod allocator;
+
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 fn main() {
     vestibule::cli::main()
