@@ -153,45 +153,48 @@ async fn an_environ_outlives_its_request_unchanged() {
 async fn environs_have_in_common_what_their_requests_have_and_nothing_else() {
     let settings = Settings { threads: 1, ..settings("environs:changes") };
     let application = tower_wsgi::Application::load(settings).unwrap();
-    let server = |name: &str| {
+    let servers = ["test/0", "test/1"].map(|software| {
         let env = vec![("DEPLOY".into(), b"live".as_slice().into())];
-        Arc::new(Server { name: name.into(), software: "test/1", env, ..Server::default() })
-    };
-    let servers = [server("one"), server("two")];
-    // Again and again, and more kinds of requests than are remembered.
-    for number in (0..24).chain(0..2).cycle().take(100) {
-        let host = format!("host{}", number / 8);
-        let hosts = [("host", &*host), ("host", "other")];
-        let hosts = &hosts[..if number == 23 { 2 } else { 1 }];
+        Arc::new(Server { software, env, ..Server::default() })
+    });
+    // By what its number says in binary. One thing at a time, so often that all of these kinds are remembered and copied; then
+    // more kinds than are remembered.
+    for number in [0_usize, 1, 2, 4, 8, 16, 32, 64].repeat(4).into_iter().chain(0..128).chain([5, 0, 0, 0]) {
+        let is = |bit: usize| number & bit != 0;
+        let host = if is(64) { "one.example" } else { "two.example" };
+        let hosts = [("host", host), ("host", "other")];
+        let hosts = &hosts[..if number == 127 { 2 } else { 1 }];
         let mut request = request("/shop/a", hosts, |environ| {
-            environ.server = Arc::clone(&servers[number % 2]);
-            environ.scheme = if number & 2 == 0 { Scheme::Http } else { Scheme::Https };
-            environ.server_port = (number & 4 != 0).then_some(1);
-            assert!(number < 16 || environ.path_mut().mount("/shop"));
+            environ.server = Arc::clone(&servers[number & 1]);
+            environ.scheme = if is(2) { Scheme::Https } else { Scheme::Http };
+            environ.server_port = is(4).then_some(1);
+            assert!(!is(8) || environ.path_mut().mount("/shop"));
             if number == 5 {
                 environ.set(&"DEPLOY".into(), b"test".as_slice());
             }
         });
-        *request.method_mut() = if number % 3 == 0 { Method::POST } else { Method::GET };
-        *request.version_mut() = if number % 5 == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+        *request.method_mut() = if is(16) { Method::POST } else { Method::GET };
+        *request.version_mut() = if is(32) { Version::HTTP_10 } else { Version::HTTP_11 };
         let told = Told::of(&read(call(&application, request).await.unwrap()).await);
-        let host_header = if number == 23 { "host2,other" } else { &*host };
+        let host_header = if number == 127 { "one.example,other" } else { host };
+        let scheme = if is(2) { "https" } else { "http" };
         let port = ["80", "443", "1", "1"][number >> 1 & 3];
         for (name, value) in [
-            ("REQUEST_METHOD", if number % 3 == 0 { "POST" } else { "GET" }),
-            ("SERVER_PROTOCOL", if number % 5 == 0 { "HTTP/1.0" } else { "HTTP/1.1" }),
-            ("SCRIPT_NAME", if number < 16 { "" } else { "/shop" }),
-            ("SERVER_NAME", &host),
+            ("REQUEST_METHOD", if is(16) { "POST" } else { "GET" }),
+            ("SERVER_PROTOCOL", if is(32) { "HTTP/1.0" } else { "HTTP/1.1" }),
+            ("SCRIPT_NAME", if is(8) { "/shop" } else { "" }),
+            ("PATH_INFO", if is(8) { "/a" } else { "/shop/a" }),
+            ("SERVER_NAME", host),
             ("SERVER_PORT", port),
-            ("SERVER_SOFTWARE", "test/1"),
+            ("SERVER_SOFTWARE", ["test/0", "test/1"][number & 1]),
             ("HTTP_HOST", host_header),
-            ("REQUEST_SCHEME", ["http", "https"][number >> 1 & 1]),
-            ("wsgi.url_scheme", ["http", "https"][number >> 1 & 1]),
+            ("REQUEST_SCHEME", scheme),
+            ("wsgi.url_scheme", scheme),
             ("DEPLOY", if number == 5 { "test" } else { "live" }),
         ] {
             assert_eq!(told.get(name), Some(value), "{name} of {number}");
         }
-        assert_eq!(told.get("HTTPS").is_some(), number & 2 != 0, "HTTPS of {number}");
+        assert_eq!(told.get("HTTPS").is_some(), is(2), "HTTPS of {number}");
         assert_eq!(told.get("LEFT"), None, "what the one before has left, in {number}");
     }
 }
