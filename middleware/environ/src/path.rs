@@ -10,7 +10,8 @@
 //! * Empty segments (`//`), `;` and trailing dots are kept. But no mount and no pattern tells `//` from `/`: many
 //!   applications do not, and a guard in front of `/admin` must not be passed by `//admin`. A `SCRIPT_NAME` has no `//`.
 //! * Nor does any of them see `;jsessionid=…` behind the last segment: servlet containers cut it out, and put it there for clients
-//!   without cookies. It stays in the path.
+//!   without cookies. It stays in the path; but where that segment is a mount's, it is no part of the SCRIPT_NAME, which stands in
+//!   links, and unquoted in the paths of cookies.
 
 use std::borrow::Cow;
 
@@ -105,7 +106,8 @@ impl RequestPath {
 
     /// What is left for the application, decoded.
     pub fn path_info(&self) -> &[u8] {
-        &self.decoded()[self.mounted..]
+        let rest = &self.decoded()[self.mounted..];
+        if self.mounted > 0 && rest.starts_with(SESSION) { b"" } else { rest }
     }
 
     /// What routes match: the path info with each run of slashes as one, and without a session.
@@ -120,7 +122,15 @@ impl RequestPath {
 
     /// What is left for the application, as it was sent but for its dot segments.
     pub fn raw_path_info(&self) -> &[u8] {
-        &self.raw[self.raw_mounted..]
+        if self.path_info().is_empty() { b"" } else { &self.raw[self.raw_mounted..] }
+    }
+
+    /// Both together, with a session that stands between them.
+    pub fn raw(&self) -> Cow<'_, [u8]> {
+        match self.raw.split_at(self.raw_mounted) {
+            (b"", rest) => Cow::Borrowed(rest),
+            (mounted, rest) => Cow::Owned([&*merge_slashes(mounted), rest].concat()),
+        }
     }
 
     /// Whether `prefix` (decoded, `/a/b`) covers the path info at a segment boundary. The prefix `/` covers everything.
@@ -131,9 +141,11 @@ impl RequestPath {
     /// Moves `prefix` from the path info to the script name; false, and nothing moved, where it does not cover the path.
     pub fn mount(&mut self, prefix: &str) -> bool {
         let Some(length) = length_of_prefix(self.path_info(), prefix) else { return false };
-        let separators = self.path_info()[..length].split(|&byte| byte == b'/').count() - 1;
+        self.raw_mounted += match self.decoded {
+            None => length,
+            Some(_) => length_as_sent(self.raw_path_info(), length),
+        };
         self.mounted += length;
-        self.raw_mounted += end_of_segments(self.raw_path_info(), separators);
         true
     }
 
@@ -160,10 +172,8 @@ fn length_of_prefix(path: &[u8], prefix: &str) -> Option<usize> {
         rest = rest.strip_prefix(b"/")?;
         let slashes = rest.iter().take_while(|&&byte| byte == b'/').count();
         rest = rest[slashes..].strip_prefix(segment.as_bytes())?;
-        if rest.starts_with(SESSION) && !rest.contains(&b'/') {
-            rest = b"";
-        }
-        if !matches!(rest.first(), None | Some(b'/')) {
+        let is_session = rest.starts_with(SESSION) && !rest.contains(&b'/');
+        if !is_session && !matches!(rest.first(), None | Some(b'/')) {
             return None;
         }
     }
@@ -186,10 +196,12 @@ fn merge_slashes(path: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(merged)
 }
 
-/// Where the first `count` segments of a path end, each with its leading slash.
-fn end_of_segments(path: &[u8], count: usize) -> usize {
-    let mut slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-    slashes.nth(count).unwrap_or(path.len())
+/// How much of a path as it was sent is so much of it decoded.
+fn length_as_sent(sent: &[u8], decoded: usize) -> usize {
+    (0..decoded).fold(0, |length, _| {
+        let is_slash = matches!(&sent[length..], [b'%', b'2', b'F' | b'f', ..]);
+        length + if sent[length] == b'%' && !is_slash { 3 } else { 1 }
+    })
 }
 
 fn pop_segment(path: &mut Vec<u8>) {
@@ -377,10 +389,26 @@ mod tests {
             assert_eq!(*parse(path).matched(), *matched.as_bytes(), "{path}");
             assert_eq!(parse(path).path_info(), path.as_bytes());
         }
-        let mut path = parse("//a%20b;jsessionid=1");
-        assert!(path.is_under("/a b") && !path.is_under("/a b/c") && path.mount("/a b"));
-        assert_eq!((&*path.script_name(), path.path_info()), (&b"/a b;jsessionid=1"[..], &b""[..]));
-        assert_eq!(*path.raw_script_name(), *b"/a%20b;jsessionid=1");
         assert!(!parse("/a;jsessionid=1/b").is_under("/a"));
+    }
+
+    #[test]
+    fn a_session_is_no_part_of_a_script_name() {
+        for (sent, raw) in [
+            ("//a%20b;jsessionid=1", "/a%20b;jsessionid=1"),
+            ("/a%20b%3Bjsessionid=1;Domain=b", "/a%20b%3Bjsessionid=1;Domain=b"),
+            ("/a%20b;jsessionid=%2F%22", "/a%20b;jsessionid=%2F%22"),
+        ] {
+            let mut path = RequestPath::parse(sent).unwrap();
+            assert!(path.is_under("/a b") && !path.is_under("/a b/c") && path.mount("/a b"));
+            for _ in 0..2 {
+                assert_eq!((&*path.script_name(), path.path_info()), (&b"/a b"[..], &b""[..]), "{sent}");
+                assert_eq!((&*path.raw_script_name(), path.raw_path_info()), (&b"/a%20b"[..], &b""[..]));
+                assert_eq!(*path.raw(), *raw.as_bytes());
+                assert!(path.matched().is_empty() && !path.is_under("/a") && path.mount("/"));
+            }
+            path.set_path_info("/c").unwrap();
+            assert_eq!((path.path_info(), &*path.raw()), (&b"/c"[..], &b"/a%20b/c"[..]));
+        }
     }
 }

@@ -52,8 +52,7 @@ pub(super) fn path<'a>(view: &View<'a>, parameters: Parameters) -> Result<Cow<'a
     if path.decoded().split(|byte| *byte == b'/').any(dots) {
         return Err(Unsendable::Dots);
     }
-    let (mount, rest) = (path.raw_script_name(), path.raw_path_info());
-    let whole = if mount.is_empty() { Cow::Borrowed(rest) } else { Cow::Owned([&mount, rest].concat()) };
+    let whole = path.raw();
     if !parameters.permits(&whole) {
         return Err(Unsendable::Parameters);
     }
