@@ -46,7 +46,9 @@ impl OwnFolder {
 
     fn within(base: &Path, user: Option<&Login>) -> io::Result<Self> {
         let (outer, lock) = loop {
-            let outer = tempfile::Builder::new().prefix(PREFIX).tempdir_in(base)?;
+            // Nobody else is to write there, nor to lock it, before its mode is set.
+            let ours = Permissions::from_mode(0o700);
+            let outer = tempfile::Builder::new().prefix(PREFIX).permissions(ours).tempdir_in(base)?;
             // Before it was locked, another supervisor may have taken it for one that is left over.
             if let Some(lock) = lock(outer.path())? {
                 break (outer, lock);
