@@ -106,13 +106,16 @@ routes:
     // By HTTP, with the route that the README has.
     let by_http = TestGateway::from_yaml(&format!(
         "routes:
-  - {{ match: {{ path: \"~;.*/\" }}, respond: {{ status: 400 }} }}
+  - {{ match: {{ path: \"~;\" }}, respond: {{ status: 400 }} }}
   - {{ mount: /site/does, respond: {{ status: 403 }} }}
   - {{ http: {{ servers: [\"{}\"] }} }}",
         tomcat.http()
     ));
     for (path, expected) in [
         ("/site/does;x/teapot", 400),
+        // The page itself, and a line break, which `.` is not.
+        ("/site/does;x", 400),
+        ("/site/does;x%0A/teapot", 400),
         ("/site/does/teapot;jsessionid=1", 403),
         ("/site/nowhere;jsessionid=1", 404),
     ] {
