@@ -81,7 +81,7 @@ fn what_came_with_the_request_before_is_not_lost() {
 
 #[test]
 fn a_connection_that_rests_is_idle_no_longer_than_any() {
-    let gateway = TestGateway::from_yaml(&format!("limits: {{ keep_alive: 1500ms }}\n{HELLO}"));
+    let gateway = TestGateway::from_yaml(&format!("limits: {{ keep_alive: 3s }}\n{HELLO}"));
     assert_eq!(resting(&gateway).rest().unwrap(), b"");
 }
 
