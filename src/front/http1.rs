@@ -102,7 +102,9 @@ async fn converse<I: Socket>(
                 // hyper was asked just now: what it has not read will be found by whoever reads next.
                 Expired::Tired => {
                     let (mut io, read) = taken_back(conn.into_parts());
-                    io.look_mut().put_back(read);
+                    // A line of its own behind a body begins no head (RFC 9112 section 2.2).
+                    let line_ends = read.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                    io.look_mut().put_back(read.slice(line_ends..));
                     return Some(Tired { io, left: patience.left() });
                 }
                 Expired::Idle => {

@@ -80,6 +80,16 @@ fn what_came_with_the_request_before_is_not_lost() {
 }
 
 #[test]
+fn a_line_end_behind_a_request_begins_no_other() {
+    let gateway = TestGateway::from_yaml(HELLO);
+    let mut client = gateway.connect();
+    client.send(request("POST", "/", &[], "body") + "\r\n").unwrap();
+    assert_eq!(client.answer().unwrap().text(), "hello");
+    gateway.log().wait_for_texts(&[RESTS, "\"kept\":0"]);
+    assert_eq!(client.request("GET", "/", &[], "").unwrap().text(), "hello");
+}
+
+#[test]
 fn a_connection_that_rests_is_idle_no_longer_than_any() {
     let gateway = TestGateway::from_yaml(&format!("limits: {{ keep_alive: 3s }}\n{HELLO}"));
     assert_eq!(resting(&gateway).rest().unwrap(), b"");
