@@ -65,8 +65,8 @@
 </xsl:text></html>
 </xsl:template>
 
-    <!--RULE: <diazo:drop css:content="#content .draft" xml:id="r5" content="//*[@id = 'content']//*[@class and contains(@class, 'draft') and contains(concat(' ', normalize-space(@class), ' '), ' draft ')]"/>-->
-    <xsl:template match="//*[@id = 'content']//*[@class and contains(@class, 'draft') and contains(concat(' ', normalize-space(@class), ' '), ' draft ')]">
+    <!--RULE: <diazo:drop css:content="#content .draft" xml:id="r5" content="//*[@id = 'content']//*[@class and contains(concat(' ', normalize-space(@class), ' '), ' draft ')]"/>-->
+    <xsl:template match="//*[@id = 'content']//*[@class and contains(concat(' ', normalize-space(@class), ' '), ' draft ')]">
     </xsl:template>
 
     <xsl:template mode="raw" match="@*|node()">
