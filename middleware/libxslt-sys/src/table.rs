@@ -106,6 +106,8 @@ table! {
     xslt {
         fn xsltInit();
         fn xsltSetGenericErrorFunc(*mut c_void, GenericErrorFunc);
+        fn xsltNewStylesheet() -> *mut Stylesheet;
+        fn xsltRegisterExtPrefix(*mut Stylesheet, *const c_char, *const c_char) -> c_int;
         fn xsltParseStylesheetDoc(*mut Document) -> *mut Stylesheet;
         fn xsltFreeStylesheet(*mut Stylesheet);
         fn xsltNextImport(*mut Stylesheet) -> *mut Stylesheet;

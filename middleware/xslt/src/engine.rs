@@ -60,6 +60,7 @@ fn set_up(table: &'static Table) -> Engine {
         (table.xsltInit)();
         (table.xsltSetGenericErrorFunc)(std::ptr::null_mut(), REPORT);
         register_exslt(table);
+        begin_unknown_extensions(table);
         Engine { table, prefs: forbid(table), other_loader }
     }
 }
@@ -81,6 +82,21 @@ unsafe fn register_exslt(table: &Table) {
     ] {
         // SAFETY: the caller's.
         unsafe { register() }
+    }
+}
+
+/// libxslt keeps a table of the extensions that it did not know, which it makes without a lock when it meets the first:
+/// two threads that compile their first sheets at one time would both make it, and one of the two would be lost.
+///
+/// # Safety
+/// As for [`set_up`].
+unsafe fn begin_unknown_extensions(table: &Table) {
+    // SAFETY: the caller's; the pointer that was just made is checked.
+    unsafe {
+        let sheet = (table.xsltNewStylesheet)();
+        assert!(!sheet.is_null(), "no memory for a stylesheet at start");
+        (table.xsltRegisterExtPrefix)(sheet, c"unknown".as_ptr(), c"urn:unknown".as_ptr());
+        (table.xsltFreeStylesheet)(sheet);
     }
 }
 
