@@ -49,10 +49,7 @@ pub(crate) use self::socket::discard;
 /// What may be spoken on a connection, and who serves it; the first is the default.
 fn table<I: Socket>() -> [(&'static Protocol, Serve<I>); 5] {
     [
-        (&http1::PROTOCOL, |io, visitor| {
-            let Visitor { server, peer, gateway, stage } = visitor;
-            Box::pin(http1::serve(io, Connection::new(server, peer), gateway, stage))
-        }),
+        (&http1::PROTOCOL, |io, visitor| Box::pin(http1::serve(io, visitor))),
         (&h2c::PROTOCOL, |io, visitor| {
             let Visitor { server, peer, gateway, stage } = visitor;
             Box::pin(h2c::serve(
@@ -87,6 +84,7 @@ pub(crate) struct Entrance {
 }
 
 /// Whom a connection is with.
+#[derive(Clone)]
 pub(crate) struct Visitor {
     pub(crate) server: Arc<Server>,
     pub(crate) peer: Peer,
@@ -156,7 +154,7 @@ pub enum Refused {
     /// A Host that applications could take for something else
     #[error("a Host that is no host (RFC 3986 section 3.2)")]
     NoHost,
-    /// `Transfer-Encoding: gzip, chunked` and the like: hyper takes the chunks away and leaves the gzip
+    /// `Transfer-Encoding: gzip, chunked` and the like: the chunks are taken away and the gzip is left
     #[error("a transfer coding other than `chunked` (RFC 9112 section 6.1)")]
     Coding,
     /// CONNECT

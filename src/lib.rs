@@ -20,6 +20,7 @@
 
 mod application;
 pub mod backend;
+mod chunks;
 pub mod cli;
 pub mod front;
 pub mod gateway;

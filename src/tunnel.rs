@@ -21,6 +21,10 @@ const BUFFER: usize = 16 << 10;
 /// In how many looks a silence is found to be too long.
 const LOOKS: u32 = 8;
 
+/// Among the extensions of a request whose connection may become a tunnel: its client has asked for another protocol.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MayBegin;
+
 /// A socket to a server.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 

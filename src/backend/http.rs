@@ -20,7 +20,6 @@ mod answer;
 mod answer_head;
 mod balance;
 mod body;
-mod chunks;
 mod failure;
 mod forwarded;
 mod hop;

@@ -12,20 +12,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time;
 
-use super::Socket;
-
 /// How long a client may go on sending what nobody reads, after it was answered.
 const LINGER: Duration = Duration::from_secs(5);
-
-/// Ends a connection whose writing side hyper has ended, unless it failed. `may_be_sending`: the client may not have sent
-/// all of its last request.
-pub(super) async fn end(io: impl Socket, ended: Result<(), hyper::Error>, may_be_sending: bool) {
-    match ended {
-        Ok(()) if may_be_sending => linger(io).await,
-        Err(error) if error.is_user() => io.reset_on_close(),
-        _ => {}
-    }
-}
 
 /// Reads what a client still sends.
 pub(super) async fn linger(mut io: impl AsyncRead + Unpin) {

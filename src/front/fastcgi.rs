@@ -39,15 +39,15 @@ pub(super) async fn serve(io: impl Socket, visit: Visit) {
     let (reader, mut writer) = tokio::io::split(visit.patience.watch(io));
     let serving = responder::serve_application(reader, &mut writer, limits, &mut gate);
     match visit.attend(serving).await {
-        None | Some(Ok(())) => {}
-        Some(Err(ServeError::Answer(_))) => {
+        Err(_) | Ok(Ok(())) => {}
+        Ok(Err(ServeError::Answer(_))) => {
             // Where there is no room for it, the front server does not listen, and is given up.
             drop(visit.attend(writer.write_all(&NO_RECORD)).await);
         }
-        Some(Err(error @ (ServeError::Io(_) | ServeError::Aborted))) => {
+        Ok(Err(error @ (ServeError::Io(_) | ServeError::Aborted))) => {
             tracing::debug!(%peer, "connection ended: {}", rescue::chain(&error));
         }
-        Some(Err(error)) => {
+        Ok(Err(error)) => {
             tracing::warn!(%peer, "closed: what came is no FastCGI request: {}", rescue::chain(&error));
         }
     }
@@ -57,7 +57,7 @@ pub(super) async fn serve(io: impl Socket, visit: Visit) {
 struct Gate<'a> {
     visit: &'a Visit,
     /// There between two requests.
-    waiting: Option<HeadWait>,
+    waiting: Option<HeadWait<'a>>,
 }
 
 impl Application for Gate<'_> {

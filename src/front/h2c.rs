@@ -6,7 +6,6 @@
 //! connection. A drain sends GOAWAY.
 
 mod heads;
-mod preface;
 mod traffic;
 
 use std::convert::Infallible;
@@ -38,7 +37,8 @@ use crate::gateway::Gateway;
 use crate::identity::Connection;
 use crate::runtime::Stage;
 
-pub(super) use self::preface::{PREFACE, Preface};
+/// What every connection of HTTP/2 begins with (RFC 9113 section 3.4).
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub(super) static PROTOCOL: Protocol = Protocol { name: "h2c", speaks_for_clients: false };
 
@@ -69,7 +69,7 @@ pub(super) async fn serve<I: Socket>(
     let limits = *gateway.limits();
     let builder = builder(&limits);
     let traffic = Arc::new(Traffic::default());
-    let talk = Arc::new(Talk::new(stage.clone()));
+    let talk = Arc::new(Talk::default());
     let (noted, counted) = (Arc::clone(&talk), Arc::clone(&traffic));
     let service = service_fn(move |request: http::Request<Incoming>| {
         let visit = counted.enter();

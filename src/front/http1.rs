@@ -1,237 +1,329 @@
-//! HTTP/1.1 with keep-alive, by hyper. A connection that begins as one of HTTP/2 goes to [`h2c`]; one that has nothing to do goes
-//! to [`rest`], and comes back.
+//! HTTP/1.1 with keep-alive. A connection that begins as one of HTTP/2 goes to [`h2c`]; one that has nothing to do goes to [`rest`],
+//! and comes back.
 //!
-//! What hyper refuses before there is a request (a malformed line, a head over its limits) it answers itself and the
-//! connection is closed; it is logged with the connection. (Of Content-Length beside Transfer-Encoding it removes the
-//! former, as RFC 9112 section 6.3 allows.)
+//! For each request, two futures of one task share the connection: one writes the answer ([`outgoing`]), the other reads the body and
+//! then waits for the client's end ([`incoming`]). What is no request (a malformed line, a head over its limits) is answered
+//! here, the connection is closed, and the log tells whose it was. Of Content-Length beside Transfer-Encoding the former is
+//! removed, as RFC 9112 section 6.3 allows.
 
-use std::convert::Infallible;
+mod answer_head;
+mod date;
+mod head;
+mod incoming;
+mod outgoing;
+
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderValue, StatusCode};
-use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::server::conn::http1::{Builder, Parts};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::sync::watch;
-use vestibule_config::{Limits, Protocol};
-use vestibule_layers::{Cause, rescue};
+use bytes::BytesMut;
+use http::{HeaderMap, Response, StatusCode};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::oneshot;
+use vestibule_config::Protocol;
+use vestibule_layers::{Answer, Body, Cause, rescue};
 
+use self::head::{Asked, Head, NoRequest};
+use self::incoming::{FIRST, Incoming};
+use self::outgoing::{Broken, Framing, Outgoing};
 use super::begun::Begun;
-use super::patience::{Expired, Patience, SLOW_HEAD, UNREAD, Watched};
+use super::patience::Expired;
 use super::reading::Reading;
 use super::socket::Socket;
-use super::under_way::{CutOff, Sending, Talk, UnderWay};
-use super::{client_body, ending, h2c, rest};
-use crate::gateway::Gateway;
+use super::under_way::UnderWay;
+use super::visit::{Over, Visit};
+use super::{Visitor, client_body, ending, h2c, rest};
 use crate::identity::{Connection, Peer};
-use crate::runtime::Stage;
-use crate::runtime::seldom::Seldom;
+use crate::tunnel::Tunnel;
 
 pub(super) static PROTOCOL: Protocol = Protocol { name: "http", speaks_for_clients: false };
 
-/// Serves one connection, until it ends. From [`Stage::Retiring`] on, the next answer is the last.
-pub(super) async fn serve<I: Socket>(
-    io: I,
-    connection: Connection,
-    gateway: Arc<Gateway>,
-    mut stage: watch::Receiver<Stage>,
-) {
-    let mut io = Reading::new(Begun::default(), io);
+/// With less room than this, a new buffer is better than a short read.
+const LEAST: usize = 1 << 10;
+
+/// Serves one connection, until it ends. From [`Stage::Retiring`](crate::runtime::Stage::Retiring) on, the next answer is the last.
+pub(super) async fn serve<I: Socket>(mut io: I, mut visitor: Visitor) {
     loop {
         // Boxed: a connection that rests shall not carry the room for it.
-        let Some(tired) = Box::pin(converse(io, &connection, &gateway, stage.clone())).await else { return };
+        let Some(tired) = Box::pin(converse(io, &visitor)).await else { return };
         io = tired.io;
-        tracing::debug!(peer = %connection.peer, kept = io.look().len(), "an idle connection gives its buffers back");
-        if io.look().len() == 0 && !rest::is_disturbed(io.io(), tired.left, &mut stage).await {
+        tracing::debug!(peer = %visitor.peer, "an idle connection gives its buffers back");
+        if !rest::is_disturbed(&io, tired.left, &mut visitor.stage).await {
             return;
         }
     }
 }
 
+/// A connection, and what its requests use one after the other.
+struct Line<I> {
+    io: I,
+    /// What was received, and is not used yet.
+    received: BytesMut,
+    /// What is to be written.
+    out: Vec<u8>,
+    /// Room for the headers of the next request.
+    headers: HeaderMap,
+    reader: head::Reader,
+}
+
 /// A connection that has had nothing to do for a while.
 struct Tired<I> {
-    /// With what has come of the next request, which hyper knew already.
-    io: Reading<Begun, I>,
+    io: I,
     /// How long it may be idle yet.
     left: Duration,
 }
 
+/// How a conversation ends.
+enum End {
+    /// The client has ended it, or all is said
+    Over,
+    /// As above, but the client may not have sent all of its last request
+    Unread,
+    /// What came is no request
+    NoRequest(NoRequest),
+    /// It broke while no request was under way
+    Io(io::Error),
+    /// It broke in the middle of a request, and the log knows
+    Gone,
+    /// An answer broke off, and the log knows
+    Broken,
+    /// The connection has become a tunnel
+    Switched(Tunnel),
+    /// It begins as one of HTTP/2
+    Http2,
+}
+
 /// Serves one connection, until it ends (`None`) or tires.
-async fn converse<I: Socket>(
-    io: Reading<Begun, I>,
-    connection: &Connection,
-    gateway: &Arc<Gateway>,
-    mut stage: watch::Receiver<Stage>,
-) -> Option<Tired<I>> {
-    let peer = connection.peer;
-    let patience = Patience::that_tires(gateway.limits(), rest::AFTER);
-    let builder = builder(gateway.limits(), &patience);
-    let talk = Arc::new(Talk::new(stage.clone()));
-    let service = service_fn(|request| answer(request, connection, gateway, &talk));
-    let io = Reading::new(h2c::Preface::default(), patience.watch(io));
-    let mut conn = builder.serve_connection(TokioIo::new(io), service);
-    let _cut_off = CutOff(Arc::clone(&talk));
-    let mut expired = pin!(patience.expired());
-    let mut expired = seldom(|cx| expired.as_mut().poll(cx));
-    // An error means that the worker is at its end.
-    let mut closing = pin!(async { drop(stage.wait_for(|stage| *stage == Stage::Closing).await) });
-    let mut closing = seldom(|cx| closing.as_mut().poll(cx));
-    let (mut waits, mut open) = (true, true);
-    loop {
-        tokio::select! {
-            biased;
-            ended = &mut conn => {
-                talk.end(Cause::ClientGone, || why(&ended));
-                let (io, read) = taken_back(conn.into_parts());
-                // What is idle, or outlasts the drain, ends at once.
-                let may_be_sending = waits && open && talk.has_body.load(Ordering::Relaxed);
-                let end = End { ended, may_be_sending };
-                // Boxed: it comes once, and no connection shall carry the room for it.
-                Box::pin(end.follow(io, read, connection, gateway, &talk)).await;
-                return None;
-            }
-            why = &mut expired, if waits => match why {
-                // hyper was asked just now: what it has not read will be found by whoever reads next.
-                Expired::Tired => {
-                    let (mut io, read) = taken_back(conn.into_parts());
-                    // A line of its own behind a body begins no head (RFC 9112 section 2.2).
-                    let line_ends = read.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-                    io.look_mut().put_back(read.slice(line_ends..));
-                    return Some(Tired { io, left: patience.left() });
-                }
-                Expired::Idle => {
-                    Pin::new(&mut conn).graceful_shutdown();
-                    waits = false;
-                }
-                Expired::Head => {
-                    tracing::warn!(%peer, "{SLOW_HEAD}");
-                    return None;
-                }
-                Expired::Unread => {
-                    talk.end(Cause::RequestTimeout, || UNREAD.into());
-                    taken_back(conn.into_parts()).0.io().reset_on_close();
-                    if !talk.is_told() {
-                        tracing::warn!(%peer, "the end of an answer: {UNREAD}");
-                    }
-                    return None;
-                }
-            },
-            () = &mut closing, if open => {
-                Pin::new(&mut conn).graceful_shutdown();
-                open = false;
-            }
+async fn converse<I: Socket>(io: I, visitor: &Visitor) -> Option<Tired<I>> {
+    let mut line = Line {
+        io,
+        received: BytesMut::new(),
+        out: Vec::new(),
+        headers: HeaderMap::new(),
+        reader: head::Reader::default(),
+    };
+    let visit = Visit::that_tires(visitor.clone(), rest::AFTER);
+    let connection = Connection::new(Arc::clone(&visit.server), visit.peer);
+    let end = match visit.attend(talk(&mut line, &visit, &connection)).await {
+        Ok(end) => end,
+        Err(Over::Expired(Expired::Tired)) => {
+            // Nothing has come: a head that has begun is no rest.
+            return Some(Tired { io: line.io, left: visit.patience.left() });
         }
-    }
+        Err(Over::Expired(Expired::Unread)) => {
+            line.io.reset_on_close();
+            return None;
+        }
+        Err(Over::Expired(Expired::Idle | Expired::Head) | Over::Closing) => return None,
+    };
+    // Boxed: it comes once, and no connection shall carry the room for it.
+    Box::pin(follow(end, line, visit, connection)).await;
+    None
 }
 
-/// A connection as hyper has it.
-type Guarded<I> = TokioIo<Reading<h2c::Preface, Watched<Reading<Begun, I>>>>;
-
-/// A connection that hyper serves no more, and what it has read of it in vain.
-fn taken_back<I, S>(parts: Parts<Guarded<I>, S>) -> (Reading<Begun, I>, Bytes) {
-    (parts.io.into_inner().into_inner().into_inner(), parts.read_buf)
-}
-
-/// How HTTP/1.1 has ended on a connection.
-struct End {
-    ended: Result<(), hyper::Error>,
-    /// The client may not have sent all of its last request.
-    may_be_sending: bool,
-}
-
-impl End {
-    /// Goes on with what the connection has become, or ends it.
-    async fn follow<I: Socket>(
-        self,
-        mut io: Reading<Begun, I>,
-        read: Bytes,
-        connection: &Connection,
-        gateway: &Arc<Gateway>,
-        talk: &Talk,
-    ) {
-        let peer = connection.peer;
-        if let (Ok(()), Some(tunnel)) = (&self.ended, talk.tunnel()) {
-            let carried = tunnel.carry(io, read).await;
+/// Goes on with what a connection has become, or ends it.
+async fn follow<I: Socket>(end: End, mut line: Line<I>, visit: Visit, connection: Connection) {
+    let peer = visit.peer;
+    match end {
+        End::Over => drop(line.io.shutdown().await),
+        End::Unread => unread(line.io, &visit).await,
+        End::NoRequest(why) => {
+            log_refusal(peer, why);
+            unread(line.io, &visit).await;
+        }
+        End::Io(error) => tracing::debug!(%peer, "connection ended: {}", rescue::chain(&error)),
+        End::Gone => {}
+        End::Broken => line.io.reset_on_close(),
+        End::Switched(tunnel) => {
+            let carried = tunnel.carry(line.io, line.received.freeze()).await;
             tracing::debug!(?peer, "a tunnel has ended: {carried:?}");
-        } else if read.starts_with(h2c::PREFACE) {
-            io.look_mut().put_back(read);
-            // Boxed: it takes far more room than the other ends.
-            Box::pin(h2c::serve(io, connection.clone(), Arc::clone(gateway), talk.stages())).await;
-        } else {
-            if !talk.is_told() {
-                log_end(peer, &self.ended);
-            }
-            ending::end(io.into_inner(), self.ended, self.may_be_sending).await;
+        }
+        End::Http2 => {
+            let mut io = Reading::new(Begun::default(), line.io);
+            io.look_mut().put_back(line.received.freeze());
+            let (gateway, stage) = visit.into_parts();
+            h2c::serve(io, connection, gateway, stage).await;
         }
     }
 }
 
-/// Answers one request.
-fn answer(
-    request: http::Request<Incoming>,
-    connection: &Connection,
-    gateway: &Gateway,
-    talk: &Arc<Talk>,
-) -> impl Future<Output = Result<http::Response<Sending>, Infallible>> + use<> {
-    talk.has_body.store(!request.body().is_end_stream(), Ordering::Relaxed);
-    let request = request.map(|body| client_body::guard(body, gateway.limits()));
-    let number = gateway.number();
-    let under_way = UnderWay::new(Arc::clone(talk), number.clone());
-    let answer = gateway.handle(connection, number, request);
-    async move {
-        let mut answer = answer.await;
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            under_way.switch(&mut answer);
-        } else if under_way.stage() != Stage::Serving {
-            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        Ok(under_way.answered(answer))
+/// Ends a connection on which more may come.
+async fn unread(mut io: impl Socket, visit: &Visit) {
+    let is_sent = io.shutdown().await.is_ok();
+    // What outlasts the drain ends at once.
+    if is_sent && !visit.is_closing() {
+        ending::linger(io).await;
     }
 }
 
-/// A future of what is asked only after it has woken the task.
-fn seldom<T>(mut ask: impl FnMut(&mut Context<'_>) -> Poll<T> + Unpin) -> impl Future<Output = T> + Unpin {
-    let mut seldom = Seldom::default();
-    std::future::poll_fn(move |cx| seldom.poll(cx, &mut ask))
-}
-
-/// How much of an answer is gathered before it is written, and how much of a request is read at once. With hyper's own 400 KiB, a
-/// long answer leaves the processor's cache on its way.
-const BUFFER: usize = 64 << 10;
-
-fn builder(limits: &Limits, patience: &Patience) -> Builder {
-    let mut builder = Builder::new();
-    builder
-        .timer(patience.timer())
-        .header_read_timeout(limits.header_time)
-        .max_header_size(limits.header_bytes)
-        .max_buf_size(limits.header_bytes.max(BUFFER));
-    // hyper keeps room for 100 headers on the stack, unless it is told a number.
-    if limits.header_count != 100 {
-        builder.max_headers(limits.header_count);
-    }
-    builder
-}
-
-fn why(ended: &Result<(), hyper::Error>) -> String {
-    ended.as_ref().err().map_or_else(|| "the connection has ended".into(), |error| rescue::chain(error))
-}
-
-/// Logs what no request is to blame for.
-fn log_end(peer: Peer, ended: &Result<(), hyper::Error>) {
-    let Err(error) = ended else { return };
-    let why = rescue::chain(error);
-    if error.is_parse_too_large() {
-        tracing::warn!(%peer, "a head is over `limits: header_bytes` or `header_count`: {why}");
+fn log_refusal(peer: Peer, why: NoRequest) {
+    if why.is_too_large() {
+        tracing::warn!(%peer, "closed: {why}");
     } else {
-        tracing::debug!(%peer, "connection ended: {why}");
+        tracing::debug!(%peer, "connection ended: what came is no request: {why}");
     }
+}
+
+/// Answers one request after the other.
+async fn talk<I: Socket>(line: &mut Line<I>, visit: &Visit, connection: &Connection) -> End {
+    loop {
+        let head = match next(line, visit).await {
+            Ok(head) => head,
+            Err(end) => return end,
+        };
+        if let Err(end) = exchange(line, head, visit, connection).await {
+            return end;
+        }
+        if visit.is_closing() {
+            return End::Over;
+        }
+    }
+}
+
+/// Waits for the next request.
+async fn next<I: Socket>(line: &mut Line<I>, visit: &Visit) -> Result<Head, End> {
+    let _wait = visit.patience.wait();
+    loop {
+        if line.received.starts_with(h2c::PREFACE) {
+            return Err(End::Http2);
+        }
+        if !is_part_of_preface(&line.received) {
+            match line.reader.read(&mut line.received, &mut line.headers, visit.limits()) {
+                Ok(Some(head)) => return Ok(head),
+                Ok(None) => {}
+                Err(why) => return Err(refuse(line, visit, why).await),
+            }
+        }
+        if !line.received.is_empty() {
+            visit.patience.begun();
+        }
+        if line.received.capacity() - line.received.len() < LEAST {
+            line.received.reserve(FIRST);
+        }
+        match line.io.read_buf(&mut line.received).await {
+            Ok(0) if line.received.is_empty() => return Err(End::Over),
+            Ok(0) => return Err(End::Io(io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) => {}
+            Err(error) => return Err(End::Io(error)),
+        }
+    }
+}
+
+/// The preface of HTTP/2 would be refused before it is there as a whole.
+fn is_part_of_preface(received: &[u8]) -> bool {
+    !received.is_empty() && h2c::PREFACE.starts_with(received)
+}
+
+/// Answers what is no request.
+async fn refuse<I: Socket>(line: &mut Line<I>, visit: &Visit, why: NoRequest) -> End {
+    let asked =
+        Asked { is_http_1_0: false, is_head: false, is_kept: false, expects: false, takes_trailers: false };
+    let mut answer = Response::new(Body::Empty);
+    *answer.status_mut() = why.status();
+    answer_head::put(&mut line.out, &answer, asked, answer_head::plan(&answer, asked, false));
+    let (_, write) = line.io.halves();
+    match Outgoing::new(write, &mut line.out, visit).flush().await {
+        Ok(()) => End::NoRequest(why),
+        Err(_) => End::Gone,
+    }
+}
+
+/// Answers one request; `Ok` if another may follow.
+async fn exchange<I: Socket>(
+    line: &mut Line<I>,
+    head: Head,
+    visit: &Visit,
+    connection: &Connection,
+) -> Result<(), End> {
+    let Head { request, length, asked } = head;
+    let limits = visit.limits();
+    let (read, write) = line.io.halves();
+    let mut incoming = Incoming::new(read, &mut line.received, length, limits.header_bytes);
+    let mut ask = None;
+    let body = match incoming.whole() {
+        Some(body) if body.is_empty() => Body::Empty,
+        Some(body) if body.len() as u64 <= limits.body_bytes => Body::Bytes(body),
+        Some(body) => client_body::guard(http_body_util::Full::new(body), limits),
+        None => {
+            let (asks, asked_for) = oneshot::channel();
+            ask = asked.expects.then_some(asked_for);
+            client_body::guard(incoming.body(asked.expects.then_some(asks)), limits)
+        }
+    };
+    let (answer, under_way) = visit.handle(connection, request.map(|()| body));
+    let outgoing = Outgoing::new(write, &mut line.out, visit);
+    let mut responding = pin!(respond(outgoing, visit, asked, answer, under_way, ask, &mut line.headers));
+    let responded = tokio::select! {
+        biased;
+        responded = &mut responding => responded,
+        gone = incoming.pump() => {
+            // Before what is under way is dropped, so that it knows why.
+            visit.talk.end(Cause::ClientGone, || format!("the connection ended: {gone}"));
+            return Err(End::Gone);
+        }
+    };
+    match responded {
+        Ok(Done::Switched(tunnel)) => Err(End::Switched(tunnel)),
+        Ok(Done::Last) if incoming.skip() => Err(End::Over),
+        Ok(Done::MayFollow) if incoming.skip() => Ok(()),
+        Ok(_) => Err(End::Unread),
+        Err(Broken::Body) => Err(End::Broken),
+        Err(Broken::Connection) => Err(End::Gone),
+    }
+}
+
+/// What an answer leaves behind.
+enum Done {
+    /// A connection for another request
+    MayFollow,
+    /// One that ends
+    Last,
+    /// A tunnel
+    Switched(Tunnel),
+}
+
+/// Writes the answer to a request.
+async fn respond(
+    mut outgoing: Outgoing<'_, impl AsyncWrite + Unpin>,
+    visit: &Visit,
+    asked: Asked,
+    mut answer: Answer,
+    under_way: UnderWay,
+    ask: Option<oneshot::Receiver<()>>,
+    room: &mut HeaderMap,
+) -> Result<Done, Broken> {
+    let mut answer = match ask {
+        None => answer.await,
+        Some(ask) => {
+            tokio::select! {
+                biased;
+                answer = &mut answer => answer,
+                Ok(()) = ask => {
+                    outgoing.out().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                    outgoing.flush().await?;
+                    answer.await
+                }
+            }
+        }
+    };
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let tunnel = answer.extensions_mut().remove();
+        answer_head::put(outgoing.out(), &answer, asked, answer_head::plan(&answer, asked, false));
+        outgoing.flush().await?;
+        return Ok(tunnel.map_or(Done::Last, Done::Switched));
+    }
+    let plan = answer_head::plan(&answer, asked, visit.is_serving());
+    answer_head::put(outgoing.out(), &answer, asked, plan);
+    let missing = if let Framing::Length(length) = plan.framing { Some(length) } else { None };
+    let (mut parts, body) = under_way.sending(answer, missing).into_parts();
+    parts.headers.clear();
+    *room = parts.headers;
+    outgoing.send(body, plan.framing).await?;
+    Ok(if plan.is_last { Done::Last } else { Done::MayFollow })
+}
+
+/// The words of a list.
+fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }

@@ -4,8 +4,8 @@
 //!
 //! [`rest`]: super::rest
 //!
-//! hyper has one timeout for both, and makes a timer for each request. Here its timer only notes when it waits; one timer
-//! for the whole connection looks now and then whether it has waited for too long.
+//! A timer for each request would cost more than many a request. Here whoever waits only notes since when; one timer for the
+//! whole connection looks now and then whether it has waited for too long.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use hyper::rt::{Sleep, Timer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use vestibule_config::Limits;
 
@@ -81,9 +80,9 @@ impl Patience {
     }
 
     /// Notes that a head is waited for, until the wait is dropped.
-    pub(super) fn wait(&self) -> HeadWait {
+    pub(super) fn wait(&self) -> HeadWait<'_> {
         self.clock.wait_since(self.clock.now());
-        HeadWait(Arc::clone(&self.clock))
+        HeadWait(&self.clock)
     }
 
     /// Notes that there is a part of the head that is waited for.
@@ -112,11 +111,6 @@ impl Patience {
 
     fn left_of(&self, limit: Duration, since: u64) -> Duration {
         limit.saturating_sub(Duration::from_millis(self.clock.now().saturating_sub(since)))
-    }
-
-    /// For hyper: notes when a head is waited for.
-    pub(super) fn timer(&self) -> impl Timer + Send + Sync + 'static {
-        HeadTimer { clock: Arc::clone(&self.clock), header_time: self.header_time }
     }
 
     /// Notes the first byte of each head.
@@ -164,7 +158,7 @@ impl Clock {
         self.waiting.store(now, Ordering::Relaxed);
     }
 
-    /// Notes a read of a head that is waited for. Most heads come as a whole: only where one does not, and hyper reads again
+    /// Notes a read of a head that is waited for. Most heads come as a whole: only where one does not, and whoever reads it reads again
     /// for the rest of it, the time is asked for.
     fn read(&self, has_come: bool) {
         match self.first_byte.load(Ordering::Relaxed) {
@@ -191,40 +185,10 @@ impl Clock {
     }
 }
 
-struct HeadTimer {
-    clock: Arc<Clock>,
-    /// What hyper adds to the present when it makes a deadline.
-    header_time: Duration,
-}
+/// Held while a head is waited for, and dropped with the head's last byte.
+pub(super) struct HeadWait<'a>(&'a Clock);
 
-impl Timer for HeadTimer {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(Instant::now() + duration)
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        let clock = &self.clock;
-        // hyper has just read the clock for this deadline; once is enough for each request.
-        let now = deadline.checked_sub(self.header_time).unwrap_or(clock.began);
-        clock.wait_since(clock.at(now));
-        Box::pin(HeadWait(Arc::clone(clock)))
-    }
-}
-
-/// Held while a head is waited for, and dropped with the head's last byte. It never ends by itself.
-pub(super) struct HeadWait(Arc<Clock>);
-
-impl Future for HeadWait {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
-}
-
-impl Sleep for HeadWait {}
-
-impl Drop for HeadWait {
+impl Drop for HeadWait<'_> {
     fn drop(&mut self) {
         self.0.waiting.store(BUSY, Ordering::Relaxed);
     }
@@ -235,13 +199,6 @@ pub(super) struct Watched<I> {
     io: I,
     clock: Arc<Clock>,
     reads: Seldom,
-}
-
-impl<I> Watched<I> {
-    /// The connection itself.
-    pub(super) fn into_inner(self) -> I {
-        self.io
-    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
@@ -329,14 +286,14 @@ mod tests {
     #[tokio::test]
     async fn a_connection_without_a_request_is_idle() {
         let patience = patience(20, 10_000);
-        let _waits = patience.timer().sleep_until(Instant::now());
+        let _waits = patience.wait();
         assert_eq!(expires(&patience).await, Some(Expired::Idle));
     }
 
     #[tokio::test]
     async fn it_tires_of_having_nothing_to_do_before_that_takes_too_long() {
         let patience = Patience { tires: Duration::from_millis(20), ..patience(10_000, 10_000) };
-        let _waits = patience.timer().sleep_until(Instant::now());
+        let _waits = patience.wait();
         assert_eq!(expires(&patience).await, Some(Expired::Tired));
         assert!(patience.left() <= Duration::from_millis(9_980), "{:?}", patience.left());
     }
@@ -345,7 +302,7 @@ mod tests {
     async fn it_does_not_tire_while_anything_is_under_way() {
         let patience = Patience { tires: Duration::from_millis(1), ..patience(10_000, 10_000) };
         assert_eq!(expires(&patience).await, None);
-        let _waits = patience.timer().sleep_until(Instant::now());
+        let _waits = patience.wait();
         patience.stuck(true);
         assert_eq!(expires(&patience).await, None);
         patience.stuck(false);
@@ -356,7 +313,7 @@ mod tests {
     #[tokio::test]
     async fn a_head_that_has_begun_has_its_own_time() {
         let patience = patience(10_000, 20);
-        let _waits = patience.timer().sleep_until(Instant::now());
+        let _waits = patience.wait();
         let (mut client, server) = tokio::io::duplex(8);
         let mut io = patience.watch(server);
         client.write_all(b"GET").await.unwrap();
@@ -372,7 +329,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_under_way_may_take_its_time() {
         let patience = patience(20, 20);
-        drop(patience.timer().sleep_until(Instant::now()));
+        drop(patience.wait());
         assert_eq!(expires(&patience).await, None);
     }
 }

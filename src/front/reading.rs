@@ -28,24 +28,9 @@ impl<L, I> Reading<L, I> {
         Self { look, io }
     }
 
-    /// Who looks.
-    pub(super) fn look(&self) -> &L {
-        &self.look
-    }
-
     /// Who looks, to be told of something.
     pub(super) fn look_mut(&mut self) -> &mut L {
         &mut self.look
-    }
-
-    /// The connection itself.
-    pub(super) fn io(&self) -> &I {
-        &self.io
-    }
-
-    /// The connection itself, and nothing of what is held back.
-    pub(super) fn into_inner(self) -> I {
-        self.io
     }
 }
 

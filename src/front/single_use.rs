@@ -71,11 +71,11 @@ enum Broken {
 pub(super) async fn serve(io: impl Socket, visit: Visit, language: &'static Language) {
     let peer = visit.peer;
     match visit.attend(exchange(&io, &visit, language)).await {
-        Some(Ok(None)) => {}
-        Some(Ok(Some(left))) => end(io, left).await,
+        Ok(Ok(None)) => {}
+        Ok(Ok(Some(left))) => end(io, left).await,
         // It takes too long, or nothing was asked.
-        None => io.reset_on_close(),
-        Some(Err(error)) => {
+        Err(_) => io.reset_on_close(),
+        Ok(Err(error)) => {
             io.reset_on_close();
             let name = language.name;
             match error {

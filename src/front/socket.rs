@@ -22,6 +22,9 @@ pub trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + Send + Sync + 'static 
         act: impl FnMut() -> io::Result<T> + Send,
     ) -> impl Future<Output = io::Result<T>> + Send;
 
+    /// Its reading and its writing side, which share it without a lock.
+    fn halves(&mut self) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin);
+
     /// Waits until it may be read, or is closed.
     fn readable(&self) -> impl Future<Output = io::Result<Ready>> + Send;
 
@@ -72,6 +75,10 @@ impl Socket for TcpStream {
         self.async_io(interest, act).await
     }
 
+    fn halves(&mut self) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin) {
+        self.split()
+    }
+
     async fn readable(&self) -> io::Result<Ready> {
         self.ready(Interest::READABLE).await
     }
@@ -91,6 +98,10 @@ impl Socket for UnixStream {
         act: impl FnMut() -> io::Result<T> + Send,
     ) -> io::Result<T> {
         self.async_io(interest, act).await
+    }
+
+    fn halves(&mut self) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin) {
+        self.split()
     }
 
     async fn readable(&self) -> io::Result<Ready> {

@@ -5,7 +5,6 @@
 
 use std::error::Error;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -13,56 +12,27 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body as _, Frame, SizeHint};
 use http_environ::RequestId;
-use tokio::sync::watch;
 use vestibule_layers::{Body, BodyError, Cause, Response, rescue};
 
-use crate::runtime::Stage;
-use crate::tunnel::Tunnel;
-
 /// What all requests of a connection have in common.
+#[derive(Default)]
 pub(super) struct Talk {
-    stage: watch::Receiver<Stage>,
-    /// Whether the last request came with a body.
-    pub(super) has_body: AtomicBool,
     end: OnceLock<(Cause, String)>,
-    is_told: AtomicBool,
-    /// What the connection becomes after an answer that switches to another protocol.
-    tunnel: OnceLock<Tunnel>,
+    /// Whether the log knows of a request that was not answered to its end.
+    #[cfg(test)]
+    is_told: std::sync::atomic::AtomicBool,
 }
 
 impl Talk {
-    pub(super) fn new(stage: watch::Receiver<Stage>) -> Self {
-        Self {
-            stage,
-            has_body: AtomicBool::new(false),
-            end: OnceLock::new(),
-            is_told: AtomicBool::new(false),
-            tunnel: OnceLock::new(),
-        }
-    }
-
     /// Notes why the connection ends; the first reason is the one.
     pub(super) fn end(&self, cause: Cause, reason: impl FnOnce() -> String) {
         self.end.get_or_init(|| (cause, reason()));
     }
 
-    /// Whether the log knows of a request that was not answered to its end.
-    pub(super) fn is_told(&self) -> bool {
-        self.is_told.load(Ordering::Relaxed)
-    }
-
-    /// What the connection has become, if anything.
-    pub(super) fn tunnel(&self) -> Option<Tunnel> {
-        self.tunnel.get().cloned()
-    }
-
-    /// How far the worker has come, and will come.
-    pub(super) fn stages(&self) -> watch::Receiver<Stage> {
-        self.stage.clone()
-    }
-
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "the tests look at it"))]
     fn tell(&self, request: &RequestId, cause: Cause, reason: &str) {
-        self.is_told.store(true, Ordering::Relaxed);
+        #[cfg(test)]
+        self.is_told.store(true, std::sync::atomic::Ordering::Relaxed);
         rescue::broken_off(request, cause, reason);
     }
 }
@@ -94,19 +64,6 @@ impl UnderWay {
     /// One of several on a connection, each of which its client may end alone.
     pub(super) fn of_stream(talk: Arc<Talk>, request: RequestId) -> Self {
         Self { talk, request, is_told: false, is_stream: true }
-    }
-
-    /// How far the connection has come.
-    pub(super) fn stage(&self) -> Stage {
-        *self.talk.stage.borrow()
-    }
-
-    /// Makes what an answer leads to of the connection, when that answer has been sent.
-    pub(super) fn switch(&self, answer: &mut Response) {
-        if let Some(tunnel) = answer.extensions_mut().remove() {
-            // It is the last answer, so there is no other.
-            self.talk.tunnel.get_or_init(|| tunnel);
-        }
     }
 
     /// Goes on with the answer's body, until that has been sent by hyper.
@@ -226,12 +183,14 @@ impl http_body::Body for Sending {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
     use http_body_util::BodyExt as _;
 
     use super::*;
 
     fn talk() -> Arc<Talk> {
-        Arc::new(Talk::new(watch::channel(Stage::Serving).1))
+        Arc::new(Talk::default())
     }
 
     /// A body that comes in pieces of two bytes.
@@ -274,21 +233,21 @@ mod tests {
     async fn less_than_was_promised_is_told() {
         let talk = talk();
         assert_eq!(sent(&talk, "4").await, Ok(4));
-        assert!(!talk.is_told());
+        assert!(!talk.is_told.load(Relaxed));
         let short = sent(&talk, "7").await.unwrap_err();
         assert_eq!(short, "the answer is 3 bytes shorter than its Content-Length");
-        assert!(talk.is_told());
+        assert!(talk.is_told.load(Relaxed));
     }
 
     #[test]
     fn only_what_is_there_when_its_connection_ends_was_cut_off() {
         let talk = talk();
         drop(UnderWay::new(Arc::clone(&talk), RequestId::Serial(1)));
-        assert!(!talk.is_told());
+        assert!(!talk.is_told.load(Relaxed));
         let under_way = UnderWay::new(Arc::clone(&talk), RequestId::Serial(2));
         talk.end(Cause::ClientGone, || "reset".into());
         drop(under_way);
-        assert!(talk.is_told());
+        assert!(talk.is_told.load(Relaxed));
     }
 
     #[test]
@@ -299,6 +258,6 @@ mod tests {
         let sending = UnderWay::new(Arc::clone(&talk), RequestId::Serial(1)).answered(answer);
         talk.end(Cause::ClientGone, || "reset".into());
         drop(sending);
-        assert!(!talk.is_told());
+        assert!(!talk.is_told.load(Relaxed));
     }
 }

@@ -1,9 +1,9 @@
-//! A connection of a front server that speaks for clients, by uwsgi, SCGI or FastCGI: the same limits, the same log lines and the
-//! same drain as by HTTP.
+//! A connection, whatever is spoken on it (HTTP/2 has its own): the same limits, the same log lines, the same drain.
 
 use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -14,15 +14,24 @@ use http_environ::{Server, answer};
 use tokio::sync::watch;
 use vestibule_config::Limits;
 use vestibule_layers::rescue::BrokenOff;
-use vestibule_layers::{Body, Cause};
+use vestibule_layers::{Answer, Body, Cause};
 
 use super::patience::{Expired, Patience, SLOW_HEAD, UNREAD};
 use super::under_way::{CutOff, Sending, Talk, UnderWay, told_length};
 use super::variables::Asked;
 use super::{Visitor, client_body};
 use crate::gateway::Gateway;
-use crate::identity::Peer;
+use crate::identity::{Connection, Peer};
 use crate::runtime::Stage;
+use crate::runtime::seldom::seldom;
+
+/// Why a connection is served no more.
+pub(super) enum Over {
+    /// It has taken too long
+    Expired(Expired),
+    /// It was idle when the worker closed
+    Closing,
+}
 
 /// One connection.
 pub(super) struct Visit {
@@ -36,10 +45,25 @@ pub(super) struct Visit {
 
 impl Visit {
     pub(super) fn new(visitor: Visitor) -> Self {
+        let patience = Patience::new(visitor.gateway.limits());
+        Self::with(visitor, patience)
+    }
+
+    /// One that tires of having nothing to do, after so long.
+    pub(super) fn that_tires(visitor: Visitor, after: Duration) -> Self {
+        let patience = Patience::that_tires(visitor.gateway.limits(), after);
+        Self::with(visitor, patience)
+    }
+
+    fn with(visitor: Visitor, patience: Patience) -> Self {
         let Visitor { server, peer, gateway, stage } = visitor;
-        let patience = Patience::new(gateway.limits());
-        let talk = Arc::new(Talk::new(stage.clone()));
+        let talk = Arc::new(Talk::default());
         Self { server, peer, patience, talk, gateway, stage }
+    }
+
+    /// The gateway, and how far the worker has come: for whoever goes on with the connection.
+    pub(super) fn into_parts(self) -> (Arc<Gateway>, watch::Receiver<Stage>) {
+        (self.gateway, self.stage)
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -51,28 +75,35 @@ impl Visit {
         *self.stage.borrow() == Stage::Serving
     }
 
-    /// Serves until that has ended, has taken too long (`None`), or is idle when the worker closes (`None`).
-    pub(super) async fn attend<T>(&self, serving: impl Future<Output = T>) -> Option<T> {
+    /// Whether the worker ends with what is under way.
+    pub(super) fn is_closing(&self) -> bool {
+        *self.stage.borrow() == Stage::Closing
+    }
+
+    /// Serves until that has ended, has taken too long, or is idle when the worker closes.
+    pub(super) async fn attend<T>(&self, serving: impl Future<Output = T>) -> Result<T, Over> {
         let mut serving = pin!(serving);
         // Before what is served is dropped, so that its requests know why.
         let _cut_off = CutOff(Arc::clone(&self.talk));
         let mut expired = pin!(self.patience.expired());
+        let mut expired = seldom(|cx| expired.as_mut().poll(cx));
         let mut stage = self.stage.clone();
         // An error means that the worker is at its end.
         let mut closing = pin!(async { drop(stage.wait_for(|stage| *stage == Stage::Closing).await) });
+        let mut closing = seldom(|cx| closing.as_mut().poll(cx));
         let mut is_open = true;
         loop {
             tokio::select! {
                 biased;
-                ended = &mut serving => return Some(ended),
+                ended = &mut serving => return Ok(ended),
                 why = &mut expired => {
                     self.expire(why);
-                    return None;
+                    return Err(Over::Expired(why));
                 }
                 () = &mut closing, if is_open => {
                     is_open = false;
                     if self.patience.is_idle() {
-                        return None;
+                        return Err(Over::Closing);
                     }
                 }
             }
@@ -88,6 +119,17 @@ impl Visit {
         }
     }
 
+    /// Has a request answered.
+    pub(super) fn handle(
+        &self,
+        connection: &Connection,
+        request: vestibule_layers::Request,
+    ) -> (Answer, UnderWay) {
+        let number = self.gateway.number();
+        let under_way = UnderWay::new(Arc::clone(&self.talk), number.clone());
+        (self.gateway.handle(connection, number, request), under_way)
+    }
+
     /// Answers a request. What concerns a connection is left out of the answer, as is the body that an answer to HEAD has not.
     pub(super) fn answer<B>(
         &self,
@@ -98,12 +140,10 @@ impl Visit {
         B: http_body::Body<Data = Bytes, Error: Error + Send + Sync> + Send + Unpin + 'static,
     {
         let Asked { parts, connection, .. } = asked;
-        let number = self.gateway.number();
-        let under_way = UnderWay::new(Arc::clone(&self.talk), number.clone());
         let is_head = parts.method == Method::HEAD;
         let body = body.map_err(|error| BrokenOff::new(Cause::ClientGone, error));
         let request = Request::from_parts(parts, client_body::guard(body, self.limits()));
-        let answer = self.gateway.handle(&connection, number, request);
+        let (answer, under_way) = self.handle(&connection, request);
         async move {
             let mut answer = answer.await;
             let connection: Vec<HeaderName> = answer

@@ -44,6 +44,14 @@ impl Seldom {
     }
 }
 
+/// A future of what is asked only after it has woken the task.
+pub(crate) fn seldom<T>(
+    mut ask: impl FnMut(&mut Context<'_>) -> Poll<T> + Unpin,
+) -> impl Future<Output = T> + Unpin {
+    let mut seldom = Seldom::default();
+    std::future::poll_fn(move |cx| seldom.poll(cx, &mut ask))
+}
+
 fn note(task: &Waker) -> (Arc<Note>, Waker) {
     let note = Arc::new(Note { is_set: AtomicBool::new(true), task: task.clone() });
     let waker = Waker::from(Arc::clone(&note));

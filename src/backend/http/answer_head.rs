@@ -9,6 +9,7 @@ use httparse::ParserConfig;
 use hyper::ext::ReasonPhrase;
 
 use super::hop::{is_hop_by_hop, named_by_connection, words};
+use crate::chunks::Malformed;
 
 /// How many fields a head may have.
 const MOST_FIELDS: usize = 100;
@@ -36,12 +37,8 @@ pub(super) enum Nonsense {
     Switches,
     #[error("its head is over {0} bytes")]
     TooLarge(usize),
-    #[error("what should be a chunk is none")]
-    Chunk,
-    #[error("the extensions of its chunks are over {0} bytes")]
-    Extensions(usize),
-    #[error("its trailers are malformed")]
-    Trailers,
+    #[error(transparent)]
+    Chunks(#[from] Malformed),
 }
 
 /// A head.

@@ -13,11 +13,11 @@ use vestibule_layers::Body;
 use vestibule_layers::rescue::BrokenOff;
 
 use super::answer_head::{Length, Nonsense};
-use super::chunks::Chunks;
 use super::failure::Failure;
 use super::pool::Pool;
 use crate::backend::upstream::exchange::Exchange;
 use crate::backend::upstream::failure::Failure as Wire;
+use crate::chunks::Chunks;
 
 /// An exchange whose answer's head was read.
 pub(super) struct Answering {

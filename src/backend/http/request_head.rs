@@ -8,13 +8,13 @@ use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body::Body as _;
 use http_environ::View;
-use hyper::upgrade::OnUpgrade;
 use vestibule_layers::{Body, Request};
 
 use super::forwarded::Forwarded;
 use super::hop::{is_hop_by_hop, words};
 use super::server::Server;
 use crate::backend::upstream::upload::Framing;
+use crate::tunnel::MayBegin;
 
 /// Room for most heads, within what is allocated fast.
 const ROOM: usize = 1 << 10;
@@ -90,8 +90,7 @@ impl Manner {
             |value: &HeaderValue| words(value.as_bytes()).any(|word| word.eq_ignore_ascii_case(b"upgrade"));
         let is_listed =
             |word: &[u8]| self.upgrade.iter().any(|listed| word.eq_ignore_ascii_case(listed.as_bytes()));
-        // hyper leaves it where it has found that a client can switch.
-        request.extensions().get::<OnUpgrade>().is_some()
+        request.extensions().get::<MayBegin>().is_some()
             && request.headers().get_all(CONNECTION).iter().any(names_upgrade)
             && words(protocols.as_bytes()).all(is_listed)
     }

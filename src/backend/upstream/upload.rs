@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use http_body::{Body as _, Frame};
 use tokio::time::{Sleep, sleep};
 use vestibule_layers::{Body, BodyError};
@@ -15,6 +15,7 @@ use vestibule_layers::{Body, BodyError};
 use super::connection::{Connection, Line};
 use super::deadline::Turn;
 use super::failure::Failure;
+use crate::chunks::may_trail;
 
 /// Up to how many bytes are copied, to be sent as one piece with what is around them: cheaper for the kernel than several.
 const SMALL: usize = 512;
@@ -253,29 +254,6 @@ impl http_body::Body for Begun {
         }
         Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))))
     }
-}
-
-/// Whether a field may come behind its body (RFC 9110 section 6.5.1): those that say how a message is to be understood come too
-/// late.
-pub(in crate::backend) fn may_trail(name: &HeaderName) -> bool {
-    !matches!(
-        name.as_str(),
-        "authorization"
-            | "cache-control"
-            | "connection"
-            | "content-encoding"
-            | "content-length"
-            | "content-range"
-            | "content-type"
-            | "host"
-            | "keep-alive"
-            | "location"
-            | "set-cookie"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
 }
 
 #[cfg(test)]

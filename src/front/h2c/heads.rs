@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::preface::PREFACE;
+use super::PREFACE;
 use super::traffic::Traffic;
 use crate::front::reading::Look;
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 
 use self::dice::Dice;
 use super::super::answer_head::{self, Head, Length};
-use super::super::chunks::Chunks;
+use crate::chunks::Chunks;
 
 impl Dice {
     /// A text made of some of these words.

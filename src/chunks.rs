@@ -1,11 +1,9 @@
-//! Takes the chunks away from a body that comes in them (RFC 9112 section 7.1), within limits.
+//! Takes the chunks away from a body that comes in them (RFC 9112 section 7.1), within limits: of a client's request, and of a
+//! server's answer.
 
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
-
-use super::answer_head::Nonsense;
-use crate::backend::upstream::upload::may_trail;
 
 /// So many bytes the extensions of all chunks of a body may have together: nobody needs any.
 const MOST_EXTENSIONS: usize = 16 << 10;
@@ -16,9 +14,22 @@ const MOST_DIGITS: u8 = 16;
 /// How many trailers there may be.
 const MOST_TRAILERS: usize = 100;
 
+/// Why what comes are no chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Malformed {
+    #[error("what should be a chunk is none")]
+    Chunk,
+    #[error("the extensions of its chunks are over {0} bytes")]
+    Extensions(usize),
+    #[error("its trailers are malformed")]
+    Trailers,
+    #[error("its trailers are over {0} bytes")]
+    TooLarge(usize),
+}
+
 /// What comes of a body in chunks, whatever pieces it is read in.
 #[derive(Debug)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     state: State,
     /// How many bytes of extensions may still come.
     extensions: usize,
@@ -46,18 +57,18 @@ enum State {
 
 impl Chunks {
     /// The start of a body. `most_trailers` is how many bytes its trailers may have.
-    pub(super) fn new(most_trailers: usize) -> Self {
+    pub(crate) fn new(most_trailers: usize) -> Self {
         let state = State::Size(0, 0);
         Self { state, extensions: MOST_EXTENSIONS, trailers: Vec::new(), most_trailers }
     }
 
     /// Whether the body has come to its end.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
     /// Takes the next piece from what was received; `None` where all of that was taken, or the body is over.
-    pub(super) fn next(&mut self, received: &mut Bytes) -> Result<Option<Frame<Bytes>>, Nonsense> {
+    pub(crate) fn next(&mut self, received: &mut Bytes) -> Result<Option<Frame<Bytes>>, Malformed> {
         while !self.is_over() && !received.is_empty() {
             if let State::Data(left) = self.state {
                 let length = usize::try_from(left).unwrap_or(usize::MAX).min(received.len());
@@ -79,10 +90,10 @@ impl Chunks {
     }
 
     /// The state after one more byte of what is around the chunks.
-    fn after(&mut self, byte: u8) -> Result<State, Nonsense> {
+    fn after(&mut self, byte: u8) -> Result<State, Malformed> {
         Ok(match (self.state, byte) {
             (State::Size(_, MOST_DIGITS), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
-                return Err(Nonsense::Chunk);
+                return Err(Malformed::Chunk);
             }
             (State::Size(size, digits), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
@@ -92,26 +103,26 @@ impl Chunks {
             (State::Size(size, 1..), b';' | b' ' | b'\t') => State::Extension(size),
             (State::Extension(size), b'\t' | b' '..=b'~' | 0x80..) => {
                 self.extensions =
-                    self.extensions.checked_sub(1).ok_or(Nonsense::Extensions(MOST_EXTENSIONS))?;
+                    self.extensions.checked_sub(1).ok_or(Malformed::Extensions(MOST_EXTENSIONS))?;
                 State::Extension(size)
             }
             (State::SizeEnd(0), b'\n') => State::Trailers,
             (State::SizeEnd(size), b'\n') => State::Data(size),
             (State::DataReturn, b'\r') => State::DataEnd,
             (State::DataEnd, b'\n') => State::Size(0, 0),
-            _ => return Err(Nonsense::Chunk),
+            _ => return Err(Malformed::Chunk),
         })
     }
 
     /// Adds a byte to the section of trailers; the trailers at its end.
-    fn trailer(&mut self, byte: u8) -> Result<Option<HeaderMap>, Nonsense> {
+    fn trailer(&mut self, byte: u8) -> Result<Option<HeaderMap>, Malformed> {
         self.trailers.push(byte);
         if self.trailers.len() > self.most_trailers {
-            return Err(Nonsense::TooLarge(self.most_trailers));
+            return Err(Malformed::TooLarge(self.most_trailers));
         }
         // The parser lets a line end with a newline alone; no line has one elsewhere.
         if byte == b'\n' && !self.trailers.ends_with(b"\r\n") {
-            return Err(Nonsense::Trailers);
+            return Err(Malformed::Trailers);
         }
         let is_end = byte == b'\n' && (self.trailers == b"\r\n" || self.trailers.ends_with(b"\r\n\r\n"));
         is_end.then(|| trailers(&self.trailers)).transpose()
@@ -120,15 +131,15 @@ impl Chunks {
 
 /// Reads trailers, without those that must not come so late (RFC 9110 section 6.5.1): they might change what was understood
 /// already.
-fn trailers(section: &[u8]) -> Result<HeaderMap, Nonsense> {
+fn trailers(section: &[u8]) -> Result<HeaderMap, Malformed> {
     let mut fields = [httparse::EMPTY_HEADER; MOST_TRAILERS];
     let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(section, &mut fields) else {
-        return Err(Nonsense::Trailers);
+        return Err(Malformed::Trailers);
     };
     let mut trailers = HeaderMap::new();
     for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Nonsense::Trailers)?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| Nonsense::Trailers)?;
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Trailers)?;
+        let value = HeaderValue::from_bytes(field.value).map_err(|_| Malformed::Trailers)?;
         if may_trail(&name) {
             trailers.append(name, value);
         }
@@ -136,12 +147,35 @@ fn trailers(section: &[u8]) -> Result<HeaderMap, Nonsense> {
     Ok(trailers)
 }
 
+/// Whether a field may come behind its body (RFC 9110 section 6.5.1): those that say how a message is to be understood come too
+/// late.
+pub(crate) fn may_trail(name: &HeaderName) -> bool {
+    !matches!(
+        name.as_str(),
+        "authorization"
+            | "cache-control"
+            | "connection"
+            | "content-encoding"
+            | "content-length"
+            | "content-range"
+            | "content-type"
+            | "host"
+            | "keep-alive"
+            | "location"
+            | "set-cookie"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// The body of what comes in pieces of `size` bytes, its trailers, and how much was left behind it.
-    fn decoded(text: &[u8], size: usize) -> Result<(Vec<u8>, HeaderMap, usize), Nonsense> {
+    fn decoded(text: &[u8], size: usize) -> Result<(Vec<u8>, HeaderMap, usize), Malformed> {
         let mut chunks = Chunks::new(1000);
         let (mut body, mut trailers, mut taken) = (Vec::new(), HeaderMap::new(), 0);
         for piece in text.chunks(size) {
@@ -201,10 +235,10 @@ mod tests {
     #[test]
     fn extensions_and_trailers_are_limited() {
         let extension = format!("1;{}\r\nx\r\n", "y".repeat(MOST_EXTENSIONS + 1));
-        assert_eq!(decoded(extension.as_bytes(), 100), Err(Nonsense::Extensions(MOST_EXTENSIONS)));
+        assert_eq!(decoded(extension.as_bytes(), 100), Err(Malformed::Extensions(MOST_EXTENSIONS)));
         let each = "1;yyyyyyyy\r\nx\r\n".repeat(MOST_EXTENSIONS / 8 + 1);
-        assert_eq!(decoded(each.as_bytes(), 100), Err(Nonsense::Extensions(MOST_EXTENSIONS)));
+        assert_eq!(decoded(each.as_bytes(), 100), Err(Malformed::Extensions(MOST_EXTENSIONS)));
         let trailers = format!("0\r\n{}\r\n", "a: b\r\n".repeat(200));
-        assert_eq!(decoded(trailers.as_bytes(), 100), Err(Nonsense::TooLarge(1000)));
+        assert_eq!(decoded(trailers.as_bytes(), 100), Err(Malformed::TooLarge(1000)));
     }
 }

@@ -1,0 +1,275 @@
+//! The head of a request.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use httparse::ParserConfig;
+use vestibule_config::Limits;
+
+use super::words;
+use crate::tunnel::MayBegin;
+
+/// So many fields have room on the stack.
+const USUAL_FIELDS: usize = 100;
+
+/// A longer target is no `Uri`.
+const MOST_TARGET: usize = u16::MAX as usize - 1;
+
+/// Why what comes is no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoRequest {
+    #[error("malformed: {0}")]
+    Malformed(httparse::Error),
+    #[error("the target is no URL")]
+    Target,
+    #[error("the target is over {MOST_TARGET} bytes")]
+    LongTarget,
+    #[error("a head is over `limits: header_bytes`")]
+    TooLong,
+    #[error("a head is over `limits: header_count`")]
+    TooMany,
+    #[error("its length is no number, or two")]
+    Length,
+    #[error("its last transfer coding is not `chunked`, or it is HTTP/1.0")]
+    Coding,
+}
+
+impl NoRequest {
+    /// The status of the answer.
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::LongTarget => StatusCode::URI_TOO_LONG,
+            Self::TooLong | Self::TooMany => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// Whether a limit is to blame.
+    pub(super) fn is_too_large(self) -> bool {
+        matches!(self, Self::TooLong | Self::TooMany)
+    }
+}
+
+impl From<httparse::Error> for NoRequest {
+    fn from(error: httparse::Error) -> Self {
+        match error {
+            httparse::Error::TooManyHeaders => Self::TooMany,
+            error => Self::Malformed(error),
+        }
+    }
+}
+
+/// A head.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) request: Request<()>,
+    pub(super) length: Length,
+    pub(super) asked: Asked,
+}
+
+/// How the end of the body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    Known(u64),
+    Chunks,
+}
+
+/// What concerns the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) is_http_1_0: bool,
+    pub(super) is_head: bool,
+    /// Whether another request may follow.
+    pub(super) is_kept: bool,
+    /// Whether the body comes only when it is asked for.
+    pub(super) expects: bool,
+    pub(super) takes_trailers: bool,
+}
+
+/// Finds the ends of heads.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    /// What was searched in vain.
+    searched: usize,
+}
+
+impl Reader {
+    /// Takes a head from what has come; `None` where more must come. `room` is an empty map that becomes the head's.
+    pub(super) fn read(
+        &mut self,
+        received: &mut BytesMut,
+        room: &mut HeaderMap,
+        limits: &Limits,
+    ) -> Result<Option<Head>, NoRequest> {
+        if self.searched == 0 {
+            // A line of its own before a head is none (RFC 9112 section 2.2).
+            let line_ends = received.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            received.advance(line_ends);
+        }
+        if received.is_empty() {
+            return Ok(None);
+        }
+        let Some(end) = end(received, self.searched) else {
+            // What is no head shall not be waited for.
+            if self.searched == 0 {
+                parse(received, limits.header_count, |_| Ok(()))?;
+            }
+            self.searched = received.len();
+            return if received.len() > limits.header_bytes { Err(NoRequest::TooLong) } else { Ok(None) };
+        };
+        self.searched = 0;
+        if end > limits.header_bytes {
+            return Err(NoRequest::TooLong);
+        }
+        let head = received.split_to(end).freeze();
+        let room = std::mem::take(room);
+        let read = parse(&head, limits.header_count, |parsed| request(&head, parsed, room))?;
+        // It has an end, so it is whole, or there is something else behind the end.
+        read.map(Some).ok_or(NoRequest::Malformed(httparse::Error::NewLine))
+    }
+}
+
+/// Where the empty line ends. Lines may end with a newline alone (RFC 9112 section 2.2).
+fn end(received: &[u8], searched: usize) -> Option<usize> {
+    let start = searched.saturating_sub(2);
+    memchr::memchr_iter(b'\n', &received[start..]).map(|at| start + at).find_map(|at| {
+        match received[at + 1..] {
+            [b'\n', ..] => Some(at + 2),
+            [b'\r', b'\n', ..] => Some(at + 3),
+            _ => None,
+        }
+    })
+}
+
+/// Parses a head, and goes on with it if it is whole.
+fn parse<'b, T>(
+    head: &'b [u8],
+    most: usize,
+    go_on: impl FnOnce(&httparse::Request<'_, 'b>) -> Result<T, NoRequest>,
+) -> Result<Option<T>, NoRequest> {
+    let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+    let mut many;
+    let fields = if let Some(fields) = usual.get_mut(..most) {
+        fields
+    } else {
+        many = vec![MaybeUninit::uninit(); most];
+        &mut many
+    };
+    let mut parsed = httparse::Request::new(&mut []);
+    match ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, head, fields)? {
+        httparse::Status::Complete(end) if end == head.len() => go_on(&parsed).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// What the headers say of the connection and the body.
+#[derive(Default)]
+struct Framing {
+    length: Option<u64>,
+    /// Whether there is a coding, and whether the last is `chunked`.
+    coding: Option<bool>,
+    is_closing: bool,
+    keeps_alive: bool,
+    expects: bool,
+    takes_trailers: bool,
+    upgrades: bool,
+}
+
+fn request(
+    head: &Bytes,
+    parsed: &httparse::Request<'_, '_>,
+    mut headers: HeaderMap,
+) -> Result<Head, NoRequest> {
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(NoRequest::Target) };
+    if target.len() > MOST_TARGET {
+        return Err(NoRequest::LongTarget);
+    }
+    let method = Method::from_bytes(method.as_bytes());
+    let method = method.map_err(|_| NoRequest::Malformed(httparse::Error::Token))?;
+    let uri = Uri::from_maybe_shared(head.slice_ref(target.as_bytes())).map_err(|_| NoRequest::Target)?;
+    let is_http_1_0 = parsed.version == Some(0);
+    let mut framing = Framing::default();
+    headers.reserve(parsed.headers.len());
+    for field in &*parsed.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes());
+        let name = name.map_err(|_| NoRequest::Malformed(httparse::Error::HeaderName))?;
+        if framing.note(&name, field.value)? {
+            let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
+            let value = value.map_err(|_| NoRequest::Malformed(httparse::Error::HeaderValue))?;
+            headers.append(name, value);
+        }
+    }
+    let length = framing.body(is_http_1_0)?;
+    if length == Length::Chunks {
+        // RFC 9112 section 6.3: it may be meant to deceive, and does not go on.
+        headers.remove(CONTENT_LENGTH);
+    }
+    let asked = Asked {
+        is_http_1_0,
+        is_head: method == Method::HEAD,
+        is_kept: framing.is_kept(is_http_1_0),
+        expects: framing.expects && !is_http_1_0 && length != Length::Known(0),
+        takes_trailers: framing.takes_trailers,
+    };
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = if is_http_1_0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    *request.headers_mut() = headers;
+    if framing.upgrades && !is_http_1_0 {
+        request.extensions_mut().insert(MayBegin);
+    }
+    Ok(Head { request, length, asked })
+}
+
+impl Framing {
+    /// Notes a header; whether it goes on.
+    fn note(&mut self, name: &HeaderName, value: &[u8]) -> Result<bool, NoRequest> {
+        match *name {
+            CONTENT_LENGTH => {
+                let length = number(value).ok_or(NoRequest::Length)?;
+                let is_first = self.length.is_none();
+                if *self.length.get_or_insert(length) != length {
+                    return Err(NoRequest::Length);
+                }
+                return Ok(is_first);
+            }
+            TRANSFER_ENCODING => {
+                let last = words(value).last();
+                self.coding = Some(last.is_some_and(|last| last.eq_ignore_ascii_case(b"chunked")));
+            }
+            CONNECTION => {
+                for word in words(value) {
+                    self.is_closing |= word.eq_ignore_ascii_case(b"close");
+                    self.keeps_alive |= word.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            EXPECT => self.expects = value.eq_ignore_ascii_case(b"100-continue"),
+            TE => self.takes_trailers |= words(value).any(|word| word.eq_ignore_ascii_case(b"trailers")),
+            UPGRADE => self.upgrades = true,
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    fn body(&self, is_http_1_0: bool) -> Result<Length, NoRequest> {
+        match self.coding {
+            None => Ok(Length::Known(self.length.unwrap_or(0))),
+            Some(true) if !is_http_1_0 => Ok(Length::Chunks),
+            Some(_) => Err(NoRequest::Coding),
+        }
+    }
+
+    fn is_kept(&self, is_http_1_0: bool) -> bool {
+        let is_doubtful = self.coding.is_some() && self.length.is_some();
+        !self.is_closing && !is_doubtful && (!is_http_1_0 || self.keeps_alive)
+    }
+}
+
+/// Digits and nothing else: `parse` would take a sign.
+fn number(digits: &[u8]) -> Option<u64> {
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
+}
