@@ -221,7 +221,7 @@ async fn refuse<I: Socket>(line: &mut Line<I>, visit: &Visit, why: NoRequest) ->
         Asked { is_http_1_0: false, is_head: false, is_kept: false, expects: false, takes_trailers: false };
     let mut answer = Response::new(Body::Empty);
     *answer.status_mut() = why.status();
-    answer_head::put(&mut line.out, &answer, asked, answer_head::plan(&answer, asked, false));
+    answer_head::put(&mut line.out, &answer, asked, false);
     let (_, write) = line.io.halves();
     match Outgoing::new(write, &mut line.out, visit).flush().await {
         Ok(()) => End::NoRequest(why),
@@ -309,12 +309,11 @@ async fn respond(
     };
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         let tunnel = answer.extensions_mut().remove();
-        answer_head::put(outgoing.out(), &answer, asked, answer_head::plan(&answer, asked, false));
+        answer_head::put(outgoing.out(), &answer, asked, false);
         outgoing.flush().await?;
         return Ok(tunnel.map_or(Done::Last, Done::Switched));
     }
-    let plan = answer_head::plan(&answer, asked, visit.is_serving());
-    answer_head::put(outgoing.out(), &answer, asked, plan);
+    let plan = answer_head::put(outgoing.out(), &answer, asked, visit.is_serving());
     let missing = if let Framing::Length(length) = plan.framing { Some(length) } else { None };
     let (mut parts, body) = under_way.sending(answer, missing).into_parts();
     parts.headers.clear();

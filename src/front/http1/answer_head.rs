@@ -1,78 +1,99 @@
 //! The head of an answer.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::Body;
 use hyper::ext::ReasonPhrase;
 
 use super::head::Asked;
 use super::outgoing::{Framing, put_field};
-use super::{date, words};
-use crate::front::under_way::told_length;
+use super::{date, head, words};
 
-/// How an answer is sent.
+/// How the rest of an answer is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// The length that the client is told.
-    told: Option<u64>,
     /// How its body is sent; that of an answer without one is empty.
     pub(super) framing: Framing,
     /// Whether the connection ends with it.
     pub(super) is_last: bool,
 }
 
-/// Plans an answer. `may_follow`: nothing but the answer itself ends the connection.
-pub(super) fn plan<B: Body>(answer: &Response<B>, asked: Asked, may_follow: bool) -> Plan {
-    let told = told_length(answer).or_else(|| answer.body().size_hint().exact());
-    let none = Framing::Length(0);
-    let (told, framing) = match answer.status() {
-        StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => (None, none),
-        // Of an answer to HEAD without a body nobody knows the length.
-        _ if asked.is_head => (told.filter(|length| *length > 0), none),
-        _ => match told {
-            Some(length) => (told, Framing::Length(length)),
-            None if asked.is_http_1_0 => (None, Framing::Close),
-            None => (None, Framing::Chunks { takes_trailers: asked.takes_trailers }),
-        },
-    };
-    let is_last = !may_follow || !asked.is_kept || framing == Framing::Close || closes(answer.headers());
-    Plan { told, framing, is_last }
+/// What the headers say that are written anew.
+#[derive(Default)]
+struct ThisHop {
+    length: Option<u64>,
+    is_closing: bool,
+    has_date: bool,
+    has_trailer: bool,
 }
 
-/// Writes a head.
-pub(super) fn put<B>(out: &mut Vec<u8>, answer: &Response<B>, asked: Asked, plan: Plan) {
+/// Writes a head. `may_follow`: nothing but the answer itself ends the connection.
+pub(super) fn put<B: Body>(out: &mut Vec<u8>, answer: &Response<B>, asked: Asked, may_follow: bool) -> Plan {
     put_status(out, answer, asked);
-    let is_chunked = matches!(plan.framing, Framing::Chunks { .. });
-    let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-    let mut has_date = false;
-    for (name, value) in answer.headers() {
-        match *name {
-            CONTENT_LENGTH | TRANSFER_ENCODING => continue,
-            CONNECTION if !switches => continue,
-            TRAILER if !is_chunked => continue,
-            DATE => has_date = true,
-            _ => {}
-        }
-        put_field(out, name.as_str(), value.as_bytes());
-    }
-    if let Some(length) = plan.told {
+    let hop = put_fields(out, answer);
+    let (told, framing) = framing(answer, asked, hop.length);
+    let is_last = !may_follow || !asked.is_kept || framing == Framing::Close || hop.is_closing;
+    if let Some(length) = told {
         out.extend_from_slice(b"content-length: ");
         put_number(out, length);
         out.extend_from_slice(b"\r\n");
-    } else if is_chunked {
+    } else if matches!(framing, Framing::Chunks { .. }) {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        for value in answer.headers().get_all(TRAILER).iter().filter(|_| hop.has_trailer) {
+            put_field(out, TRAILER.as_str(), value.as_bytes());
+        }
     }
-    if !switches && plan.is_last {
-        out.extend_from_slice(b"connection: close\r\n");
-    } else if !switches && asked.is_http_1_0 {
-        out.extend_from_slice(b"connection: keep-alive\r\n");
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if is_last {
+            out.extend_from_slice(b"connection: close\r\n");
+        } else if asked.is_http_1_0 {
+            out.extend_from_slice(b"connection: keep-alive\r\n");
+        }
     }
-    if !has_date {
+    if !hop.has_date {
         out.extend_from_slice(b"date: ");
         date::put(out);
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
+    Plan { framing, is_last }
+}
+
+/// Writes the headers that go on.
+fn put_fields<B>(out: &mut Vec<u8>, answer: &Response<B>) -> ThisHop {
+    let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let mut hop = ThisHop::default();
+    for (name, value) in answer.headers() {
+        match *name {
+            CONTENT_LENGTH => hop.length = head::number(value.as_bytes()),
+            TRANSFER_ENCODING => {}
+            TRAILER => hop.has_trailer = true,
+            CONNECTION if !switches => {
+                hop.is_closing |= words(value.as_bytes()).any(|word| word.eq_ignore_ascii_case(b"close"));
+            }
+            _ => {
+                hop.has_date |= *name == DATE;
+                put_field(out, name.as_str(), value.as_bytes());
+            }
+        }
+    }
+    hop
+}
+
+/// The length that the client is told, and how it finds the end of the body.
+fn framing<B: Body>(answer: &Response<B>, asked: Asked, length: Option<u64>) -> (Option<u64>, Framing) {
+    let told = length.or_else(|| answer.body().size_hint().exact());
+    match answer.status() {
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => (None, Framing::Length(0)),
+        status if status.is_informational() => (None, Framing::Length(0)),
+        // Of an answer to HEAD without a body nobody knows the length.
+        _ if asked.is_head => (told.filter(|length| *length > 0), Framing::Length(0)),
+        _ => match told {
+            Some(length) => (told, Framing::Length(length)),
+            None if asked.is_http_1_0 => (None, Framing::Close),
+            None => (None, Framing::Chunks { takes_trailers: asked.takes_trailers }),
+        },
+    }
 }
 
 fn put_status<B>(out: &mut Vec<u8>, answer: &Response<B>, asked: Asked) {
@@ -90,11 +111,6 @@ fn put_status<B>(out: &mut Vec<u8>, answer: &Response<B>, asked: Asked) {
     }
 }
 
-fn closes(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(CONNECTION).iter();
-    values.flat_map(|value| words(value.as_bytes())).any(|word| word.eq_ignore_ascii_case(b"close"))
-}
-
 /// Writes a number in decimal digits.
 fn put_number(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
@@ -108,4 +124,145 @@ fn put_number(out: &mut Vec<u8>, mut number: u64) {
         }
     }
     out.extend_from_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use bytes::Bytes;
+    use http::HeaderValue;
+    use vestibule_layers::{Body, BodyError};
+
+    use super::*;
+
+    const ASKED: Asked =
+        Asked { is_http_1_0: false, is_head: false, is_kept: true, expects: false, takes_trailers: false };
+
+    /// The head without its date, and how the answer goes on.
+    fn written(answer: &Response<Body>, asked: Asked) -> (String, Plan) {
+        let mut out = Vec::new();
+        let plan = put(&mut out, answer, asked, true);
+        let text = String::from_utf8(out).unwrap();
+        let (head, date) = text.split_once("date: ").unwrap();
+        assert!(date.ends_with(" GMT\r\n\r\n"), "{date}");
+        (head.replace("\r\n", "|"), plan)
+    }
+
+    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: Body) -> Response<Body> {
+        let mut answer = Response::new(body);
+        *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+        for (name, value) in headers {
+            answer.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        answer
+    }
+
+    /// A body of unknown length.
+    fn stream() -> Body {
+        Body::boxed(Never)
+    }
+
+    struct Never;
+
+    impl http_body::Body for Never {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<Bytes>, BodyError>>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn the_client_learns_where_the_body_ends() {
+        let length = Framing::Length;
+        let chunks = Framing::Chunks { takes_trailers: false };
+        let http_1_0 = Asked { is_http_1_0: true, ..ASKED };
+        let head = Asked { is_head: true, ..ASKED };
+        let wrong = &[("transfer-encoding", "gzip")][..];
+        for (answer, asked, expected, framing) in [
+            (answer(200, wrong, "hi".into()), ASKED, "HTTP/1.1 200 OK|content-length: 2|", length(2)),
+            (answer(200, &[], Body::Empty), ASKED, "HTTP/1.1 200 OK|content-length: 0|", length(0)),
+            (
+                answer(404, &[("content-length", "7")], stream()),
+                ASKED,
+                "HTTP/1.1 404 Not Found|content-length: 7|",
+                length(7),
+            ),
+            (answer(200, &[], stream()), ASKED, "HTTP/1.1 200 OK|transfer-encoding: chunked|", chunks),
+            (answer(200, &[], stream()), http_1_0, "HTTP/1.0 200 OK|connection: close|", Framing::Close),
+            (
+                answer(200, &[], "hi".into()),
+                http_1_0,
+                "HTTP/1.0 200 OK|content-length: 2|connection: keep-alive|",
+                length(2),
+            ),
+            (answer(200, &[], "hi".into()), head, "HTTP/1.1 200 OK|content-length: 2|", length(0)),
+            (answer(200, &[], stream()), head, "HTTP/1.1 200 OK|", length(0)),
+            (
+                answer(204, &[("content-length", "0")], Body::Empty),
+                ASKED,
+                "HTTP/1.1 204 No Content|",
+                length(0),
+            ),
+            (
+                answer(304, &[("etag", "\"a\"")], Body::Empty),
+                ASKED,
+                "HTTP/1.1 304 Not Modified|etag: \"a\"|",
+                length(0),
+            ),
+            (answer(299, &[], Body::Empty), ASKED, "HTTP/1.1 299 |content-length: 0|", length(0)),
+        ] {
+            let (head, plan) = written(&answer, asked);
+            assert_eq!((head.as_str(), plan.framing), (expected, framing));
+            assert_eq!(plan.is_last, framing == Framing::Close, "{expected}");
+        }
+    }
+
+    #[test]
+    fn the_last_answer_says_so() {
+        let closing = answer(200, &[("connection", "x, Close"), ("x-a", "1"), ("x-a", "2")], "hi".into());
+        let (head, plan) = written(&closing, ASKED);
+        let expected = "HTTP/1.1 200 OK|x-a: 1|x-a: 2|content-length: 2|connection: close|";
+        assert_eq!((head.as_str(), plan.is_last), (expected, true));
+        let plain = answer(200, &[], "hi".into());
+        assert!(written(&plain, Asked { is_kept: false, ..ASKED }).1.is_last);
+        assert!(put(&mut Vec::new(), &plain, ASKED, false).is_last);
+    }
+
+    #[test]
+    fn what_has_its_own_date_reason_or_protocol_keeps_it() {
+        let mut own = answer(200, &[("date", "Thu, 01 Jan 1970 00:00:00 GMT")], Body::Empty);
+        own.extensions_mut().insert(ReasonPhrase::from_static(b"Fine"));
+        let mut out = Vec::new();
+        put(&mut out, &own, ASKED, true);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 Fine\r\n") && text.matches("date: ").count() == 1, "{text}");
+        let switching = answer(101, &[("connection", "upgrade"), ("upgrade", "websocket")], Body::Empty);
+        let (head, _) = written(&switching, ASKED);
+        assert_eq!(head, "HTTP/1.1 101 Switching Protocols|connection: upgrade|upgrade: websocket|");
+    }
+
+    #[test]
+    fn trailers_are_announced_where_they_can_come() {
+        let trailer = &[("trailer", "x-sum")][..];
+        let (chunked, _) = written(&answer(200, trailer, stream()), ASKED);
+        assert_eq!(chunked, "HTTP/1.1 200 OK|transfer-encoding: chunked|trailer: x-sum|");
+        let (known, _) = written(&answer(200, trailer, "hi".into()), ASKED);
+        assert_eq!(known, "HTTP/1.1 200 OK|content-length: 2|");
+    }
+
+    #[test]
+    fn numbers_are_digits() {
+        for number in [0, 7, 10, 12_345, u64::MAX] {
+            let mut out = Vec::new();
+            put_number(&mut out, number);
+            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+        }
+    }
 }

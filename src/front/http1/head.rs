@@ -269,7 +269,143 @@ impl Framing {
 }
 
 /// Digits and nothing else: `parse` would take a sign.
-fn number(digits: &[u8]) -> Option<u64> {
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
     let is_number = digits.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &[u8]) -> Result<Option<Head>, NoRequest> {
+        let mut received = BytesMut::from(text);
+        let read = Reader::default().read(&mut received, &mut HeaderMap::new(), &Limits::default())?;
+        assert!(read.is_none() || received.is_empty(), "all of it is the head");
+        Ok(read)
+    }
+
+    fn head(fields: &str) -> Result<Head, NoRequest> {
+        let text = format!("POST /a?b HTTP/1.1\r\n{fields}\r\n");
+        Ok(read(text.as_bytes())?.expect("a whole head"))
+    }
+
+    #[test]
+    fn a_head_is_read_in_whatever_pieces_it_comes() {
+        let whole = b"\r\n\nGET /a?b HTTP/1.1\r\nHost: test\nX-One:  1 \r\nX-One: 2\r\n\r\n";
+        for at in 0..=whole.len() {
+            let (mut reader, mut received) = (Reader::default(), BytesMut::new());
+            let mut heads = Vec::new();
+            for piece in [&whole[..at], &whole[at..], &b"GET /next"[..]] {
+                received.extend_from_slice(piece);
+                heads.extend(reader.read(&mut received, &mut HeaderMap::new(), &Limits::default()).unwrap());
+            }
+            let [Head { request, .. }] = &heads[..] else { panic!("one head, parted at {at}") };
+            assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::GET, "/a?b"));
+            let values: Vec<_> = request.headers().get_all("x-one").iter().collect();
+            assert!(values == ["1", "2"] && received == &b"GET /next"[..], "{at}");
+        }
+    }
+
+    #[test]
+    fn a_head_in_single_bytes_is_waited_for_until_its_end() {
+        let whole = b"GET / HTTP/1.0\r\nHost: test\r\n\r\n";
+        let (mut reader, mut received) = (Reader::default(), BytesMut::new());
+        for (at, byte) in whole.iter().enumerate() {
+            received.extend_from_slice(&[*byte]);
+            let read = reader.read(&mut received, &mut HeaderMap::new(), &Limits::default()).unwrap();
+            assert_eq!(read.is_some(), at + 1 == whole.len(), "{at}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_body_is_found_in_one_way_only() {
+        for (fields, length, is_kept) in [
+            ("", Length::Known(0), true),
+            ("Content-Length: 5\r\n", Length::Known(5), true),
+            ("Content-Length: 5\r\nContent-Length: 5\r\n", Length::Known(5), true),
+            ("Transfer-Encoding: Chunked\r\n", Length::Chunks, true),
+            ("Transfer-Encoding: gzip, chunked\r\n", Length::Chunks, true),
+            ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", Length::Chunks, true),
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Length::Chunks, false),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", Length::Chunks, false),
+            ("Connection: Close, X-Y\r\n", Length::Known(0), false),
+            ("Connection: keep-alive\r\nConnection: close\r\n", Length::Known(0), false),
+        ] {
+            let head = head(fields).unwrap();
+            assert_eq!((head.length, head.asked.is_kept), (length, is_kept), "{fields}");
+            let told = head.request.headers().get_all(CONTENT_LENGTH).iter().count();
+            let is_known = length == Length::Known(5);
+            assert_eq!(told, usize::from(is_known), "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_is_doubtful_is_no_request() {
+        use NoRequest as N;
+        use httparse::Error as E;
+        for (fields, why) in [
+            ("Content-Length: 1\r\nContent-Length: 2\r\n", N::Length),
+            ("Content-Length: +1\r\n", N::Length),
+            ("Content-Length: \r\n", N::Length),
+            ("Content-Length: 1, 1\r\n", N::Length),
+            ("Content-Length: 18446744073709551616\r\n", N::Length),
+            ("Transfer-Encoding: gzip\r\n", N::Coding),
+            ("Transfer-Encoding: chunked, gzip\r\n", N::Coding),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n", N::Coding),
+            ("Transfer-Encoding: xchunked\r\n", N::Coding),
+            ("X : 1\r\n", N::Malformed(E::HeaderName)),
+            ("X: 1\r\n folded\r\n", N::Malformed(E::HeaderName)),
+            ("X: a\0b\r\n", N::Malformed(E::HeaderValue)),
+            (&"X: 1\r\n".repeat(101), N::TooMany),
+        ] {
+            assert_eq!(head(fields).unwrap_err(), why, "{fields}");
+        }
+        let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(read(old).unwrap_err(), N::Coding);
+        assert_eq!(read(b"GET a://[ HTTP/1.1\r\n\r\n").unwrap_err(), N::Target);
+        // It has no end, and shall not be waited for.
+        assert_eq!(read(b"\x16\x03\x01").unwrap_err(), N::Malformed(E::Token));
+    }
+
+    #[test]
+    fn a_head_has_limits() {
+        let limits = Limits { header_bytes: 100, header_count: 200, ..Limits::default() };
+        let read = |text: &str| {
+            let mut received = BytesMut::from(text);
+            Reader::default().read(&mut received, &mut HeaderMap::new(), &limits).map(|head| head.is_some())
+        };
+        let long = |length: usize| format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(length - 19));
+        assert_eq!(read(&(long(96) + "\r\n\r\n")), Ok(true));
+        assert_eq!(read(&(long(97) + "\r\n\r\n")), Err(NoRequest::TooLong));
+        assert_eq!(read(&long(100)), Ok(false));
+        assert_eq!(read(&long(101)), Err(NoRequest::TooLong));
+        let many = Limits { header_count: 200, ..Limits::default() };
+        let fields = |count| BytesMut::from(&*format!("GET / HTTP/1.1\r\n{}\r\n", "X: 1\r\n".repeat(count)));
+        let read = |count| Reader::default().read(&mut fields(count), &mut HeaderMap::new(), &many);
+        assert_eq!(read(200).unwrap().unwrap().request.headers().len(), 200);
+        assert_eq!(read(201).unwrap_err(), NoRequest::TooMany);
+        let target = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(MOST_TARGET));
+        let wide = Limits { header_bytes: 1 << 20, ..Limits::default() };
+        let read = Reader::default().read(&mut BytesMut::from(&*target), &mut HeaderMap::new(), &wide);
+        assert_eq!(read.unwrap_err(), NoRequest::LongTarget);
+    }
+
+    #[test]
+    fn what_concerns_the_answer_is_noted() {
+        let asked = |text: &str| read(format!("{text}\r\n\r\n").as_bytes()).unwrap().unwrap().asked;
+        let plain = asked("GET / HTTP/1.1");
+        assert!(plain.is_kept && !plain.is_http_1_0 && !plain.is_head && !plain.expects);
+        let old = asked("HEAD / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1");
+        assert!(old.is_http_1_0 && old.is_head && !old.is_kept && !old.expects);
+        assert!(asked("GET / HTTP/1.0\r\nConnection: Keep-Alive").is_kept);
+        let more = asked("PUT / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 1\r\nTE: gzip, trailers");
+        assert!(more.expects && more.takes_trailers);
+        assert!(!asked("PUT / HTTP/1.1\r\nExpect: 100-continue").expects, "without a body");
+        let may_begin = |text: &str| {
+            let head = read(format!("{text}\r\nUpgrade: websocket\r\n\r\n").as_bytes()).unwrap().unwrap();
+            head.request.extensions().get::<MayBegin>().is_some()
+        };
+        assert!(may_begin("GET / HTTP/1.1") && !may_begin("GET / HTTP/1.0"));
+    }
 }

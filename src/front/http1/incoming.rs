@@ -74,12 +74,13 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
         ClientPieces { pieces: Some(pieces), left, ask }
     }
 
-    /// Reads the body, and then waits for the end of the connection: why it has ended.
+    /// Reads the body, and then waits for the end of the connection: why it has ended. Without the end of a body, whoever reads
+    /// that decides.
     pub(super) async fn pump(&mut self) -> io::Error {
-        if let Err(error) = self.read_body().await {
-            // Whoever reads the body learns that it has no more.
+        if self.read_body().await.is_err() {
+            // Whoever reads the body learns that there is no more of it, and may answer that.
             self.to = None;
-            return error;
+            return pending().await;
         }
         // What comes now is the next request: it waits for its turn, and for as long nobody knows what comes behind it.
         while self.received.is_empty() {
@@ -239,5 +240,137 @@ impl http_body::Body for ClientPieces {
 
     fn size_hint(&self) -> SizeHint {
         self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+    use http_body_util::BodyExt as _;
+    use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    const TRAILERS: usize = 100;
+
+    /// What comes of a body, of which `here` has come with the head and `later` comes behind it, then the end of the
+    /// connection; and what is left for the next request.
+    async fn read(here: &[u8], later: &[u8], length: Length) -> (Result<Vec<u8>, String>, Vec<u8>) {
+        let (mut client, server) = duplex(1 << 20);
+        client.write_all(later).await.unwrap();
+        drop(client);
+        let mut received = BytesMut::from(here);
+        let mut incoming = Incoming::new(server, &mut received, length, TRAILERS);
+        let body = incoming.body(None);
+        let reading = async {
+            let collected = body.collect().await.map_err(|error| error.to_string())?;
+            let sum = collected.trailers().and_then(|trailers| trailers.get("x-sum")).cloned();
+            let mut bytes = collected.to_bytes().to_vec();
+            bytes.extend(sum.iter().flat_map(|sum| sum.as_bytes()));
+            Ok(bytes)
+        };
+        let read = tokio::select! {
+            biased;
+            read = reading => read,
+            // It ends with the connection, when the body has been given.
+            _ = async { incoming.pump().await; pending::<()>().await } => unreachable!(),
+        };
+        let _ = incoming.skip();
+        (read, received.to_vec())
+    }
+
+    #[tokio::test]
+    async fn a_body_comes_in_whatever_pieces() {
+        let chunks = b"3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nX-Sum: 7\r\n\r\n";
+        for at in 0..=chunks.len() {
+            let (here, later) = chunks.split_at(at);
+            assert_eq!(read(here, later, Length::Chunks).await, (Ok(b"abcdefg7".to_vec()), vec![]), "{at}");
+        }
+        let (body, next) = read(b"abcde", b"fgGET /", Length::Known(7)).await;
+        assert_eq!(body.unwrap(), b"abcdefg");
+        assert!(b"GET /".starts_with(&next), "{}", next.escape_ascii());
+        let (body, next) = read(b"0\r\n\r\nGET /", b"", Length::Chunks).await;
+        assert_eq!((body.unwrap(), &next[..]), (vec![], &b"GET /"[..]));
+        let large = vec![b'x'; 300_000];
+        let (here, later) = large.split_at(10);
+        assert_eq!(read(here, later, Length::Known(300_000)).await.0.unwrap().len(), 300_000);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_to_its_end_is_an_error() {
+        let cut_short = "the client has left in the middle of its body";
+        for (here, length, error) in [
+            (&b"abc"[..], Length::Known(4), cut_short),
+            (b"3\r\nab", Length::Chunks, cut_short),
+            (b"3\r\nabc\r\n0\r\n", Length::Chunks, cut_short),
+            (b"3\r\nabcd\r\n", Length::Chunks, "what should be a chunk is none"),
+            (b"zz", Length::Chunks, "what should be a chunk is none"),
+            (b"0\r\nX: ", Length::Chunks, cut_short),
+        ] {
+            let shown = here.escape_ascii();
+            assert_eq!(read(here, b"", length).await.0.unwrap_err(), error, "{shown}");
+        }
+        let trailers = format!("0\r\nX: {}", "x".repeat(TRAILERS));
+        let error = read(trailers.as_bytes(), b"", Length::Chunks).await.0.unwrap_err();
+        assert_eq!(error, "its trailers are over 100 bytes");
+    }
+
+    fn incoming<'a>(received: &'a mut BytesMut, length: Length) -> Incoming<'a, DuplexStream> {
+        Incoming::new(duplex(8).0, received, length, TRAILERS)
+    }
+
+    #[test]
+    fn a_body_that_is_there_needs_no_pump() {
+        let mut received = BytesMut::from("abcGET /");
+        assert_eq!(incoming(&mut received, Length::Known(0)).whole().unwrap(), "");
+        assert_eq!(incoming(&mut received, Length::Known(9)).whole(), None);
+        let mut known = incoming(&mut received, Length::Known(3));
+        assert_eq!(known.whole().unwrap(), "abc");
+        assert!(known.skip());
+        assert_eq!(incoming(&mut received, Length::Chunks).whole(), None);
+        assert_eq!(received, "GET /");
+    }
+
+    #[test]
+    fn what_nobody_has_read_is_skipped_as_far_as_it_has_come() {
+        for (here, length, is_over, next) in [
+            (&b"abcGET /"[..], Length::Known(3), true, &b"GET /"[..]),
+            (b"ab", Length::Known(3), false, b""),
+            (b"1\r\na\r\n0\r\n\r\nGET /", Length::Chunks, true, b"GET /"),
+            (b"1\r\na\r\n0\r\nX-Sum: 1\r\n\r\nGET /", Length::Chunks, true, b"GET /"),
+            (b"1\r\na\r\n", Length::Chunks, false, b""),
+            (b"1\r\nzz", Length::Chunks, false, b""),
+        ] {
+            let mut received = BytesMut::from(here);
+            let shown = here.escape_ascii();
+            assert_eq!(incoming(&mut received, length).skip(), is_over, "{shown}");
+            assert!(!is_over || received == next, "{shown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_client_is_noticed_when_its_body_is_over() {
+        let (mut client, server) = duplex(64);
+        let mut received = BytesMut::new();
+        let mut incoming = Incoming::new(server, &mut received, Length::Known(3), TRAILERS);
+        let mut body = incoming.body(None);
+        client.write_all(b"abc").await.unwrap();
+        drop(client);
+        assert_eq!(incoming.pump().await.kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "abc");
+        assert!(body.is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn the_client_is_asked_for_its_body_when_that_is_read() {
+        let mut received = BytesMut::new();
+        let mut incoming = incoming(&mut received, Length::Known(3));
+        let (ask, mut asked) = oneshot::channel();
+        let mut body = incoming.body(Some(ask));
+        assert!(asked.try_recv().is_err());
+        assert!(
+            std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx).is_pending())).await
+        );
+        assert!(asked.try_recv().is_ok());
     }
 }

@@ -13,7 +13,7 @@ use vestibule_layers::Cause;
 
 use crate::chunks::may_trail;
 use crate::front::patience::Patience;
-use crate::front::under_way::Sending;
+use crate::front::under_way::{Sending, Talk};
 use crate::front::visit::Visit;
 
 /// A longer piece is written from where it is, and not copied.
@@ -47,12 +47,13 @@ pub(super) struct Outgoing<'a, W> {
     write: W,
     /// What is to be written.
     out: &'a mut Vec<u8>,
-    visit: &'a Visit,
+    patience: &'a Patience,
+    talk: &'a Talk,
 }
 
 impl<'a, W: AsyncWrite + Unpin> Outgoing<'a, W> {
     pub(super) fn new(write: W, out: &'a mut Vec<u8>, visit: &'a Visit) -> Self {
-        Self { write, out, visit }
+        Self { write, out, patience: &visit.patience, talk: &visit.talk }
     }
 
     /// What is to be written next.
@@ -103,11 +104,11 @@ impl<'a, W: AsyncWrite + Unpin> Outgoing<'a, W> {
 
     /// Writes what there is, and two pieces behind it.
     async fn write(&mut self, piece: &[u8], trail: &[u8]) -> Result<(), Broken> {
-        let written = write(&mut self.write, &self.visit.patience, [self.out, piece, trail]).await;
+        let written = write(&mut self.write, self.patience, [self.out, piece, trail]).await;
         self.out.clear();
         written.map_err(|error| {
             // Before what is under way is dropped, so that it knows why.
-            self.visit.talk.end(Cause::ClientGone, || format!("the connection broke: {error}"));
+            self.talk.end(Cause::ClientGone, || format!("the connection broke: {error}"));
             Broken::Connection
         })
     }
@@ -162,14 +163,23 @@ async fn write(
     patience: &Patience,
     pieces: [&[u8]; 3],
 ) -> io::Result<()> {
-    let mut slices = pieces.map(IoSlice::new);
-    let mut left = &mut slices[..];
-    // Empty ones are none.
-    IoSlice::advance_slices(&mut left, 0);
+    let mut slices = [IoSlice::new(&[]); 3];
+    let mut count = 0;
+    for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+        slices[count] = IoSlice::new(piece);
+        count += 1;
+    }
+    let mut left = &mut slices[..count];
     let mut is_stuck = false;
     while !left.is_empty() {
         let written = poll_fn(|cx| {
-            let written = Pin::new(&mut *io).poll_write_vectored(cx, left);
+            let io = Pin::new(&mut *io);
+            // send(2) is cheaper than writev(2).
+            let written = if let [piece] = &*left {
+                io.poll_write(cx, piece)
+            } else {
+                io.poll_write_vectored(cx, left)
+            };
             if written.is_pending() != is_stuck {
                 is_stuck = !is_stuck;
                 patience.stuck(is_stuck);
@@ -182,4 +192,135 @@ async fn write(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+    use std::task::Context;
+
+    use http_environ::RequestId;
+    use tokio::io::{AsyncReadExt as _, duplex};
+    use vestibule_config::Limits;
+    use vestibule_layers::{Body, BodyError};
+
+    use super::*;
+    use crate::front::under_way::UnderWay;
+
+    /// A body that comes so; each piece is waited for.
+    struct Pieces(VecDeque<Piece>, bool);
+
+    enum Piece {
+        Data(Bytes),
+        Trailers(HeaderMap),
+        Failure,
+    }
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            self.1 = !self.1;
+            if self.1 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(self.0.pop_front().map(|piece| match piece {
+                Piece::Data(data) => Ok(Frame::data(data)),
+                Piece::Trailers(trailers) => Ok(Frame::trailers(trailers)),
+                Piece::Failure => Err("the body failed".into()),
+            }))
+        }
+    }
+
+    /// Everything that arrives, and whether it was sent to its end.
+    async fn sent(
+        pieces: impl IntoIterator<Item = Piece>,
+        framing: Framing,
+    ) -> (Vec<u8>, Result<(), Broken>) {
+        let (mut client, server) = duplex(64);
+        let (patience, talk) = (Patience::new(&Limits::default()), Arc::new(Talk::default()));
+        let body = Body::boxed(Pieces(pieces.into_iter().collect(), false));
+        let missing = if let Framing::Length(length) = framing { Some(length) } else { None };
+        let under_way = UnderWay::new(Arc::clone(&talk), RequestId::Serial(1));
+        let body = under_way.sending(http::Response::new(body), missing).into_body();
+        let mut out = b"head ".to_vec();
+        let sending = async {
+            let mut outgoing = Outgoing { write: server, out: &mut out, patience: &patience, talk: &talk };
+            outgoing.send(body, framing).await
+        };
+        let mut arrived = Vec::new();
+        let (sent, read) = tokio::join!(sending, client.read_to_end(&mut arrived));
+        read.unwrap();
+        (arrived, sent)
+    }
+
+    fn data(piece: &'static str) -> Piece {
+        Piece::Data(Bytes::from_static(piece.as_bytes()))
+    }
+
+    #[tokio::test]
+    async fn a_body_is_framed_as_was_told() {
+        let takes = |takes_trailers| Framing::Chunks { takes_trailers };
+        let trailers = || {
+            let fields = [("x-sum", "5"), ("content-length", "7")];
+            let fields = fields.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            Piece::Trailers(HeaderMap::from_iter(fields))
+        };
+        for (pieces, framing, expected) in [
+            (vec![data("ab"), data("cde")], Framing::Length(5), "head abcde"),
+            (vec![data("ab"), data("cde"), data("more")], Framing::Length(4), "head abcd"),
+            (vec![data("ab"), data("cde")], Framing::Close, "head abcde"),
+            (vec![data("ab"), data(""), data("cde")], takes(false), "head 2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"),
+            (vec![data("ab"), trailers()], takes(true), "head 2\r\nab\r\n0\r\nx-sum: 5\r\n\r\n"),
+            (vec![data("ab"), trailers()], takes(false), "head 2\r\nab\r\n0\r\n\r\n"),
+            (vec![trailers(), data("ab")], Framing::Length(2), "head ab"),
+            (vec![], takes(true), "head 0\r\n\r\n"),
+        ] {
+            let (arrived, sent) = sent(pieces, framing).await;
+            assert_eq!(String::from_utf8(arrived).unwrap(), expected);
+            assert!(sent.is_ok(), "{expected}");
+        }
+    }
+
+    #[tokio::test]
+    async fn long_pieces_arrive_as_they_are() {
+        for size in [COPIED, COPIED + 1, GATHERED, 100_000] {
+            let piece = || Piece::Data(vec![b'x'; size].into());
+            let (arrived, sent) = sent([piece(), piece()], Framing::Length(2 * size as u64)).await;
+            assert!(sent.is_ok() && arrived.len() == 5 + 2 * size, "{size}");
+            let (arrived, _) = self::sent([piece()], Framing::Chunks { takes_trailers: false }).await;
+            let expected = format!("head {size:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(size));
+            assert!(arrived == expected.as_bytes(), "{size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_never_looks_whole() {
+        for (pieces, framing, expected) in [
+            (vec![data("ab")], Framing::Length(5), "head ab"),
+            (vec![data("ab"), Piece::Failure], Framing::Length(5), "head ab"),
+            (vec![data("ab"), Piece::Failure], Framing::Chunks { takes_trailers: true }, "head 2\r\nab\r\n"),
+            (vec![data("ab"), Piece::Failure], Framing::Close, "head ab"),
+        ] {
+            let (arrived, sent) = sent(pieces, framing).await;
+            assert_eq!(String::from_utf8(arrived).unwrap(), expected);
+            assert!(matches!(sent, Err(Broken::Body)), "{expected}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_gone_is_why() {
+        let (client, server) = duplex(64);
+        drop(client);
+        let (patience, talk) = (Patience::new(&Limits::default()), Talk::default());
+        let mut out = b"head".to_vec();
+        let mut outgoing = Outgoing { write: server, out: &mut out, patience: &patience, talk: &talk };
+        assert!(matches!(outgoing.flush().await, Err(Broken::Connection)));
+    }
 }
