@@ -65,7 +65,7 @@ pub(super) fn wait(reader: &mut Reader<'_>, key: &'static str, default: Duration
     given.value
 }
 
-/// The largest head of an answer, which hyper, too, can be told.
+/// The largest head of an answer.
 pub(super) fn header_bytes(reader: &mut Reader<'_>) -> usize {
     const DEFAULT: usize = 64 << 10;
     const ALLOWED: std::ops::RangeInclusive<u64> = 1 << 10..=16 << 20;

@@ -146,7 +146,7 @@ fn builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// The same as hyper answers to an HTTP/1 client.
+/// The same as an HTTP/1 client is answered.
 fn too_large() -> Response {
     let mut answer = HttpResponse::new(Body::Empty);
     *answer.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;

@@ -1,7 +1,7 @@
 //! A connection that has had nothing to do for a while holds its socket, and nothing else.
 //!
-//! hyper keeps two buffers of 8 KiB each from the first answer on: most of what an idle connection costs. So it gives the
-//! connection back, and gets it again with the first byte that comes. While it rests, the limit of `keep_alive` goes on, a worker
+//! Its buffers and what stands around its next request are most of what an idle connection costs. So they are given up, and made
+//! again with the first byte that comes. While it rests, the limit of `keep_alive` goes on, a worker
 //! that closes ends it at once, and one that retires keeps it, as any that is idle.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time;
 use super::socket::Socket;
 use crate::runtime::{Stage, memory};
 
-/// So long a connection has nothing to do before it rests. A shorter time would make it rest, and hyper begin anew, between
+/// So long a connection has nothing to do before it rests. A shorter time would make it rest, and begin anew, between
 /// requests that follow each other.
 pub(super) const AFTER: Duration = Duration::from_secs(1);
 

@@ -66,7 +66,7 @@ impl UnderWay {
         Self { talk, request, is_told: false, is_stream: true }
     }
 
-    /// Goes on with the answer's body, until that has been sent by hyper.
+    /// Goes on with the answer's body, until hyper has sent that as one of HTTP/2.
     pub(super) fn answered(self, answer: Response) -> http::Response<Sending> {
         // hyper compares, too, but nobody would learn whose answer it was.
         let is_counted = answer.body().size_hint().exact().is_none();
@@ -101,7 +101,7 @@ impl Drop for UnderWay {
         if self.is_told {
             return;
         }
-        // hyper drops the body of an answer to HEAD unread, but not because the connection ends.
+        // The body of an answer to HEAD is dropped unread, but not because the connection ends.
         if let Some((cause, reason)) = self.talk.end.get() {
             self.talk.tell(&self.request, *cause, reason);
         } else if self.is_stream {

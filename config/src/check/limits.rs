@@ -7,7 +7,7 @@ use crate::from_node::Size;
 use crate::place::{Place, Spanned};
 use crate::reader::Reader;
 
-/// hyper makes room for so many headers with each request, and the map that holds them has a limit of its own.
+/// There is room for so many headers with each request, and the map that holds them has a limit of its own.
 const MOST_HEADERS: usize = 10_000;
 
 impl Default for Limits {
@@ -44,7 +44,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Limits {
 fn header_bytes(reader: &mut Reader<'_>) -> Option<usize> {
     let size: Spanned<Size> = reader.optional("header_bytes")?;
     let bytes = usize::try_from(size.value.0).ok();
-    // hyper's buffer cannot be smaller.
+    // Less is less than some browsers send.
     if bytes.is_none_or(|bytes| !(8 << 10..=16 << 20).contains(&bytes)) {
         reader
             .mistake(&size.place, "the size of a request's head is limited to 8KiB at least, 16MiB at most");

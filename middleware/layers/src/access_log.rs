@@ -108,7 +108,7 @@ impl Line {
 
     fn passed(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
-        // hyper stops to ask when it has sent what Content-Length promised.
+        // Nobody asks for more when what Content-Length promised is sent.
         self.is_complete |= self.length == Some(self.bytes);
     }
 }

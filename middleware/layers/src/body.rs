@@ -6,14 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 /// Why a body broke off. Whoever sends it on aborts the connection: a truncated answer never looks complete.
 pub type BodyError = Box<dyn Error + Send + Sync>;
 
-/// A body under way. What comes from a connection stays unboxed: the proxy's path costs nothing extra.
+/// A body under way. What is there already stays unboxed: small requests and answers cost nothing extra.
 #[derive(Default)]
 pub enum Body {
     /// No body
@@ -21,9 +20,7 @@ pub enum Body {
     Empty,
     /// A body that is there already, in one piece
     Bytes(Bytes),
-    /// From a client or an HTTP upstream
-    Incoming(Incoming),
-    /// Anything else: a file, a stream of an application, what a layer made of another body
+    /// Anything else: what comes from a connection, a file, a stream of an application, what a layer made of another body
     Boxed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>),
 }
 
@@ -51,7 +48,6 @@ impl fmt::Debug for Body {
         let form = match self {
             Self::Empty => "Empty",
             Self::Bytes(_) => "Bytes",
-            Self::Incoming(_) => "Incoming",
             Self::Boxed(_) => "Boxed",
         };
         write!(f, "Body::{form}")
@@ -73,7 +69,6 @@ impl http_body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Self::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(Into::into),
             Self::Boxed(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -82,7 +77,6 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => true,
             Self::Bytes(bytes) => bytes.is_empty(),
-            Self::Incoming(incoming) => incoming.is_end_stream(),
             Self::Boxed(body) => body.is_end_stream(),
         }
     }
@@ -91,7 +85,6 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Incoming(incoming) => incoming.size_hint(),
             Self::Boxed(body) => body.size_hint(),
         }
     }
@@ -123,12 +116,6 @@ impl<T: Unpin> http_body::Body for Holding<T> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl From<Incoming> for Body {
-    fn from(incoming: Incoming) -> Self {
-        if incoming.is_end_stream() { Self::Empty } else { Self::Incoming(incoming) }
     }
 }
 

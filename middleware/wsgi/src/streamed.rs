@@ -12,7 +12,7 @@ use crate::input::{BoxError, RequestBody};
 use crate::python::is_forked;
 use crate::spool::next;
 
-/// How many pieces are read ahead: hyper gives pieces of some 400 KiB at most.
+/// How many pieces are read ahead: Vestibule gives pieces of 64 KiB at most, hyper of some 400 KiB.
 const AHEAD: usize = 2;
 
 /// A client's body. Nothing is asked of the client before the application reads, so that `100 Continue` is sent then and

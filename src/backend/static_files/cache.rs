@@ -79,7 +79,7 @@ impl Kept {
             Body::Empty => Bytes::new(),
             // A copy, as the bytes may lie in a buffer that is larger and that others wait for.
             Body::Bytes(bytes) => Bytes::copy_from_slice(bytes),
-            Body::Incoming(_) | Body::Boxed(_) => return None,
+            Body::Boxed(_) => return None,
         };
         Some(Self { headers: answer.headers().clone(), unchanged, validators, body })
     }

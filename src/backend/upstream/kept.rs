@@ -114,8 +114,7 @@ pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A whole body as long as its head says. hyper trusts a body whose length is known, and would send another one than was
-/// promised: of one that is under way it counts the bytes, and cuts off what is too much, as is done here.
+/// A whole body as long as its head says: what is too much is cut off, as of one that is under way.
 fn of_its_length(mut body: Bytes, headers: &HeaderMap) -> Result<Bytes, Failure> {
     let Some(promised) = length(headers) else { return Ok(body) };
     let missing = promised.saturating_sub(body.len() as u64);
