@@ -29,7 +29,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
 use http_environ::Server;
 use http_environ::answer::is_hop_by_hop;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time;
 use vestibule_config::Protocol;
@@ -116,6 +116,14 @@ pub(crate) async fn serve<I: Socket>(
     let row = table().into_iter().find(|(known, _)| std::ptr::eq(*known, protocol));
     let (_, serve) = row.expect("the configuration uses protocols of the table");
     serve(io, visitor).await;
+}
+
+/// Serves a connection by HTTP with somebody on this machine, until it ends: for whoever has a socket, and no listener.
+pub async fn serve_local(io: UnixStream, gateway: Arc<Gateway>) {
+    // Nothing of the worker ends while this lives.
+    let (_worker, stage) = watch::channel(Stage::Serving);
+    let server = gateway.server(None);
+    http1::serve(io, Visitor { server, peer: Peer::Unix, gateway, stage }).await;
 }
 
 /// Who is behind a connection that begins with a header of the PROXY protocol; `None` where it is to be closed.

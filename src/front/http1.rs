@@ -78,7 +78,7 @@ struct Tired<I> {
 enum End {
     /// The client has ended it, or all is said
     Over,
-    /// As above, but the client may not have sent all of its last request
+    /// As above, but there is more that the client has sent, or may yet send
     Unread,
     /// What came is no request
     NoRequest(NoRequest),
@@ -265,8 +265,8 @@ async fn exchange<I: Socket>(
     };
     match responded {
         Ok(Done::Switched(tunnel)) => Err(End::Switched(tunnel)),
-        Ok(Done::Last) if incoming.skip() => Err(End::Over),
         Ok(Done::MayFollow) if incoming.skip() => Ok(()),
+        Ok(Done::Last) if incoming.skip() && line.received.is_empty() => Err(End::Over),
         Ok(_) => Err(End::Unread),
         Err(Broken::Body) => Err(End::Broken),
         Err(Broken::Connection) => Err(End::Gone),

@@ -24,6 +24,8 @@ mod forwarded;
 mod fronts;
 #[path = "../../fuzz/bodies/http_answers.rs"]
 mod http_answers;
+#[path = "../../fuzz/bodies/http_requests.rs"]
+mod http_requests;
 #[path = "../../fuzz/bodies/mutations.rs"]
 mod mutations;
 #[path = "../../fuzz/bodies/patterns.rs"]
@@ -108,4 +110,10 @@ fn any_bytes_of_a_servlet_container_are_read_the_same_in_any_pieces() {
 fn any_bytes_by_http_make_a_sound_answer_or_a_bad_gateway() {
     with_seeds("http_answers", http_answers::run);
     with_mutations("http_answers", 3_000, http_answers::run);
+}
+
+#[test]
+fn any_bytes_by_http_have_whole_answers_and_an_end() {
+    with_seeds("http_requests", http_requests::run);
+    with_mutations("http_requests", 3_000, http_requests::run);
 }
