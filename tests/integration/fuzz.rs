@@ -37,10 +37,12 @@ use self::dice::Dice;
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
-    let seeds: Vec<_> = fs::read_dir(&folder).expect("the target has seeds").collect();
+    let seeds = fs::read_dir(&folder).expect("the target has seeds");
+    let mut seeds: Vec<_> = seeds.map(|seed| seed.expect("the folder can be read").path()).collect();
     assert!(!seeds.is_empty(), "no seeds in {}", folder.display());
-    let read = |seed: fs::DirEntry| fs::read(seed.path()).expect("a seed is a file");
-    seeds.into_iter().map(|seed| read(seed.expect("the folder can be read"))).collect()
+    // Each file system has an order of its own, and what is made of the seeds is to be the same everywhere.
+    seeds.sort();
+    seeds.iter().map(|seed| fs::read(seed).expect("a seed is a file")).collect()
 }
 
 fn with_mutations(target: &str, rounds: usize, run: fn(&[u8])) {

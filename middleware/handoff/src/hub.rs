@@ -62,8 +62,12 @@ struct State<T> {
 struct Work<T> {
     ready: Vec<(oneshot::Sender<T>, T)>,
     /// Queues that are to be attended to.
-    told: Vec<Arc<dyn Watched>>,
+    told: Vec<Told>,
 }
+
+/// A queue that is to be attended to, and will tell nobody else meanwhile: so it is left to others where nobody comes to that any
+/// more, wherever the promise lies when its runtime ends.
+struct Told(Option<Arc<dyn Watched>>);
 
 /// The right, and the duty, to answer once.
 pub struct Reply<T> {
@@ -147,13 +151,12 @@ impl<T: Send + 'static> Hub<T> {
     }
 
     fn attend_later(&self, queue: Arc<dyn Watched>) {
+        let told = Told(Some(queue));
         let mut state = self.lock();
         if state.is_closed {
-            drop(state);
-            queue.leave();
             return;
         }
-        state.work.told.push(queue);
+        state.work.told.push(told);
         Self::wake_dispatcher(state);
     }
 }
@@ -216,6 +219,20 @@ impl<T> Work<T> {
     }
 }
 
+impl Told {
+    fn into_queue(mut self) -> Option<Arc<dyn Watched>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if let Some(queue) = self.0.take() {
+            queue.leave();
+        }
+    }
+}
+
 /// The task that hands answers out and looks after queues; it ends with its hub or its runtime.
 async fn dispatch<T>(mut dispatcher: Dispatcher<T>) {
     while let Some(work) = poll_fn(|context| dispatcher.poll_work(context)).await {
@@ -226,7 +243,7 @@ async fn dispatch<T>(mut dispatcher: Dispatcher<T>) {
         if !work.told.is_empty() {
             // Requests that have reached their sockets by now get into the queue first.
             tokio::task::yield_now().await;
-            work.told.into_iter().for_each(|queue| dispatcher.attend(queue));
+            work.told.into_iter().filter_map(Told::into_queue).for_each(|queue| dispatcher.attend(queue));
         }
     }
 }
@@ -286,7 +303,7 @@ impl<T> Drop for Dispatcher<T> {
             state.is_closed = true;
             let work = std::mem::take(&mut state.work);
             drop(state);
-            work.told.iter().for_each(|queue| queue.leave());
+            drop(work);
         }
     }
 }
@@ -334,6 +351,38 @@ mod tests {
             });
             assert_eq!(answer.await, Ok(2));
         });
+    }
+
+    #[test]
+    fn a_runtime_that_ends_leaves_the_queues_that_it_was_to_attend_to_to_others() {
+        let queue = Arc::new(Queue::new(2));
+        let (tell, told) = std::sync::mpsc::channel();
+        let served = Arc::clone(&queue);
+        let thread = std::thread::spawn(move || {
+            while served.wait() {
+                while let Some(taken) = served.next() {
+                    tell.send(taken.job).unwrap();
+                }
+                served.rest();
+            }
+        });
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime().block_on(async {
+            let hub = HUB.with(Hub::of_this_thread);
+            let (reply, answer) = hub.reply();
+            hub.push(&queue, 1).unwrap();
+            reply.send(0);
+            // The runtime ends with this answer, which the dispatcher hands out before it attends to the queue.
+            answer.await.unwrap();
+        });
+        let soon = Duration::from_secs(60);
+        assert_eq!(told.recv_timeout(soon), Ok(1));
+        runtime().block_on(async {
+            HUB.with(Hub::of_this_thread).push(&queue, 2).unwrap();
+            tokio::task::spawn_blocking(move || assert_eq!(told.recv_timeout(soon), Ok(2))).await.unwrap();
+        });
+        queue.close();
+        thread.join().unwrap();
     }
 
     #[test]

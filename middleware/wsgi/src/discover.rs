@@ -1,8 +1,10 @@
 //! Finds an interpreter and its shared library: by a virtualenv, a path, `$VIRTUAL_ENV`, or `python3` on PATH.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 /// Asks the interpreter about itself: one `key=value` a line.
 const QUESTIONS: &str = r#"
@@ -156,7 +158,7 @@ fn absolute(path: PathBuf) -> PathBuf {
 }
 
 fn ask(executable: &Path) -> Result<HashMap<String, String>, DiscoverError> {
-    let output = Command::new(executable)
+    let output = command(executable)
         .args(["-c", QUESTIONS])
         .stdin(std::process::Stdio::null())
         .output()
@@ -168,6 +170,15 @@ fn ask(executable: &Path) -> Result<HashMap<String, String>, DiscoverError> {
     let text = String::from_utf8_lossy(&output.stdout);
     let pairs = text.lines().filter_map(|line| line.split_once('='));
     Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+}
+
+/// A program with the environment that this process had before there was Python in it. Applications change the process's own at
+/// any time: a program that is started meanwhile may read what has just been freed.
+fn command(program: &Path) -> Command {
+    static ENVIRONMENT: LazyLock<Vec<(OsString, OsString)>> = LazyLock::new(|| std::env::vars_os().collect());
+    let mut command = Command::new(program);
+    command.env_clear().envs(ENVIRONMENT.iter().map(|(name, value)| (name, value)));
+    command
 }
 
 fn find_library(
@@ -200,7 +211,7 @@ fn find_library(
 /// Whether the dynamic linker's cache has the library, as Debian's multi-arch folders are found.
 fn is_on_search_path(name: &str) -> bool {
     let tools = ["/sbin/ldconfig", "/usr/sbin/ldconfig"];
-    let listed = tools.iter().find_map(|tool| Command::new(tool).arg("-p").output().ok());
+    let listed = tools.iter().find_map(|tool| command(Path::new(tool)).arg("-p").output().ok());
     listed.is_some_and(|output| {
         String::from_utf8_lossy(&output.stdout)
             .lines()

@@ -103,11 +103,12 @@ fn write<'py>(
     }
     let line = String::from_utf8_lossy(line.content()?);
     let (application, request_id) = names();
-    match stream {
+    // Whoever reads the log may be slow: this application waits for it, and no other.
+    py.released(|| match stream {
         "warning" => tracing::warn!(%application, %request_id, "{line}"),
         // PEP 3333 has it for errors: whoever hides what is merely told still sees them.
         "wsgi.errors" => tracing::warn!(%application, %request_id, stream, "{line}"),
         _ => tracing::info!(%application, %request_id, stream, "{line}"),
-    }
+    });
     Ok(py.none())
 }

@@ -4,13 +4,12 @@
 #[path = "wsgi/harness.rs"]
 mod harness;
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use http::Request;
 use tower_wsgi::{Application, Isolation, LoadError, Settings, WsgiError, discover};
 
-use harness::{TestBody, call, load, load_error, settings, wait_for_log};
+use harness::{TestBody, call, in_its_own_process, load, load_error, settings, wait_for_log};
 
 fn request(query: &str) -> Request<TestBody> {
     Request::get(format!("/?{query}")).body(TestBody::default()).unwrap()
@@ -77,15 +76,4 @@ fn sub_interpreters_end_unless_somebody_uses_them() {
         let ended = ["rests", "computes", "is-read"].map(|name| folder.path().join(name).exists());
         assert_eq!(ended, [true, false, false], "{}", harness::log());
     });
-}
-
-/// Runs a test in a process of its own: Python ends only once.
-fn in_its_own_process(name: &str, test: impl Future<Output = ()>) {
-    if std::env::var_os("IN_ITS_OWN_PROCESS").is_none() {
-        let mut run = std::process::Command::new(std::env::current_exe().unwrap());
-        let run = run.args(["--exact", name]).env("IN_ITS_OWN_PROCESS", "1").output().unwrap();
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
-        return;
-    }
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }

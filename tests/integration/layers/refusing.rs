@@ -18,7 +18,7 @@ fn timeout_is_504_and_ends_what_is_inside() {
         peer.head();
         peer.is_closed();
     });
-    let gateway = before("timeout: { after: 100ms }", &server);
+    let gateway = before("timeout: { after: 2s }", &server);
     let answer = get(&gateway.address(), "/");
     assert_eq!((answer.status, answer.text().contains("V-TOO-SLOW")), (504, true));
     gateway.log().wait_for_texts(&["V-TOO-SLOW", "layer timeout"]);

@@ -79,6 +79,7 @@ fn a_server_to_which_no_connection_opens_costs_one_wait() {
     for _ in 0..6 {
         assert_eq!(client.request("POST", "/", &[], "data").unwrap().text(), "taken");
     }
+    gateway.log().wait_for_text("passed over");
     assert_eq!(gateway.log().count("passed over"), 1);
 }
 

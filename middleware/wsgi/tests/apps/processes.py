@@ -61,6 +61,19 @@ def forks_and_prints(environ, start_response):
     os._exit(9)
 
 
+printing = "not yet"
+
+
+def prints(environ, start_response):
+    """Prints; or tells how far another request has come with that."""
+    global printing
+    if environ["QUERY_STRING"] != "asks":
+        printing = "printing"
+        print("a line for the log")
+        printing = "printed"
+    return answer(start_response, printing)
+
+
 def names_thread(environ, start_response):
     local = threading.local()
     local.x = 1

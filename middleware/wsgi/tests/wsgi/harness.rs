@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,8 @@ pub(crate) fn settings(app: &str) -> Settings {
 
 pub(crate) fn load(app: &str) -> Application {
     let loaded = Application::load(settings(app));
-    loaded.unwrap_or_else(|error| panic!("{error} (for an interpreter, set VESTIBULE_TEST_PYTHON)"))
+    loaded
+        .unwrap_or_else(|error| panic!("{error} (for an interpreter, set VESTIBULE_TEST_PYTHON): {error:?}"))
 }
 
 pub(crate) fn load_error(app: &str) -> LoadError {
@@ -229,6 +231,19 @@ impl Client {
         drop(tokio::time::timeout(PATIENCE, read).await.expect("an end in time"));
         String::from_utf8(text).unwrap()
     }
+}
+
+/// Runs a test in a process of its own, where it may do to the process what others must not see; `name` is the test's, with its
+/// modules.
+pub(crate) fn in_its_own_process(name: &str, test: impl Future<Output = ()>) {
+    if std::env::var_os("IN_ITS_OWN_PROCESS").is_none() {
+        let mut run = std::process::Command::new(std::env::current_exe().unwrap());
+        let run = run.args(["--exact", name]).env("IN_ITS_OWN_PROCESS", "1").output().unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 
 /// Keeps everybody from writing to the log, until it is dropped.

@@ -1,4 +1,7 @@
 //! Applications that share an interpreter, and what they must not disagree about.
+//!
+//! What changes the variables of the process has one of its own: whoever reads them meanwhile (for a temporary folder, for a program
+//! that is started) may read what has just been freed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,9 +9,9 @@ use std::sync::Arc;
 use http::Request;
 use http_environ::{Environ, Server};
 use tempfile::TempDir;
-use tower_wsgi::{Application, LoadError, Settings};
+use tower_wsgi::{Application, LoadError, Settings, discover};
 
-use crate::harness::{PATIENCE, TestBody, call, read, settings, wait_for_log};
+use crate::harness::{TestBody, call, in_its_own_process, read, settings, wait_for_log};
 
 /// An application that answers with the value of `text`, after other lines.
 fn app(lines: &str, text: &str) -> String {
@@ -49,42 +52,34 @@ async fn text(application: &Application) -> String {
     read(call(application, request).await.unwrap()).await.text().to_owned()
 }
 
-/// Waits until an application says so. While another test has something imported, Django's variable is away.
-async fn eventually_says(application: &Application, wanted: &str) {
-    let says = async {
-        while text(application).await != wanted {
-            tokio::task::yield_now().await;
+#[test]
+fn two_settings_of_django_are_refused_whatever_else_goes_wrong() {
+    in_its_own_process("neighbours::two_settings_of_django_are_refused_whatever_else_goes_wrong", async {
+        let chooses = |settings: &str| {
+            format!("import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', '{settings}')\n")
+        };
+        let answers = "os.environ.get('DJANGO_SETTINGS_MODULE', 'none')";
+        let one = folder(&[("n_shop.py", &app(&chooses("shop.settings"), answers))]);
+        let shop = Application::load(site("n-shop", one.path(), "n_shop:app")).unwrap();
+
+        let fails = chooses("blog.settings") + "import n_models_that_nobody_has\n";
+        let other = folder(&[
+            ("n_blog.py", &app(&chooses("blog.settings"), answers)),
+            ("n_blog_that_fails.py", &fails),
+            ("n_same.py", &app(&chooses("shop.settings"), answers)),
+            ("n_none.py", &app("import os", "repr(os.environ.get('DJANGO_SETTINGS_MODULE'))")),
+        ]);
+        for module in ["n_blog:app", "n_blog_that_fails:app"] {
+            let told = refusal(site("n-blog", other.path(), module), "n-shop");
+            assert!(told.contains("shop.settings for n-shop and blog.settings for n-blog"), "{told}");
         }
-    };
-    tokio::time::timeout(PATIENCE, says).await.unwrap_or_else(|_| panic!("it never says {wanted}"));
-}
-
-#[tokio::test]
-async fn two_settings_of_django_are_refused_whatever_else_goes_wrong() {
-    let chooses = |settings: &str| {
-        format!("import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', '{settings}')\n")
-    };
-    let answers = "os.environ.get('DJANGO_SETTINGS_MODULE', 'none')";
-    let one = folder(&[("n_shop.py", &app(&chooses("shop.settings"), answers))]);
-    let shop = Application::load(site("n-shop", one.path(), "n_shop:app")).unwrap();
-
-    let fails = chooses("blog.settings") + "import n_models_that_nobody_has\n";
-    let other = folder(&[
-        ("n_blog.py", &app(&chooses("blog.settings"), answers)),
-        ("n_blog_that_fails.py", &fails),
-        ("n_same.py", &app(&chooses("shop.settings"), answers)),
-        ("n_none.py", &app("import os", "repr(os.environ.get('DJANGO_SETTINGS_MODULE'))")),
-    ]);
-    for module in ["n_blog:app", "n_blog_that_fails:app"] {
-        let told = refusal(site("n-blog", other.path(), module), "n-shop");
-        assert!(told.contains("shop.settings for n-shop and blog.settings for n-blog"), "{told}");
-    }
-    // The first site, others of the same project, and what is no site of Django, live on.
-    eventually_says(&shop, "shop.settings").await;
-    let same = Application::load(site("n-same", other.path(), "n_same:app")).unwrap();
-    eventually_says(&same, "shop.settings").await;
-    Application::load(site("n-none", other.path(), "n_none:app")).unwrap();
-    eventually_says(&shop, "shop.settings").await;
+        // The first site, others of the same project, and what is no site of Django, live on.
+        assert_eq!(text(&shop).await, "shop.settings");
+        let same = Application::load(site("n-same", other.path(), "n_same:app")).unwrap();
+        assert_eq!(text(&same).await, "shop.settings");
+        Application::load(site("n-none", other.path(), "n_none:app")).unwrap();
+        assert_eq!(text(&shop).await, "shop.settings");
+    });
 }
 
 #[test]
@@ -158,7 +153,10 @@ async fn files_of_one_name_stand_side_by_side_but_not_with_helpers_of_one_name()
 
 #[test]
 fn what_an_import_changes_for_everybody_is_told_with_file_and_line() {
-    let lines = "import locale, os, time
+    in_its_own_process(
+        "neighbours::what_an_import_changes_for_everybody_is_told_with_file_and_line",
+        async {
+            let lines = "import locale, os, time
 os.environ['N_SECRET'] = 'hidden'
 del os.environ['N_SECRET']
 os.chdir(os.getcwd())
@@ -168,37 +166,55 @@ time.tzset()
 del os.environ['TZ']; time.tzset()
 locale.setlocale(locale.LC_NUMERIC)
 ";
-    let meddles = folder(&[("n_meddles.py", &app(lines, "''"))]);
-    let settings = site("n-meddles", meddles.path(), "n_meddles:app");
-    let (_, import) = Application::load_and_tell(settings).unwrap();
-    let told = import.changes.join("\n");
-    for (what, line) in [
-        ("os.environ['N_SECRET'] was changed", 2),
-        ("os.environ['N_SECRET'] was changed", 3),
-        ("the working directory was changed", 4),
-        ("the locale was changed", 5),
-        ("the time zone was changed", 7),
-    ] {
-        let place = format!("n_meddles.py:{line})");
-        assert!(told.lines().any(|told| told.starts_with(what) && told.ends_with(&place)), "{place}: {told}");
-        wait_for_log(&["n-meddles", what, &place]);
-    }
-    assert!(!told.contains("n_meddles.py:9") && !told.contains("hidden"), "{told}");
+            let meddles = folder(&[("n_meddles.py", &app(lines, "''"))]);
+            let settings = site("n-meddles", meddles.path(), "n_meddles:app");
+            let (_, import) = Application::load_and_tell(settings).unwrap();
+            let told = import.changes.join("\n");
+            for (what, line) in [
+                ("os.environ['N_SECRET'] was changed", 2),
+                ("os.environ['N_SECRET'] was changed", 3),
+                ("the working directory was changed", 4),
+                ("the locale was changed", 5),
+                ("the time zone was changed", 7),
+            ] {
+                let place = format!("n_meddles.py:{line})");
+                assert!(
+                    told.lines().any(|told| told.starts_with(what) && told.ends_with(&place)),
+                    "{place}: {told}"
+                );
+                wait_for_log(&["n-meddles", what, &place]);
+            }
+            assert!(!told.contains("n_meddles.py:9") && !told.contains("hidden"), "{told}");
+        },
+    );
 }
 
 #[test]
 fn a_variable_that_two_set_differently_is_a_warning() {
-    let sets = |value: &str| app(&format!("import os\nos.environ['N_DEPLOY'] = '{value}'"), "''");
-    let both = folder(&[("n_sets.py", &sets("one")), ("n_sets_too.py", &sets("other"))]);
-    Application::load(site("n-sets", both.path(), "n_sets:app")).unwrap();
-    Application::load(site("n-sets-too", both.path(), "n_sets_too:app")).unwrap();
-    wait_for_log(&[
-        "WARN",
-        "n-sets-too",
-        "os.environ['N_DEPLOY']",
-        "to another value than n-sets had set at",
-        "n_sets.py:2",
-    ]);
+    in_its_own_process("neighbours::a_variable_that_two_set_differently_is_a_warning", async {
+        let sets = |value: &str| app(&format!("import os\nos.environ['N_DEPLOY'] = '{value}'"), "''");
+        let both = folder(&[("n_sets.py", &sets("one")), ("n_sets_too.py", &sets("other"))]);
+        Application::load(site("n-sets", both.path(), "n_sets:app")).unwrap();
+        Application::load(site("n-sets-too", both.path(), "n_sets_too:app")).unwrap();
+        wait_for_log(&[
+            "WARN",
+            "n-sets-too",
+            "os.environ['N_DEPLOY']",
+            "to another value than n-sets had set at",
+            "n_sets.py:2",
+        ]);
+    });
+}
+
+#[test]
+fn an_interpreter_is_asked_without_what_applications_have_set() {
+    in_its_own_process("neighbours::an_interpreter_is_asked_without_what_applications_have_set", async {
+        let sets =
+            folder(&[("n_startup.py", &app("import os\nos.environ['PYTHONHOME'] = '/nowhere'", "''"))]);
+        Application::load(site("n-startup", sets.path(), "n_startup:app")).unwrap();
+        // Its Python would not even start.
+        discover(settings("").python.as_deref()).unwrap();
+    });
 }
 
 #[tokio::test]

@@ -8,7 +8,10 @@ use http::Request;
 use tempfile::TempDir;
 use tower_wsgi::{Application, Discovered, LoadError, Settings, discover};
 
-use crate::harness::{TestBody, call, get, hold_log, load, load_error, read, settings, wait_for_log};
+use crate::harness::{
+    PATIENCE, TestBody, call, get, hold_log, in_its_own_process, load, load_error, read, settings,
+    wait_for_log,
+};
 
 #[test]
 fn an_import_error_is_told_with_name_and_traceback() {
@@ -70,15 +73,38 @@ async fn a_forked_child_that_streams_leaves_at_its_first_chunk() {
     assert_eq!(get("processes:forks_a_stream").await.text(), "the child left with 1");
 }
 
-#[tokio::test]
-async fn a_forked_child_waits_for_nothing_of_its_parents() {
-    let application = load("processes:forks_and_prints");
-    // Threads of the gateway write to the log whether or not an application forks at that moment.
-    let _held = hold_log();
-    // More than is read before the application is called.
-    let request = Request::post("/").header("content-length", 140_000);
-    let request = request.body(TestBody::of(&["x".repeat(70_000).as_str(); 2])).unwrap();
-    assert_eq!(read(call(&application, request).await.unwrap()).await.text(), "the child left with 7");
+/// Nobody else can write to the log meanwhile.
+#[test]
+fn a_forked_child_waits_for_nothing_of_its_parents() {
+    in_its_own_process("process::a_forked_child_waits_for_nothing_of_its_parents", async {
+        let application = load("processes:forks_and_prints");
+        // Threads of the gateway write to the log whether or not an application forks at that moment.
+        let _held = hold_log();
+        // More than is read before the application is called.
+        let request = Request::post("/").header("content-length", 140_000);
+        let request = request.body(TestBody::of(&["x".repeat(70_000).as_str(); 2])).unwrap();
+        let answer = read(call(&application, request).await.unwrap()).await;
+        assert_eq!(answer.text(), "the child left with 7");
+    });
+}
+
+#[test]
+fn an_application_that_waits_for_the_log_holds_no_other() {
+    in_its_own_process("process::an_application_that_waits_for_the_log_holds_no_other", async {
+        let application = load("processes:prints");
+        let ask = async |query: &str| {
+            let request = Request::get(format!("/?{query}")).body(TestBody::default()).unwrap();
+            read(call(&application, request).await.unwrap()).await.text().to_owned()
+        };
+        let held = hold_log();
+        let others = async {
+            while ask("asks").await != "printing" {}
+            drop(held);
+        };
+        let (printed, others) = tokio::join!(ask(""), tokio::time::timeout(PATIENCE / 2, others));
+        others.expect("others are served meanwhile");
+        assert_eq!(printed, "printed");
+    });
 }
 
 #[tokio::test]

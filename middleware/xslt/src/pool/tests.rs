@@ -70,8 +70,10 @@ async fn what_nobody_waits_for_ends_or_never_begins() {
 async fn a_thread_that_does_not_come_back_is_replaced_until_it_does() {
     let pool = Pool::new(1, 4);
     let deaf = task(DEAF, Limits { time: Duration::from_millis(100), ..Limits::default() });
-    assert!(matches!(pool.transform(deaf).await, Err(XsltError::Limit(Limit::Time))));
-    assert_eq!(pool.0.0.lock().lost, 1);
+    // On a busy machine, its time may be over before it has begun.
+    while pool.0.0.lock().lost == 0 {
+        assert!(matches!(pool.transform(deaf.clone()).await, Err(XsltError::Limit(Limit::Time))));
+    }
     pool.transform(quick()).await.unwrap();
     until(std::future::pending::<()>(), || {
         let count = pool.0.0.lock();

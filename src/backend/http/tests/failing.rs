@@ -71,12 +71,12 @@ async fn a_server_that_refused_is_passed_over_for_a_while() {
 
 #[tokio::test]
 async fn a_server_that_says_nothing_is_too_slow() {
-    assert_eq!(after("timeout: 1s", Peer::until_closed).await.status, 504);
+    assert_eq!(after("timeout: 3s", Peer::until_closed).await.status, 504);
 }
 
 #[tokio::test]
 async fn a_server_that_takes_nothing_of_a_request_is_too_slow() {
-    for settings in ["write_timeout: 100ms", "timeout: 1s"] {
+    for settings in ["write_timeout: 100ms", "timeout: 3s"] {
         let (keep, kept) = std::sync::mpsc::channel::<()>();
         let server = Server::once(move |peer| {
             peer.head();
@@ -109,7 +109,7 @@ async fn a_server_that_has_taken_the_request_may_think_about_it() {
 
 #[tokio::test]
 async fn a_server_that_stops_in_its_head_is_too_slow() {
-    let answer = after("timeout: 1s", |peer| {
+    let answer = after("timeout: 3s", |peer| {
         peer.head();
         peer.write("HTTP/1.1 200 OK\r\nContent-");
         peer.until_closed();

@@ -237,7 +237,7 @@ async fn a_server_that_takes_nothing_of_a_request_is_too_slow() {
 
 #[tokio::test]
 async fn a_server_that_is_silent_is_asked_by_another_connection_next() {
-    let answer = after("timeout: 1s", |peer| {
+    let answer = after("timeout: 3s", |peer| {
         peer.settle();
         peer.until_closed();
     });
