@@ -198,7 +198,9 @@ async fn next<I: Socket>(line: &mut Line<I>, visit: &Visit) -> Result<Head, End>
         if !line.received.is_empty() {
             visit.patience.begun();
         }
-        if line.received.capacity() - line.received.len() < LEAST {
+        if line.received.is_empty() || line.received.capacity() - line.received.len() < LEAST {
+            // Where nothing is left of the last request, this begins at the start of the same buffer again, which is in the
+            // processor's cache.
             line.received.reserve(FIRST);
         }
         match line.io.read_buf(&mut line.received).await {
