@@ -12,6 +12,7 @@ mod constants;
 mod layout;
 #[cfg(feature = "link")]
 mod linked;
+mod literal;
 mod load;
 #[cfg(not(feature = "link"))]
 mod open;
@@ -21,6 +22,7 @@ mod table;
 pub use callbacks::*;
 pub use constants::*;
 pub use layout::*;
+pub use literal::literal;
 pub use load::{LoadError, load};
 pub use shim::{ErrorSink, REPORT, set_error_sink};
 pub use table::Table;

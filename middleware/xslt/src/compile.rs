@@ -135,7 +135,7 @@ impl Compiler {
         let (files, fetched) =
             scope.with(|current| (std::mem::take(&mut current.loaded), std::mem::take(&mut current.used)));
         self.sources.files.extend_from_slice(&files);
-        let sheet = sheet?;
+        let mut sheet = sheet?;
         for uri in &fetched {
             self.read(&self.fetched.get(uri).cloned().unwrap_or_default(), uri);
         }
@@ -167,7 +167,7 @@ impl Compiler {
         };
         // SAFETY: the sheet was just compiled.
         let output = unsafe { OutputSpec::read(table, style) };
-        let sheet = Sheet { engine: self.engine, style, output, is_profiled: false };
+        let sheet = Sheet::new(self.engine, style, output);
         // libxslt gives a sheet also where it has found mistakes at the very end.
         // SAFETY: as above.
         let is_mistaken = unsafe { style.as_ref() }.errors > 0;

@@ -1,6 +1,7 @@
 //! Setting libxml2 and libxslt up, once for the process.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_char, c_int};
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use libxslt_sys::{
@@ -17,12 +18,17 @@ pub(crate) struct Engine {
     pub(crate) prefs: *mut SecurityPrefs,
     /// Who loaded external entities before us, and still does for everybody else.
     pub(crate) other_loader: Option<EntityLoader>,
+    /// libxslt's own copy of the namespace of XSLT: a constant of it.
+    pub(crate) xslt_namespace: Option<NonNull<c_char>>,
 }
 
-// SAFETY: `prefs` is written by `set_up` only, before it is shared; the rest is function pointers.
+// SAFETY: `prefs` is written by `set_up` only, before it is shared; the rest is function pointers and a constant.
 unsafe impl Send for Engine {}
 // SAFETY: as above.
 unsafe impl Sync for Engine {}
+
+/// The namespace of XSLT
+pub(crate) const XSLT_NAMESPACE: &CStr = c"http://www.w3.org/1999/XSL/Transform";
 
 static ENGINE: OnceLock<Result<Engine, LoadError>> = OnceLock::new();
 
@@ -61,7 +67,8 @@ fn set_up(table: &'static Table) -> Engine {
         (table.xsltSetGenericErrorFunc)(std::ptr::null_mut(), REPORT);
         register_exslt(table);
         begin_unknown_extensions(table);
-        Engine { table, prefs: forbid(table), other_loader }
+        let xslt_namespace = libxslt_sys::literal(table, XSLT_NAMESPACE);
+        Engine { table, prefs: forbid(table), other_loader, xslt_namespace }
     }
 }
 

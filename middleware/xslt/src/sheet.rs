@@ -1,5 +1,7 @@
 //! Compiled stylesheets.
 
+mod namespace;
+
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
@@ -13,6 +15,7 @@ use crate::engine::{Engine, engine};
 use crate::error::XsltError;
 use crate::html5;
 use crate::output::{OutputKind, OutputSpec};
+use namespace::Shared;
 
 /// The stack of threads that compile and run sheets: libxslt recurses with the depth of templates, XPath with that of
 /// its expressions, and both are limited by number, not by stack.
@@ -65,6 +68,7 @@ pub(crate) struct Sheet {
     pub(crate) output: OutputSpec,
     /// Runs count in the sheet itself: there is one at a time, see `profile`.
     pub(crate) is_profiled: bool,
+    namespaces: Shared,
 }
 
 // SAFETY: libxslt changes a compiled sheet no more: templates, keys, attribute sets and extension elements are resolved
@@ -186,8 +190,17 @@ impl Sheets {
 }
 
 impl Sheet {
-    /// Makes what libxml2 would make when a run first looks the prefix "xml" up: see the SAFETY above.
-    pub(crate) fn warm(&self) {
+    pub(crate) fn new(
+        engine: &'static Engine,
+        style: NonNull<libxslt_sys::Stylesheet>,
+        output: OutputSpec,
+    ) -> Self {
+        Self { engine, style, output, is_profiled: false, namespaces: Shared::default() }
+    }
+
+    /// Makes what libxml2 would make when a run first looks the prefix "xml" up: see the SAFETY above. And has libxslt recognise its
+    /// elements at once.
+    pub(crate) fn warm(&mut self) {
         let table = self.engine.table;
         let mut next = self.style.as_ptr();
         // SAFETY: the sheet and its imports are alive, and no other thread knows of them yet.
@@ -199,12 +212,14 @@ impl Sheet {
                 }
                 next = (table.xsltNextImport)(next);
             }
+            self.namespaces = Shared::with_libxslt(self.engine, self.style);
         }
     }
 }
 
 impl Drop for Sheet {
     fn drop(&mut self) {
+        self.namespaces.put_back();
         // SAFETY: the sheet is ours, and no run holds it: runs hold the `Arc` around it.
         unsafe { (self.engine.table.xsltFreeStylesheet)(self.style.as_ptr()) }
     }
