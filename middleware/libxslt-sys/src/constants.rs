@@ -14,6 +14,8 @@ pub const TEXT_NODE: c_int = 3;
 pub const CDATA_SECTION_NODE: c_int = 4;
 /// `XML_COMMENT_NODE`
 pub const COMMENT_NODE: c_int = 8;
+/// `XML_DTD_NODE`
+pub const DTD_NODE: c_int = 14;
 /// `XML_NAMESPACE_DECL`: not a node at all, but an `xmlNs`
 pub const NAMESPACE_DECL: c_int = 18;
 /// `XML_HTML_DOCUMENT_NODE`

@@ -182,6 +182,24 @@ pub struct Dtd {
     pub system_id: *const c_char,
 }
 
+/// `htmlElemDesc`, up to `isinline`: what libxml2 knows of an element of HTML
+#[repr(C)]
+#[derive(Debug)]
+pub struct HtmlElement {
+    /// Its name, in small letters
+    pub name: *const c_char,
+    /// `startTag`, `endTag`
+    pub may_lack: [c_char; 2],
+    /// Not 0 where an element with nothing in it is written without its end tag
+    pub saves_end_tag: c_char,
+    /// Not 0 where nothing can be in it
+    pub empty: c_char,
+    /// `depr`, `dtd`
+    pub status: [c_char; 2],
+    /// Not 0 where it is part of a line
+    pub is_inline: c_char,
+}
+
 /// `xsltStylesheet`, up to `errors`
 #[repr(C)]
 #[derive(Debug)]

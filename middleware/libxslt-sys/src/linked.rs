@@ -12,6 +12,6 @@ unsafe extern "C" {
 
 pub(crate) fn find() -> Result<Table, LoadError> {
     // SAFETY: both are constants of the libraries.
-    unsafe { check_versions(xmlParserVersion, xsltLibxsltVersion)? };
-    Ok(Table::linked())
+    let version = unsafe { check_versions(xmlParserVersion, xsltLibxsltVersion)? };
+    Ok(Table::linked(version))
 }

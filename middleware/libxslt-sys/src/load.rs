@@ -52,16 +52,18 @@ pub fn load() -> Result<&'static Table, LoadError> {
     TABLE.get_or_init(find).as_ref().map_err(Clone::clone)
 }
 
-/// Refuses libraries that are older than the structs here.
+/// Refuses libraries that are older than the structs here, and gives libxml2's version.
 ///
 /// # Safety
 /// `xml` is libxml2's `xmlParserVersion`.
-pub(crate) unsafe fn check_versions(xml: *const c_char, xslt: c_int) -> Result<(), LoadError> {
+pub(crate) unsafe fn check_versions(xml: *const c_char, xslt: c_int) -> Result<u32, LoadError> {
     // SAFETY: the caller's; it is a string of digits, in every version.
     let found = unsafe { CStr::from_ptr(xml) }.to_string_lossy();
     let digits: String = found.chars().take_while(char::is_ascii_digit).collect();
-    at_least("libxml2", digits.parse().unwrap_or(0), OLDEST_LIBXML2)?;
-    at_least("libxslt", u32::try_from(xslt).unwrap_or(0), OLDEST_LIBXSLT)
+    let version = digits.parse().unwrap_or(0);
+    at_least("libxml2", version, OLDEST_LIBXML2)?;
+    at_least("libxslt", u32::try_from(xslt).unwrap_or(0), OLDEST_LIBXSLT)?;
+    Ok(version)
 }
 
 fn at_least(library: &'static str, found: u32, oldest: u32) -> Result<(), LoadError> {

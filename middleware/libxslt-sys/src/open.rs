@@ -19,8 +19,8 @@ pub(crate) fn find() -> Result<Table, LoadError> {
     let exslt = open(LIBEXSLT)?;
     let loaded: Vec<_> = LIBXML2.iter().copied().filter(|name| is_loaded(name)).collect();
     let xml = open(if loaded.is_empty() { LIBXML2 } else { &loaded })?;
-    check(&xml, &xslt)?;
-    let table = Table::new(first, &xml, &xslt, &exslt).map_err(incomplete)?;
+    let version = check(&xml, &xslt)?;
+    let table = Table::new(first, version, &xml, &xslt, &exslt).map_err(incomplete)?;
     for library in [xml, xslt, exslt] {
         std::mem::forget(library);
     }
@@ -53,7 +53,7 @@ fn reason(error: &libloading::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn check(xml: &Library, xslt: &Library) -> Result<(), LoadError> {
+fn check(xml: &Library, xslt: &Library) -> Result<u32, LoadError> {
     // SAFETY: in every version, `xmlParserVersion` is a `const char *` variable that holds digits, and
     // `xsltLibxsltVersion` is a `const int` variable.
     unsafe {

@@ -10,8 +10,8 @@ use crate::callbacks::{
     StructuredErrorFunc, WriteFunc,
 };
 use crate::layout::{
-    Attribute, Dictionary, Document, Dtd, EncodingHandler, InputBuffer, Namespace, Node, OutputBuffer,
-    ParserContext, ParserInput, SecurityPrefs, Stylesheet, TransformContext,
+    Attribute, Dictionary, Document, Dtd, EncodingHandler, HtmlElement, InputBuffer, Namespace, Node,
+    OutputBuffer, ParserContext, ParserInput, SecurityPrefs, Stylesheet, TransformContext,
 };
 
 /// Declares [`Table`] and how it is filled: each library with the functions it gives.
@@ -23,6 +23,8 @@ macro_rules! table {
         pub struct Table {
             /// False when libxml2 was in the process before us: others may hold memory of its allocator.
             pub first: bool,
+            /// libxml2's version, as a number (20914 is 2.9.14)
+            pub version: u32,
             $($(
                 #[doc = concat!("`", stringify!($name), "`")]
                 pub $name: unsafe extern "C" fn($($arg),*) $(-> $ret)?,
@@ -32,9 +34,14 @@ macro_rules! table {
         impl Table {
             /// Looks every function up.
             #[cfg(not(feature = "link"))]
-            pub(crate) fn new(first: bool, $($library: &Library),*) -> Result<Self, libloading::Error> {
+            pub(crate) fn new(
+                first: bool,
+                version: u32,
+                $($library: &Library),*
+            ) -> Result<Self, libloading::Error> {
                 Ok(Self {
                     first,
+                    version,
                     $($($name: {
                         // SAFETY: the signature is that of the library's public header; `load` refuses versions
                         // older than the headers these were read from.
@@ -45,9 +52,9 @@ macro_rules! table {
 
             /// The functions that the linker has found.
             #[cfg(feature = "link")]
-            pub(crate) fn linked() -> Self {
+            pub(crate) fn linked(version: u32) -> Self {
                 // Whether somebody else in the program uses libxml2 cannot be known.
-                Self { first: false, $($($name: linked::$name,)*)* }
+                Self { first: false, version, $($($name: linked::$name,)*)* }
             }
         }
 
@@ -91,6 +98,8 @@ table! {
         fn xmlGetIntSubset(*const Document) -> *mut Dtd;
         fn xmlSearchNs(*mut Document, *mut Node, *const c_char) -> *mut Namespace;
         fn xmlSearchNsByHref(*mut Document, *mut Node, *const c_char) -> *mut Namespace;
+        fn htmlTagLookup(*const c_char) -> *const HtmlElement;
+        fn htmlSetMetaEncoding(*mut Document, *const c_char) -> c_int;
         fn htmlNewDocNoDtD(*const c_char, *const c_char) -> *mut Document;
         fn xmlDictCreate() -> *mut Dictionary;
         fn xmlNewDocNode(*mut Document, *mut Namespace, *const c_char, *const c_char) -> *mut Node;

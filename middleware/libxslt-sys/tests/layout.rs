@@ -4,8 +4,8 @@ use std::mem::{offset_of, size_of};
 use std::process::Command;
 
 use libxslt_sys::{
-    Attribute, Document, Dtd, Element, Error, Namespace, Node, ParserContext, ParserInput, Stylesheet,
-    Template, TransformContext, XPathContext,
+    Attribute, Document, Dtd, Element, Error, HtmlElement, Namespace, Node, ParserContext, ParserInput,
+    Stylesheet, Template, TransformContext, XPathContext,
 };
 
 /// One line of the probe: a C expression, and the number it must have.
@@ -64,6 +64,15 @@ fn the_offsets_that_the_engine_relies_on_are_those_of_the_installed_headers() {
         field!("_xsltTransformContext", "node", TransformContext, node),
         field!("_xsltTransformContext", "inst", TransformContext, instruction),
         field!("_xmlDtd", "SystemID", Dtd, system_id),
+        field!("_xmlDtd", "name", Dtd, node.name),
+        field!("_xmlDtd", "ExternalID", Dtd, external_id),
+        field!("_xmlNode", "nsDef", Element, declarations),
+        field!("_xmlNs", "next", Namespace, next),
+        field!("_htmlElemDesc", "name", HtmlElement, name),
+        field!("_htmlElemDesc", "saveEndTag", HtmlElement, saves_end_tag),
+        field!("_htmlElemDesc", "empty", HtmlElement, empty),
+        field!("_htmlElemDesc", "isinline", HtmlElement, is_inline),
+        field!("_xsltStylesheet", "methodURI", Stylesheet, method_uri),
         field!("_xsltStylesheet", "doc", Stylesheet, document),
         field!("_xsltStylesheet", "method", Stylesheet, method),
         field!("_xsltStylesheet", "encoding", Stylesheet, encoding),
@@ -98,6 +107,7 @@ fn the_constants_that_the_engine_relies_on_are_those_of_the_installed_headers() 
         ("XML_ATTRIBUTE_NODE", libxslt_sys::ATTRIBUTE_NODE),
         ("XML_TEXT_NODE", libxslt_sys::TEXT_NODE),
         ("XML_CDATA_SECTION_NODE", libxslt_sys::CDATA_SECTION_NODE),
+        ("XML_DTD_NODE", libxslt_sys::DTD_NODE),
         ("XML_COMMENT_NODE", libxslt_sys::COMMENT_NODE),
         ("XML_HTML_DOCUMENT_NODE", libxslt_sys::HTML_DOCUMENT_NODE),
         ("XML_PARSE_NOENT", libxslt_sys::PARSE_NOENT),

@@ -1,5 +1,8 @@
 //! Serialising: a tree to bytes, as `xsl:output` asks for it.
 
+mod html;
+mod sink;
+
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr::NonNull;
 
@@ -9,6 +12,7 @@ use libxslt_sys::{Stylesheet, Table};
 use crate::current::text;
 use crate::error::{Faults, Limit, XsltError};
 use crate::tree::Tree;
+use sink::Sink;
 
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -37,6 +41,10 @@ pub(crate) struct OutputSpec {
     method: Option<String>,
     media_type: Option<String>,
     encoding: Option<String>,
+    /// What `indent` says
+    indents: Option<bool>,
+    /// The method is one of another namespace.
+    is_foreign: bool,
 }
 
 impl OutputSpec {
@@ -45,7 +53,9 @@ impl OutputSpec {
     /// # Safety
     /// `style` is a compiled sheet.
     pub(crate) unsafe fn read(table: &Table, style: NonNull<Stylesheet>) -> Self {
-        let mut spec = Self::default();
+        // SAFETY: the caller's.
+        let is_foreign = !unsafe { style.as_ref() }.method_uri.is_null();
+        let mut spec = Self { is_foreign, ..Self::default() };
         let mut next = style.as_ptr();
         // SAFETY: the sheet's imports live as long as itself, and so do their strings.
         unsafe {
@@ -59,6 +69,8 @@ impl OutputSpec {
                         *value = Some(text(read));
                     }
                 }
+                // -1 where nothing is said
+                spec.indents = spec.indents.or((sheet.indent != -1).then_some(sheet.indent != 0));
                 next = (table.xsltNextImport)(next);
             }
         }
@@ -68,6 +80,13 @@ impl OutputSpec {
     /// The Content-Type of every result; `None` where the result itself decides between XML and HTML.
     pub(crate) fn content_type(&self) -> Option<String> {
         (self.method.is_some() || self.media_type.is_some()).then(|| self.content_type_of(false))
+    }
+
+    /// True for the html method in UTF-8.
+    fn is_plain_html(&self, tree: &Tree) -> bool {
+        // What is escaped depends on the tree, not on the method: libxslt makes trees for HTML for other methods, too.
+        let is_html = tree.is_html() && self.method.as_deref().is_none_or(|method| method == "html");
+        is_html && !self.is_foreign && self.encoding.as_deref().is_none_or(is_utf8)
     }
 
     fn content_type_of(&self, html: bool) -> String {
@@ -99,24 +118,65 @@ pub(crate) unsafe fn serialise(
     expected: usize,
     limit: usize,
 ) -> Result<(Bytes, String), XsltError> {
-    let mut sink = Sink { bytes: Vec::with_capacity(expected.min(limit)), limit, over: false };
+    let mut sink = Sink::new(expected, limit);
+    // SAFETY: the caller's.
+    let is_written = unsafe {
+        write_html(table, spec, tree, &mut sink).is_ok() || {
+            sink.begin_anew();
+            write_by_libxslt(table, style, spec, tree, &mut sink)
+        }
+    };
+    if sink.is_over() {
+        Err(XsltError::Limit(Limit::OutputBytes))
+    } else if is_written {
+        Ok((sink.into_bytes().into(), spec.content_type_of(tree.is_html())))
+    } else {
+        Err(XsltError::Failed(Faults::new(Vec::new(), "the result cannot be written")))
+    }
+}
+
+/// Writes what need not be left to libxslt.
+///
+/// # Safety
+/// `spec` was read from the compiled sheet that made the tree.
+unsafe fn write_html(
+    table: &Table,
+    spec: &OutputSpec,
+    tree: &Tree,
+    sink: &mut Sink,
+) -> Result<(), html::LeftOut> {
+    if !(spec.is_plain_html(tree) && html::agrees(table)) {
+        return Err(html::LeftOut);
+    }
+    let encoding = spec.encoding.as_deref().unwrap_or("UTF-8");
+    let encoding = CString::new(encoding).map_err(|_| html::LeftOut)?;
+    // SAFETY: the tree is ours and alive. Here, too, libxslt would begin with this; doing it once more changes nothing.
+    unsafe { (table.htmlSetMetaEncoding)(tree.pointer.as_ptr(), encoding.as_ptr()) };
+    html::write(table, tree, spec.indents.unwrap_or(true), sink)
+}
+
+/// False where that has failed.
+///
+/// # Safety
+/// As for [`serialise`].
+unsafe fn write_by_libxslt(
+    table: &Table,
+    style: NonNull<Stylesheet>,
+    spec: &OutputSpec,
+    tree: &Tree,
+    sink: &mut Sink,
+) -> bool {
     let encoding =
         spec.encoding.as_deref().filter(|name| !is_utf8(name)).and_then(|name| CString::new(name).ok());
     // SAFETY: the sink outlives the buffer, which is closed here; the handler belongs to the buffer then. Sheet and tree
     // are alive.
-    let written = unsafe {
+    unsafe {
         let handler = encoding
             .as_ref()
             .map_or(std::ptr::null_mut(), |name| (table.xmlFindCharEncodingHandler)(name.as_ptr()));
-        let sink: *mut c_void = (&raw mut sink).cast();
-        let buffer = (table.xmlOutputBufferCreateIO)(write, close, sink, handler);
+        let buffer = (table.xmlOutputBufferCreateIO)(write, close, std::ptr::from_mut(sink).cast(), handler);
         let saved = (table.xsltSaveResultTo)(buffer, tree.pointer.as_ptr(), style.as_ptr());
-        saved.min((table.xmlOutputBufferClose)(buffer))
-    };
-    match sink {
-        Sink { over: true, .. } => Err(XsltError::Limit(Limit::OutputBytes)),
-        _ if written < 0 => Err(XsltError::Failed(Faults::new(Vec::new(), "the result cannot be written"))),
-        Sink { bytes, .. } => Ok((bytes.into(), spec.content_type_of(tree.is_html()))),
+        saved.min((table.xmlOutputBufferClose)(buffer)) >= 0
     }
 }
 
@@ -125,25 +185,14 @@ fn is_utf8(name: &str) -> bool {
     name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("utf8")
 }
 
-/// Where the bytes go: straight into the buffer that becomes the answer.
-struct Sink {
-    bytes: Vec<u8>,
-    limit: usize,
-    over: bool,
-}
-
 unsafe extern "C" fn write(sink: *mut c_void, bytes: *const c_char, length: c_int) -> c_int {
-    // SAFETY: the sink is the one of `serialise`, which nobody else uses meanwhile; libxml2 gives that many bytes.
+    // SAFETY: the sink is the one of `write_by_libxslt`, which nobody else uses meanwhile; libxml2 gives that many bytes.
     let (sink, bytes) = unsafe {
         let Ok(length) = usize::try_from(length) else { return -1 };
         (&mut *sink.cast::<Sink>(), std::slice::from_raw_parts(bytes.cast::<u8>(), length))
     };
-    if sink.over || sink.bytes.len() + bytes.len() > sink.limit {
-        sink.over = true;
-        return -1;
-    }
-    sink.bytes.extend_from_slice(bytes);
-    length
+    sink.put(bytes);
+    if sink.is_over() { -1 } else { length }
 }
 
 unsafe extern "C" fn close(_sink: *mut c_void) -> c_int {
@@ -156,7 +205,12 @@ mod tests {
 
     fn spec(method: Option<&str>, media_type: Option<&str>, encoding: Option<&str>) -> OutputSpec {
         let owned = |value: Option<&str>| value.map(str::to_owned);
-        OutputSpec { method: owned(method), media_type: owned(media_type), encoding: owned(encoding) }
+        OutputSpec {
+            method: owned(method),
+            media_type: owned(media_type),
+            encoding: owned(encoding),
+            ..OutputSpec::default()
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 pub(crate) mod walk;
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::ptr::NonNull;
 
 use libxslt_sys::{Document, HTML_DOCUMENT_NODE, ParserContext, Table, TransformContext};
@@ -16,6 +16,13 @@ use crate::memory;
 pub(crate) struct Tree {
     pub(crate) pointer: NonNull<Document>,
     table: &'static Table,
+}
+
+/// A document's type, its name and its identifiers.
+pub(crate) struct Doctype {
+    pub(crate) name: String,
+    pub(crate) public: Option<String>,
+    pub(crate) system: Option<String>,
 }
 
 impl Tree {
@@ -36,6 +43,20 @@ impl Tree {
     pub(crate) fn is_html(&self) -> bool {
         // SAFETY: the tree is ours and alive.
         unsafe { self.pointer.as_ref() }.node.kind == HTML_DOCUMENT_NODE
+    }
+
+    /// What the document is, as its DTD says.
+    pub(crate) fn doctype(&self) -> Option<Doctype> {
+        // SAFETY: the tree is ours and alive, and so are the strings of its DTD.
+        unsafe {
+            let dtd = (self.table.xmlGetIntSubset)(self.pointer.as_ptr()).as_ref()?;
+            let id = |id: *const c_char| (!id.is_null()).then(|| text(id));
+            Some(Doctype {
+                name: text(dtd.node.name),
+                public: id(dtd.external_id),
+                system: id(dtd.system_id),
+            })
+        }
     }
 
     /// The URI of the document's external DTD.

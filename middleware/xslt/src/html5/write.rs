@@ -73,11 +73,15 @@ impl Writer {
                 self.text(node, text, as_it_is);
                 None
             }
+            NodeKind::CdataSection(text) => {
+                self.text(node, text, false);
+                None
+            }
             NodeKind::Comment(text) => {
                 comment(text, |part| self.put(part));
                 None
             }
-            NodeKind::Other => None,
+            NodeKind::Doctype | NodeKind::Other => None,
         }
     }
 
@@ -87,7 +91,7 @@ impl Writer {
             if let Some(next) = node.next() {
                 return Some(next);
             }
-            node = node.parent().filter(|parent| matches!(parent.kind(), NodeKind::Element))?;
+            node = node.parent().filter(|parent| parent.is_element())?;
             self.end_tag(node);
         }
     }
@@ -105,8 +109,10 @@ impl Writer {
             self.put(CHARSET);
             self.put(b"</head>");
         }
-        let begins_with_line_feed =
-            || node.first_child().is_some_and(|first| matches!(first.kind(), NodeKind::Text([b'\n', ..], _)));
+        let begins_with_line_feed = || match node.first_child().map(NodeRef::kind) {
+            Some(NodeKind::Text(text, _) | NodeKind::CdataSection(text)) => text.starts_with(b"\n"),
+            _ => false,
+        };
         if content_of(node) == Content::AfterLineFeed && begins_with_line_feed() {
             self.put(b"\n");
         }
@@ -132,8 +138,9 @@ impl Writer {
 
     fn attributes(&mut self, node: NodeRef<'_>) {
         let element = node.name();
-        let has_lang = node.attributes().any(|(name, _)| name.uri.is_empty() && name.local == b"lang");
-        let written = node.attributes().filter(|(name, _)| {
+        let named = || node.attributes().map(|attribute| (attribute.name(), attribute.texts()));
+        let has_lang = named().any(|(name, _)| name.uri.is_empty() && name.local == b"lang");
+        let written = named().filter(|(name, _)| {
             // Of XML's own attributes HTML knows one, by another name.
             !is_of_html(element) || name.uri != XML || (name.local == b"lang" && !has_lang)
         });
@@ -191,7 +198,7 @@ fn is_of_html(name: QName<'_>) -> bool {
 }
 
 fn is_html(node: NodeRef<'_>, local: &[u8]) -> bool {
-    matches!(node.kind(), NodeKind::Element) && {
+    node.is_element() && {
         let name = node.name();
         is_of_html(name) && name.local.eq_ignore_ascii_case(local)
     }
@@ -207,10 +214,12 @@ fn content_of(node: NodeRef<'_>) -> Content {
 /// True for a `<meta>` that tells the encoding of what the tree came from.
 fn declares_charset(node: NodeRef<'_>) -> bool {
     is_html(node, b"meta")
-        && node.attributes().any(|(name, value)| {
+        && node.attributes().any(|attribute| {
+            let name = attribute.name();
             name.uri.is_empty()
                 && (name.local.eq_ignore_ascii_case(b"charset")
-                    || (name.local.eq_ignore_ascii_case(b"http-equiv") && is(value, b"content-type")))
+                    || (name.local.eq_ignore_ascii_case(b"http-equiv")
+                        && is(attribute.texts(), b"content-type")))
         })
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char};
 
 use libxslt_sys::{
-    Attribute, CDATA_SECTION_NODE, COMMENT_NODE, ELEMENT_NODE, Element, Namespace, Node, TEXT_NODE,
+    Attribute, CDATA_SECTION_NODE, COMMENT_NODE, DTD_NODE, ELEMENT_NODE, Element, Namespace, Node, TEXT_NODE,
 };
 
 use super::Tree;
@@ -17,8 +17,21 @@ pub(crate) enum NodeKind<'a> {
     Element,
     /// True for a text that is to be written as it is (`disable-output-escaping`).
     Text(&'a [u8], bool),
+    CdataSection(&'a [u8]),
     Comment(&'a [u8]),
+    Doctype,
     Other,
+}
+
+/// An attribute of an element.
+#[derive(Clone, Copy)]
+pub(crate) struct AttributeRef<'a>(&'a Attribute);
+
+/// What an attribute's value is made of.
+pub(crate) enum Value<'a> {
+    Nothing,
+    Text(&'a [u8]),
+    Pieces,
 }
 
 /// A name of an element or attribute. What is missing is empty.
@@ -37,18 +50,37 @@ impl Tree {
     }
 }
 
+impl PartialEq for NodeRef<'_> {
+    /// Whether it is the same node.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
 impl<'a> NodeRef<'a> {
     pub(crate) fn kind(self) -> NodeKind<'a> {
         match self.0.kind {
             ELEMENT_NODE => NodeKind::Element,
             // SAFETY: a node of one of these kinds is a whole `xmlNode`; libxslt marks a text by its name.
-            TEXT_NODE | CDATA_SECTION_NODE => unsafe {
+            TEXT_NODE => unsafe {
                 NodeKind::Text(bytes(self.whole().content), bytes(self.0.name) == b"textnoenc")
             },
             // SAFETY: as above.
+            CDATA_SECTION_NODE => NodeKind::CdataSection(unsafe { bytes(self.whole().content) }),
+            // SAFETY: as above.
             COMMENT_NODE => NodeKind::Comment(unsafe { bytes(self.whole().content) }),
+            DTD_NODE => NodeKind::Doctype,
             _ => NodeKind::Other,
         }
+    }
+
+    pub(crate) fn is_element(self) -> bool {
+        self.0.kind == ELEMENT_NODE
+    }
+
+    /// True for a text, also for one that is nothing but white space.
+    pub(crate) fn is_text(self) -> bool {
+        self.0.kind == TEXT_NODE
     }
 
     /// The name of an element.
@@ -57,22 +89,36 @@ impl<'a> NodeRef<'a> {
         unsafe { name(self.0, self.whole().namespace) }
     }
 
-    /// The attributes of an element, with their values in pieces.
-    pub(crate) fn attributes(
-        self,
-    ) -> impl Iterator<Item = (QName<'a>, impl Iterator<Item = &'a [u8]> + Clone)> {
-        // SAFETY: an element is a whole `xmlNode`, its attributes are a list of `xmlAttr`, and their values one of texts.
+    /// Where the name of an element stands, as a string. The same name may stand in several places.
+    pub(crate) fn name_pointer(self) -> *const c_char {
+        self.0.name
+    }
+
+    /// False for an element without a namespace; also the empty one may be there.
+    pub(crate) fn has_namespace(self) -> bool {
+        // SAFETY: an element is a whole `xmlNode`.
+        !unsafe { self.whole() }.namespace.is_null()
+    }
+
+    /// The namespaces that are declared at an element: prefixes, empty for the default one, and URIs.
+    pub(crate) fn declarations(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        // SAFETY: an element is a whole `xmlNode`, its declarations are a list of `xmlNs`, with strings that live as long.
+        unsafe {
+            let first = self.whole().declarations.cast_const().as_ref();
+            let all = std::iter::successors(first, |namespace| namespace.next.cast_const().as_ref());
+            all.map(|namespace| (bytes(namespace.prefix), bytes(namespace.uri)))
+        }
+    }
+
+    /// The attributes of an element.
+    pub(crate) fn attributes(self) -> impl Iterator<Item = AttributeRef<'a>> {
+        // SAFETY: an element is a whole `xmlNode`, its attributes are a list of `xmlAttr`.
         unsafe {
             let first = self.whole().attributes.cast_const().as_ref();
             let all = std::iter::successors(first, |attribute| {
                 attribute.node.next.cast::<Attribute>().cast_const().as_ref()
             });
-            all.map(|attribute| {
-                let texts = siblings(attribute.node.children);
-                let texts = texts.filter(|text| text.kind == TEXT_NODE);
-                let value = texts.map(|text| bytes((*std::ptr::from_ref(text).cast::<Element>()).content));
-                (name(&attribute.node, attribute.namespace), value)
-            })
+            all.map(AttributeRef)
         }
     }
 
@@ -103,6 +149,38 @@ impl<'a> NodeRef<'a> {
     unsafe fn whole(self) -> &'a Element {
         // SAFETY: the caller's.
         unsafe { &*std::ptr::from_ref(self.0).cast() }
+    }
+}
+
+impl<'a> AttributeRef<'a> {
+    pub(crate) fn name(self) -> QName<'a> {
+        // SAFETY: the tree is alive, and so are the name and the namespace of its attribute.
+        unsafe { name(&self.0.node, self.0.namespace) }
+    }
+
+    pub(crate) fn has_namespace(self) -> bool {
+        !self.0.namespace.is_null()
+    }
+
+    /// The value, as far as it is text, piece by piece.
+    pub(crate) fn texts(self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        // SAFETY: the value is a list of nodes, of which the texts are whole `xmlNode`s.
+        unsafe {
+            let texts = siblings(self.0.node.children).filter(|text| text.kind == TEXT_NODE);
+            texts.map(|text| bytes((*std::ptr::from_ref(text).cast::<Element>()).content))
+        }
+    }
+
+    pub(crate) fn value(self) -> Value<'a> {
+        // SAFETY: as above.
+        match unsafe { node(self.0.node.children) } {
+            None => Value::Nothing,
+            // SAFETY: a text is a whole `xmlNode`.
+            Some(text) if text.is_text() && text.0.next.is_null() => unsafe {
+                Value::Text(bytes(text.whole().content))
+            },
+            Some(_) => Value::Pieces,
+        }
     }
 }
 
