@@ -347,7 +347,7 @@ routes: [ { mount: /shop, app: shop }, { mount: /blog, app: blog } ]"#,
 fn an_application_that_does_not_import_stops_the_start_and_check_tells() {
     let folder = tempdir().unwrap();
     let yaml = format!(
-        "python: {}\nroutes: [ {{ wsgi: {{ app: \"nowhere:application\", isolation: process }} }} ]",
+        "listen: 127.0.0.1:0\npython: {}\nroutes: [ {{ wsgi: {{ app: \"nowhere:application\", isolation: process }} }} ]",
         venv()
     );
     std::fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
@@ -355,7 +355,7 @@ fn an_application_that_does_not_import_stops_the_start_and_check_tells() {
         let output = check(folder.path(), &[command, "vestibule.yaml"]);
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{command}: {told}");
-        assert!(told.contains("No module named 'nowhere'") && told.contains("vestibule.yaml:2:"), "{told}");
+        assert!(told.contains("No module named 'nowhere'") && told.contains("vestibule.yaml:3:"), "{told}");
     }
 }
 
