@@ -42,6 +42,8 @@ pub(crate) struct Chunks {
 enum State {
     /// The size, so far, and its digits.
     Size(u64, u8),
+    /// Spaces that follow it: an extension may come behind them, and no digit.
+    Space(u64),
     /// What follows the size in its line.
     Extension(u64),
     /// The end of that line.
@@ -99,11 +101,16 @@ impl Chunks {
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
                 State::Size(size << 4 | u64::from(digit), digits + 1)
             }
-            (State::Size(size, 1..) | State::Extension(size), b'\r') => State::SizeEnd(size),
-            (State::Size(size, 1..), b';' | b' ' | b'\t') => State::Extension(size),
+            (State::Size(size, 1..) | State::Space(size) | State::Extension(size), b'\r') => {
+                State::SizeEnd(size)
+            }
+            (State::Size(size, 1..) | State::Space(size), b';') => State::Extension(size),
+            (State::Size(size, 1..) | State::Space(size), b' ' | b'\t') => {
+                self.count_extension()?;
+                State::Space(size)
+            }
             (State::Extension(size), b'\t' | b' '..=b'~' | 0x80..) => {
-                self.extensions =
-                    self.extensions.checked_sub(1).ok_or(Malformed::Extensions(MOST_EXTENSIONS))?;
+                self.count_extension()?;
                 State::Extension(size)
             }
             (State::SizeEnd(0), b'\n') => State::Trailers,
@@ -112,6 +119,12 @@ impl Chunks {
             (State::DataEnd, b'\n') => State::Size(0, 0),
             _ => return Err(Malformed::Chunk),
         })
+    }
+
+    /// One more byte that nobody needs.
+    fn count_extension(&mut self) -> Result<(), Malformed> {
+        self.extensions = self.extensions.checked_sub(1).ok_or(Malformed::Extensions(MOST_EXTENSIONS))?;
+        Ok(())
     }
 
     /// Adds a byte to the section of trailers; the trailers at its end.
@@ -195,7 +208,7 @@ mod tests {
     #[test]
     fn chunks_are_read_in_whatever_pieces_they_come() {
         let text =
-            b"5\r\nhello\r\n0c;name=\"v\"\r\n, all of you\r\n00\r\nX-Sum: 16\r\nHost: evil\r\n\r\nrest";
+            b"5 \t\r\nhello\r\n0c ;name=\"v\"\r\n, all of you\r\n00\r\nX-Sum: 16\r\nHost: evil\r\n\r\nrest";
         for size in 1..=text.len() {
             let (body, trailers, left) = decoded(text, size).unwrap();
             assert_eq!(body, b"hello, all of you", "{size}");
@@ -224,6 +237,8 @@ mod tests {
             "0\r\n\n",
             "0\r\na: b\n\r\n",
             " 1\r\n",
+            "1 2\r\nx\r\n",
+            "1 x\r\nx\r\n",
         ] {
             let mut received = Bytes::copy_from_slice(text.as_bytes());
             let mut chunks = Chunks::new(1000);
@@ -236,6 +251,8 @@ mod tests {
     fn extensions_and_trailers_are_limited() {
         let extension = format!("1;{}\r\nx\r\n", "y".repeat(MOST_EXTENSIONS + 1));
         assert_eq!(decoded(extension.as_bytes(), 100), Err(Malformed::Extensions(MOST_EXTENSIONS)));
+        let spaces = format!("1{}\r\nx\r\n", " ".repeat(MOST_EXTENSIONS + 1));
+        assert_eq!(decoded(spaces.as_bytes(), 100), Err(Malformed::Extensions(MOST_EXTENSIONS)));
         let each = "1;yyyyyyyy\r\nx\r\n".repeat(MOST_EXTENSIONS / 8 + 1);
         assert_eq!(decoded(each.as_bytes(), 100), Err(Malformed::Extensions(MOST_EXTENSIONS)));
         let trailers = format!("0\r\n{}\r\n", "a: b\r\n".repeat(200));
