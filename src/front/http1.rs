@@ -15,7 +15,7 @@ mod outgoing;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use http::{HeaderMap, Response, StatusCode};
@@ -44,14 +44,17 @@ const LEAST: usize = 1 << 10;
 
 /// Serves one connection, until it ends. From [`Stage::Retiring`](crate::runtime::Stage::Retiring) on, the next answer is the last.
 pub(super) async fn serve<I: Socket>(mut io: I, mut visitor: Visitor) {
+    let mut left = visitor.gateway.limits().keep_alive;
     loop {
         // Boxed: a connection that rests shall not carry the room for it.
-        let Some(tired) = Box::pin(converse(io, &visitor)).await else { return };
+        let Some(tired) = Box::pin(converse(io, &visitor, left)).await else { return };
         io = tired.io;
         tracing::debug!(peer = %visitor.peer, "an idle connection gives its buffers back");
-        if !rest::is_disturbed(&io, tired.left, &mut visitor.stage).await {
+        let rests_since = Instant::now();
+        if tired.left.is_zero() || !rest::is_disturbed(&io, tired.left, &mut visitor.stage).await {
             return;
         }
+        left = tired.left.saturating_sub(rests_since.elapsed());
     }
 }
 
@@ -65,6 +68,8 @@ struct Line<I> {
     /// Room for the headers of the next request.
     headers: HeaderMap,
     reader: head::Reader,
+    /// Whether a request has come.
+    has_asked: bool,
 }
 
 /// A connection that has had nothing to do for a while.
@@ -94,14 +99,16 @@ enum End {
     Http2,
 }
 
-/// Serves one connection, until it ends (`None`) or tires.
-async fn converse<I: Socket>(io: I, visitor: &Visitor) -> Option<Tired<I>> {
+/// Serves one connection, until it ends (`None`) or tires. `left` is how long it may be idle before its first request.
+async fn converse<I: Socket>(io: I, visitor: &Visitor, left: Duration) -> Option<Tired<I>> {
+    let began = Instant::now();
     let mut line = Line {
         io,
         received: BytesMut::new(),
         out: Vec::new(),
         headers: HeaderMap::new(),
         reader: head::Reader::default(),
+        has_asked: false,
     };
     let visit = Visit::that_tires(visitor.clone(), rest::AFTER);
     let connection = Connection::new(Arc::clone(&visit.server), visit.peer);
@@ -109,7 +116,10 @@ async fn converse<I: Socket>(io: I, visitor: &Visitor) -> Option<Tired<I>> {
         Ok(end) => end,
         Err(Over::Expired(Expired::Tired)) => {
             // Nothing has come: a head that has begun is no rest.
-            return Some(Tired { io: line.io, left: visit.patience.left() });
+            let idle_before = || left.saturating_sub(began.elapsed());
+            // Empty lines are no request: they do not make it wait any longer.
+            let left = if line.has_asked { visit.patience.left() } else { idle_before() };
+            return Some(Tired { io: line.io, left });
         }
         Err(Over::Expired(Expired::Unread)) => {
             line.io.reset_on_close();
@@ -195,7 +205,7 @@ async fn next<I: Socket>(line: &mut Line<I>, visit: &Visit) -> Result<Head, End>
                 Err(why) => return Err(refuse(line, visit, why).await),
             }
         }
-        if !line.received.is_empty() {
+        if head::has_begun(&line.received) {
             visit.patience.begun();
         }
         if line.received.is_empty() || line.received.capacity() - line.received.len() < LEAST {
@@ -239,6 +249,7 @@ async fn exchange<I: Socket>(
     connection: &Connection,
 ) -> Result<(), End> {
     let Head { request, length, asked } = head;
+    line.has_asked = true;
     let limits = visit.limits();
     let (read, write) = line.io.halves();
     let mut incoming = Incoming::new(read, &mut line.received, length, limits.header_bytes);

@@ -4,6 +4,9 @@ use std::cell::Cell;
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The last second that can be written, in the year 9999.
+const LAST: u64 = 253_402_300_799;
+
 /// How long it is: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
 const LENGTH: usize = 29;
 
@@ -24,8 +27,8 @@ fn at(second: u64) -> [u8; LENGTH] {
         return text;
     }
     let mut text = text;
-    let date = httpdate::HttpDate::from(UNIX_EPOCH + Duration::from_secs(second));
-    // A year of five digits is cut off.
+    let date = httpdate::HttpDate::from(UNIX_EPOCH + Duration::from_secs(second.min(LAST)));
+    // It has the room that it needs.
     drop(write!(&mut text[..], "{date}"));
     WRITTEN.set((second, text));
     text
@@ -41,6 +44,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(at(784_111_777), *b"Sun, 06 Nov 1994 08:49:37 GMT");
         }
+        assert_eq!(at(u64::MAX), *b"Fri, 31 Dec 9999 23:59:59 GMT");
         assert_eq!(at(784_111_778), *b"Sun, 06 Nov 1994 08:49:38 GMT");
     }
 }

@@ -104,11 +104,9 @@ impl Reader {
         limits: &Limits,
     ) -> Result<Option<Head>, NoRequest> {
         if self.searched == 0 {
-            // A line of its own before a head is none (RFC 9112 section 2.2).
-            let line_ends = received.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            received.advance(line_ends);
+            received.advance(line_ends(received));
         }
-        if received.is_empty() {
+        if !has_begun(received) {
             return Ok(None);
         }
         let Some(end) = end(received, self.searched) else {
@@ -129,6 +127,20 @@ impl Reader {
         // It has an end, so it is whole, or there is something else behind the end.
         read.map(Some).ok_or(NoRequest::Malformed(httparse::Error::NewLine))
     }
+}
+
+/// How much of what has come are empty lines before a head, which are none of it (RFC 9112 section 2.2).
+fn line_ends(received: &[u8]) -> usize {
+    let mut rest = received;
+    while let Some(next) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
+        rest = next;
+    }
+    received.len() - rest.len()
+}
+
+/// Whether there is more than what may yet be an empty line.
+pub(super) fn has_begun(received: &[u8]) -> bool {
+    !matches!(received, b"" | b"\r")
 }
 
 /// Where the empty line ends. Lines may end with a newline alone (RFC 9112 section 2.2).
@@ -364,6 +376,7 @@ mod tests {
         let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!(read(old).unwrap_err(), N::Coding);
         assert_eq!(read(b"GET a://[ HTTP/1.1\r\n\r\n").unwrap_err(), N::Target);
+        assert_eq!(read(b"\rGET / HTTP/1.1\r\n\r\n").unwrap_err(), N::Malformed(E::NewLine));
         // It has no end, and shall not be waited for.
         assert_eq!(read(b"\x16\x03\x01").unwrap_err(), N::Malformed(E::Token));
     }

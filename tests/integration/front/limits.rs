@@ -1,6 +1,6 @@
 //! `limits`: what a connection may use up.
 
-use crate::harness::{Client, TestGateway, request};
+use crate::harness::{Client, TestGateway, eventually, request};
 
 fn limited(limits: &str) -> TestGateway {
     TestGateway::from_yaml(&format!("limits: {{ {limits} }}\nroutes: [ {{ respond: {{ text: hello }} }} ]"))
@@ -73,6 +73,13 @@ fn idle_connections_are_closed() {
     assert_eq!(used.request("GET", "/", &[], "").unwrap().text(), "hello");
     assert_eq!(used.rest().unwrap(), b"");
     assert_eq!(silent.rest().unwrap(), b"");
+}
+
+#[test]
+fn empty_lines_keep_no_connection() {
+    let gateway = limited("keep_alive: 3s");
+    let mut client = gateway.connect();
+    eventually("a connection without a request to be closed", || client.send("\r\n").err());
 }
 
 #[test]
