@@ -278,8 +278,9 @@ async fn exchange<I: Socket>(
     };
     match responded {
         Ok(Done::Switched(tunnel)) => Err(End::Switched(tunnel)),
-        Ok(Done::MayFollow) if incoming.skip() => Ok(()),
-        Ok(Done::Last) if incoming.skip() && line.received.is_empty() => Err(End::Over),
+        Ok(Done::MayFollow) if incoming.is_over() => Ok(()),
+        // Who has sent something behind its last request may be sending still.
+        Ok(Done::Last) if incoming.is_over() && line.received.is_empty() => Err(End::Over),
         Ok(_) => Err(End::Unread),
         Err(Broken::Body) => Err(End::Broken),
         Err(Broken::Connection) => Err(End::Gone),

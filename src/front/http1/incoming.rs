@@ -2,8 +2,8 @@
 
 use std::future::pending;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
@@ -94,8 +94,14 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
         pending().await
     }
 
-    /// Skips what has come of a body that nobody has read: whether all of it is over, so that a request may follow.
-    pub(super) fn skip(&mut self) -> bool {
+    /// Whether all of the body has come, so that a request may follow, whoever has read it.
+    pub(super) fn is_over(&mut self) -> bool {
+        // Many clients send a body behind its head: it may be there, and nobody has looked.
+        self.skip() || (self.read_now() && self.skip())
+    }
+
+    /// Skips what has come of a body that nobody reads: whether it is over.
+    fn skip(&mut self) -> bool {
         self.to = None;
         while !self.left.is_nothing() {
             if !matches!(self.next(), Ok(Some(_))) {
@@ -124,7 +130,7 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
             if is_over {
                 break;
             }
-            if !is_sent || !may_go_on {
+            if !may_go_on || (!is_sent && !self.skip()) {
                 // The connection ends with the answer. Until then, what is not read slows the client down.
                 return pending().await;
             }
@@ -158,13 +164,22 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
         }
     }
 
+    /// Reads what is there, once; whether anything was.
+    fn read_now(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        matches!(pin!(self.read()).poll(&mut cx), Poll::Ready(Ok(())))
+    }
+
     async fn read(&mut self) -> io::Result<()> {
         let room = match self.left {
             Left::Length(left) => usize::try_from(left).unwrap_or(MOST).clamp(FIRST, MOST),
             _ if self.is_fast => MOST,
             _ => FIRST,
         };
-        self.received.reserve(room);
+        // Half a buffer is used, too: a body in single bytes that somebody gathers shall not hold a buffer for each of them.
+        if self.received.capacity() - self.received.len() < room / 2 {
+            self.received.reserve(room);
+        }
         let room = self.received.capacity() - self.received.len();
         let read = self.read.read_buf(self.received).await?;
         self.is_fast = read == room;
@@ -245,6 +260,8 @@ impl http_body::Body for ClientPieces {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http_body::Body as _;
     use http_body_util::BodyExt as _;
     use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
@@ -359,6 +376,60 @@ mod tests {
         assert_eq!(incoming.pump().await.kind(), io::ErrorKind::ConnectionAborted);
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "abc");
         assert!(body.is_end_stream());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_client_is_noticed_when_nobody_reads_its_body() {
+        let chunks = b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n";
+        for (here, length) in [(&b"ab"[..], Length::Known(2)), (chunks, Length::Chunks)] {
+            let (client, server) = duplex(64);
+            let mut received = BytesMut::from(here);
+            let mut incoming = Incoming::new(server, &mut received, length, TRAILERS);
+            drop((incoming.body(None), client));
+            let noticed = tokio::time::timeout(Duration::from_secs(10), incoming.pump()).await;
+            assert_eq!(noticed.unwrap().kind(), io::ErrorKind::ConnectionAborted, "{length:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_behind_its_head_is_skipped_too() {
+        for (later, length, is_over) in [
+            (&b"abcGET /"[..], Length::Known(3), true),
+            (b"1\r\na\r\n0\r\n\r\nGET /", Length::Chunks, true),
+            (b"ab", Length::Known(3), false),
+            (b"", Length::Known(3), false),
+            (b"x", Length::Chunks, false),
+        ] {
+            let (mut client, server) = duplex(64);
+            client.write_all(later).await.unwrap();
+            let mut received = BytesMut::new();
+            let mut incoming = Incoming::new(server, &mut received, length, TRAILERS);
+            assert_eq!(incoming.is_over(), is_over, "{}", later.escape_ascii());
+            assert!(!is_over || received == "GET /");
+        }
+    }
+
+    #[tokio::test]
+    async fn single_bytes_share_their_buffers() {
+        const BYTES: usize = 1000;
+        let (mut client, server) = duplex(1);
+        let mut received = BytesMut::new();
+        let mut incoming = Incoming::new(server, &mut received, Length::Known(1 << 20), TRAILERS);
+        let mut body = incoming.body(None);
+        let exchange = async {
+            let mut pieces = Vec::new();
+            while pieces.len() < BYTES {
+                client.write_all(b"x").await.unwrap();
+                pieces.push(body.frame().await.unwrap().unwrap().into_data().unwrap());
+            }
+            pieces
+        };
+        let pieces = tokio::select! {
+            pieces = exchange => pieces,
+            _ = incoming.pump() => unreachable!(),
+        };
+        let is_next = |pair: &[Bytes]| pair[0].as_ptr_range().end == pair[1].as_ptr();
+        assert!(pieces.windows(2).all(is_next), "one buffer has room for all of them");
     }
 
     #[tokio::test]
