@@ -301,7 +301,7 @@ enum Done {
 async fn respond(
     mut outgoing: Outgoing<'_, impl AsyncWrite + Unpin>,
     visit: &Visit,
-    asked: Asked,
+    mut asked: Asked,
     mut answer: Answer,
     under_way: UnderWay,
     ask: Option<oneshot::Receiver<()>>,
@@ -312,7 +312,11 @@ async fn respond(
         Some(ask) => {
             tokio::select! {
                 biased;
-                answer = &mut answer => answer,
+                answer = &mut answer => {
+                    // The body may come or not: nobody knows where another request would begin (RFC 9110 section 10.1.1).
+                    asked.is_kept = false;
+                    answer
+                }
                 Ok(()) = ask => {
                     outgoing.out().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                     outgoing.flush().await?;

@@ -55,8 +55,21 @@ fn a_client_is_not_told_to_continue_with_a_body_that_nobody_wants() {
     let gateway = TestGateway::from_yaml("routes: [ { respond: { text: no } } ]");
     let mut client = gateway.connect();
     client.send(request("POST", "/", &["Expect: 100-continue", "Content-Length: 4"], "")).unwrap();
-    assert_eq!(client.answer().unwrap().text(), "no");
+    let answer = client.answer().unwrap();
+    assert_eq!((answer.text().as_str(), answer.header("connection")), ("no", Some("close")));
     assert_eq!(client.rest().unwrap(), b"", "what follows could be the body or a request");
+}
+
+#[test]
+fn the_last_answer_arrives_whatever_follows_its_request() {
+    let gateway = TestGateway::from_yaml("routes: [ { respond: { text: hello } } ]");
+    let last = request("GET", "/", &["Connection: close"], "");
+    for _ in 0..10 {
+        let mut client = gateway.connect();
+        client.send(last.clone() + &"x".repeat(1_000_000)).unwrap();
+        assert_eq!(client.answer().unwrap().text(), "hello");
+        assert_eq!(client.rest().unwrap(), b"");
+    }
 }
 
 /// Whoever closes a connection on which much is still to come resets it: nginx then answers 502.
