@@ -32,7 +32,9 @@ pub(super) fn put<B: Body>(out: &mut Vec<u8>, answer: &Response<B>, asked: Asked
     put_status(out, answer, asked);
     let hop = put_fields(out, answer);
     let (told, framing) = framing(answer, asked, hop.length);
-    let is_last = !may_follow || !asked.is_kept || framing == Framing::Close || hop.is_closing;
+    // Behind an interim answer its client waits for the final one, which would be that of the next request.
+    let is_final = !answer.status().is_informational();
+    let is_last = !may_follow || !asked.is_kept || framing == Framing::Close || hop.is_closing || !is_final;
     if let Some(length) = told {
         out.extend_from_slice(b"content-length: ");
         put_number(out, length);
@@ -82,12 +84,13 @@ fn put_fields<B>(out: &mut Vec<u8>, answer: &Response<B>) -> ThisHop {
 
 /// The length that the client is told, and how it finds the end of the body.
 fn framing<B: Body>(answer: &Response<B>, asked: Asked, length: Option<u64>) -> (Option<u64>, Framing) {
-    let told = length.or_else(|| answer.body().size_hint().exact());
+    let known = answer.body().size_hint().exact();
+    let told = length.or(known);
     match answer.status() {
         StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => (None, Framing::Length(0)),
         status if status.is_informational() => (None, Framing::Length(0)),
-        // Of an answer to HEAD without a body nobody knows the length.
-        _ if asked.is_head => (told.filter(|length| *length > 0), Framing::Length(0)),
+        // Of an answer to HEAD without a body nobody knows the length, but for who has told it.
+        _ if asked.is_head => (length.or(known.filter(|known| *known > 0)), Framing::Length(0)),
         _ => match told {
             Some(length) => (told, Framing::Length(length)),
             None if asked.is_http_1_0 => (None, Framing::Close),
@@ -204,6 +207,13 @@ mod tests {
             ),
             (answer(200, &[], "hi".into()), head, "HTTP/1.1 200 OK|content-length: 2|", length(0)),
             (answer(200, &[], stream()), head, "HTTP/1.1 200 OK|", length(0)),
+            (answer(200, &[], Body::Empty), head, "HTTP/1.1 200 OK|", length(0)),
+            (
+                answer(200, &[("content-length", "0")], Body::Empty),
+                head,
+                "HTTP/1.1 200 OK|content-length: 0|",
+                length(0),
+            ),
             (
                 answer(204, &[("content-length", "0")], Body::Empty),
                 ASKED,
@@ -233,6 +243,7 @@ mod tests {
         let plain = answer(200, &[], "hi".into());
         assert!(written(&plain, Asked { is_kept: false, ..ASKED }).1.is_last);
         assert!(put(&mut Vec::new(), &plain, ASKED, false).is_last);
+        assert!(written(&answer(103, &[], Body::Empty), ASKED).1.is_last);
     }
 
     #[test]
