@@ -24,7 +24,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{HOST, REFERER, USER_AGENT};
+use http::header::{CONTENT_LENGTH, HOST, REFERER, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body::{Body as _, Frame, SizeHint};
 use http_environ::environ::{Hosted, Latest};
@@ -100,7 +100,7 @@ impl Line {
     fn answered(&mut self, answer: &Response) {
         let status = answer.status();
         self.status = Some(status);
-        self.length = answer.body().size_hint().exact();
+        self.length = answer.body().size_hint().exact().or_else(|| told_length(answer));
         // Nobody reads the body of an answer that has none on the wire.
         let has_none = status == StatusCode::NOT_MODIFIED || status == StatusCode::SWITCHING_PROTOCOLS;
         self.is_complete = self.method == Method::HEAD || has_none || answer.body().is_end_stream();
@@ -145,6 +145,11 @@ impl Drop for Line {
             application_ms = spent(|hosted| hosted.running),
         );
     }
+}
+
+/// The length that an answer tells of its body.
+fn told_length(answer: &Response) -> Option<u64> {
+    answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn text(header: &HeaderValue) -> Cow<'_, str> {
@@ -198,6 +203,7 @@ mod tests {
     use std::io::Write;
     use std::sync::Mutex;
 
+    use http_body_util::BodyExt as _;
     use tracing::subscriber::DefaultGuard;
 
     use super::*;
@@ -258,6 +264,20 @@ mod tests {
         whole(service.answer(get("/")).await.into_body()).await.unwrap_err();
         drop(service.answer(get("/")).await);
         assert_eq!(lines.text().matches("outcome=\"aborted\"").count(), 2, "{}", lines.text());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_has_come_to_its_content_length_is_complete() {
+        for (length, outcome) in [("2", "complete"), ("3", "aborted")] {
+            let (lines, _guard) = Lines::catch();
+            let service = around("access_log: {}", move |_| async move {
+                answer(&[("content-length", length)], pieces(&[b"ab", b"c"], None))
+            });
+            let mut body = service.answer(get("/")).await.into_body();
+            body.frame().await.unwrap().unwrap();
+            drop(body);
+            assert!(lines.text().contains(&format!("outcome=\"{outcome}\"")), "{}", lines.text());
+        }
     }
 
     #[tokio::test]
