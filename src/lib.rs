@@ -22,6 +22,7 @@ mod application;
 pub mod backend;
 mod chunks;
 pub mod cli;
+mod field;
 pub mod front;
 pub mod gateway;
 mod hosted;

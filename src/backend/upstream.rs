@@ -51,7 +51,7 @@ pub(super) fn at_hand(body: Body) -> Result<Bytes, Body> {
     match body {
         Body::Empty => Ok(Bytes::new()),
         Body::Bytes(bytes) => Ok(bytes),
-        body => Err(body),
+        body @ Body::Boxed(_) => Err(body),
     }
 }
 

@@ -1,39 +1,38 @@
 //! HTTP/1.1 with keep-alive. A connection that begins as one of HTTP/2 goes to [`h2c`]; one that has nothing to do goes to [`rest`],
 //! and comes back.
 //!
-//! For each request, two futures of one task share the connection: one writes the answer ([`outgoing`]), the other reads the body and
-//! then waits for the client's end ([`incoming`]). What is no request (a malformed line, a head over its limits) is answered
+//! For each request ([`exchange`](mod@exchange)), two futures of one task share the connection: one writes the answer ([`outgoing`]), the
+//! other reads the body and then waits for the client's end ([`incoming`]). What is no request (a malformed line, a head over its limits) is answered
 //! here, the connection is closed, and the log tells whose it was. Of Content-Length beside Transfer-Encoding the former is
 //! removed, as RFC 9112 section 6.3 allows.
 
 mod answer_head;
 mod date;
+mod exchange;
 mod head;
 mod incoming;
 mod outgoing;
 
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use http::{HeaderMap, Response, StatusCode};
-use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::oneshot;
+use http::{HeaderMap, Response};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use vestibule_config::Protocol;
-use vestibule_layers::{Answer, Body, Cause, rescue};
+use vestibule_layers::{Body, rescue};
 
+use self::exchange::exchange;
 use self::head::{Asked, Head, NoRequest};
-use self::incoming::{FIRST, Incoming};
-use self::outgoing::{Broken, Framing, Outgoing};
+use self::incoming::FIRST;
+use self::outgoing::Outgoing;
 use super::begun::Begun;
 use super::patience::Expired;
 use super::reading::Reading;
 use super::socket::Socket;
-use super::under_way::UnderWay;
 use super::visit::{Over, Visit};
-use super::{Visitor, client_body, ending, h2c, rest};
+use super::{Visitor, ending, h2c, rest};
 use crate::identity::{Connection, Peer};
 use crate::tunnel::Tunnel;
 
@@ -70,6 +69,13 @@ struct Line<I> {
     reader: head::Reader,
     /// Whether a request has come.
     has_asked: bool,
+}
+
+impl<I> Line<I> {
+    /// What is left when no request follows.
+    fn into_parts(self) -> (I, BytesMut) {
+        (self.io, self.received)
+    }
 }
 
 /// A connection that has had nothing to do for a while.
@@ -127,31 +133,32 @@ async fn converse<I: Socket>(io: I, visitor: &Visitor, left: Duration) -> Option
         }
         Err(Over::Expired(Expired::Idle | Expired::Head) | Over::Closing) => return None,
     };
+    let (io, received) = line.into_parts();
     // Boxed: it comes once, and no connection shall carry the room for it.
-    Box::pin(follow(end, line, visit, connection)).await;
+    Box::pin(follow(end, io, received, visit, connection)).await;
     None
 }
 
 /// Goes on with what a connection has become, or ends it.
-async fn follow<I: Socket>(end: End, mut line: Line<I>, visit: Visit, connection: Connection) {
+async fn follow<I: Socket>(end: End, mut io: I, received: BytesMut, visit: Visit, connection: Connection) {
     let peer = visit.peer;
     match end {
-        End::Over => drop(line.io.shutdown().await),
-        End::Unread => unread(line.io, &visit).await,
+        End::Over => drop(io.shutdown().await),
+        End::Unread => unread(io, &visit).await,
         End::NoRequest(why) => {
             log_refusal(peer, why);
-            unread(line.io, &visit).await;
+            unread(io, &visit).await;
         }
         End::Io(error) => tracing::debug!(%peer, "connection ended: {}", rescue::chain(&error)),
         End::Gone => {}
-        End::Broken => line.io.reset_on_close(),
+        End::Broken => io.reset_on_close(),
         End::Switched(tunnel) => {
-            let carried = tunnel.carry(line.io, line.received.freeze()).await;
+            let carried = tunnel.carry(io, received.freeze()).await;
             tracing::debug!(?peer, "a tunnel has ended: {carried:?}");
         }
         End::Http2 => {
-            let mut io = Reading::new(Begun::default(), line.io);
-            io.look_mut().put_back(line.received.freeze());
+            let mut io = Reading::new(Begun::default(), io);
+            io.look_mut().put_back(received.freeze());
             let (gateway, stage) = visit.into_parts();
             h2c::serve(io, connection, gateway, stage).await;
         }
@@ -239,108 +246,4 @@ async fn refuse<I: Socket>(line: &mut Line<I>, visit: &Visit, why: NoRequest) ->
         Ok(()) => End::NoRequest(why),
         Err(_) => End::Gone,
     }
-}
-
-/// Answers one request; `Ok` if another may follow.
-async fn exchange<I: Socket>(
-    line: &mut Line<I>,
-    head: Head,
-    visit: &Visit,
-    connection: &Connection,
-) -> Result<(), End> {
-    let Head { request, length, asked } = head;
-    line.has_asked = true;
-    let limits = visit.limits();
-    let (read, write) = line.io.halves();
-    let mut incoming = Incoming::new(read, &mut line.received, length, limits.header_bytes);
-    let mut ask = None;
-    let body = match incoming.whole() {
-        Some(body) if body.is_empty() => Body::Empty,
-        Some(body) if body.len() as u64 <= limits.body_bytes => Body::Bytes(body),
-        Some(body) => client_body::guard(http_body_util::Full::new(body), limits),
-        None => {
-            let (asks, asked_for) = oneshot::channel();
-            ask = asked.expects.then_some(asked_for);
-            client_body::guard(incoming.body(asked.expects.then_some(asks)), limits)
-        }
-    };
-    let (answer, under_way) = visit.handle(connection, request.map(|()| body));
-    let outgoing = Outgoing::new(write, &mut line.out, visit);
-    let mut responding = pin!(respond(outgoing, visit, asked, answer, under_way, ask, &mut line.headers));
-    let responded = tokio::select! {
-        biased;
-        responded = &mut responding => responded,
-        gone = incoming.pump() => {
-            // Before what is under way is dropped, so that it knows why.
-            visit.talk.end(Cause::ClientGone, || format!("the connection ended: {gone}"));
-            return Err(End::Gone);
-        }
-    };
-    match responded {
-        Ok(Done::Switched(tunnel)) => Err(End::Switched(tunnel)),
-        Ok(Done::MayFollow) if incoming.is_over() => Ok(()),
-        // Who has sent something behind its last request may be sending still.
-        Ok(Done::Last) if incoming.is_over() && line.received.is_empty() => Err(End::Over),
-        Ok(_) => Err(End::Unread),
-        Err(Broken::Body) => Err(End::Broken),
-        Err(Broken::Connection) => Err(End::Gone),
-    }
-}
-
-/// What an answer leaves behind.
-enum Done {
-    /// A connection for another request
-    MayFollow,
-    /// One that ends
-    Last,
-    /// A tunnel
-    Switched(Tunnel),
-}
-
-/// Writes the answer to a request.
-async fn respond(
-    mut outgoing: Outgoing<'_, impl AsyncWrite + Unpin>,
-    visit: &Visit,
-    mut asked: Asked,
-    mut answer: Answer,
-    under_way: UnderWay,
-    ask: Option<oneshot::Receiver<()>>,
-    room: &mut HeaderMap,
-) -> Result<Done, Broken> {
-    let mut answer = match ask {
-        None => answer.await,
-        Some(ask) => {
-            tokio::select! {
-                biased;
-                answer = &mut answer => {
-                    // The body may come or not: nobody knows where another request would begin (RFC 9110 section 10.1.1).
-                    asked.is_kept = false;
-                    answer
-                }
-                Ok(()) = ask => {
-                    outgoing.out().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-                    outgoing.flush().await?;
-                    answer.await
-                }
-            }
-        }
-    };
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        let tunnel = answer.extensions_mut().remove();
-        answer_head::put(outgoing.out(), &answer, asked, false);
-        outgoing.flush().await?;
-        return Ok(tunnel.map_or(Done::Last, Done::Switched));
-    }
-    let plan = answer_head::put(outgoing.out(), &answer, asked, visit.is_serving());
-    let missing = if let Framing::Length(length) = plan.framing { Some(length) } else { None };
-    let (mut parts, body) = under_way.sending(answer, missing).into_parts();
-    parts.headers.clear();
-    *room = parts.headers;
-    outgoing.send(body, plan.framing).await?;
-    Ok(if plan.is_last { Done::Last } else { Done::MayFollow })
-}
-
-/// The words of a list.
-fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }

@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use httparse::ParserConfig;
 use hyper::ext::ReasonPhrase;
 
-use super::hop::{is_hop_by_hop, named_by_connection, words};
+use super::hop::{is_hop_by_hop, named_by_connection};
 use crate::chunks::Malformed;
+use crate::field::{number, words};
 
 /// How many fields a head may have.
 const MOST_FIELDS: usize = 100;
@@ -180,12 +181,6 @@ impl<'a> ThisHop<'a> {
             status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         Ok(if is_bodiless { Length::Known(0) } else { length })
     }
-}
-
-/// Digits and nothing else: `parse` would take a sign.
-fn number(digits: &[u8]) -> Option<u64> {
-    let is_number = digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
 #[cfg(test)]

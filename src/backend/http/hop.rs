@@ -3,6 +3,8 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderName};
 
+use crate::field::words;
+
 /// Whether a header is for the next hop only.
 pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     // A `match` on the text asks for the length first: cheaper than to compare with each.
@@ -30,11 +32,6 @@ pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         .filter(|word| !word.eq_ignore_ascii_case(b"close") && !word.eq_ignore_ascii_case(b"keep-alive"));
     let names = names.filter_map(|word| HeaderName::from_bytes(word).ok());
     names.filter(|name| *name != HOST && *name != CONTENT_LENGTH && !is_hop_by_hop(name)).collect()
-}
-
-/// The words of a list.
-pub(super) fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 #[cfg(test)]

@@ -11,9 +11,10 @@ use http_environ::View;
 use vestibule_layers::{Body, Request};
 
 use super::forwarded::Forwarded;
-use super::hop::{is_hop_by_hop, words};
+use super::hop::is_hop_by_hop;
 use super::server::Server;
 use crate::backend::upstream::upload::Framing;
+use crate::field::words;
 use crate::tunnel::MayBegin;
 
 /// Room for most heads, within what is allocated fast.

@@ -5,9 +5,10 @@ use http::{Response, StatusCode};
 use http_body::Body;
 use hyper::ext::ReasonPhrase;
 
+use super::date;
 use super::head::Asked;
 use super::outgoing::{Framing, put_field};
-use super::{date, head, words};
+use crate::field::{number, words};
 
 /// How the rest of an answer is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ fn put_fields<B>(out: &mut Vec<u8>, answer: &Response<B>) -> ThisHop {
     let mut hop = ThisHop::default();
     for (name, value) in answer.headers() {
         match *name {
-            CONTENT_LENGTH => hop.length = head::number(value.as_bytes()),
+            CONTENT_LENGTH => hop.length = number(value.as_bytes()),
             TRANSFER_ENCODING => {}
             TRAILER => hop.has_trailer = true,
             CONNECTION if !switches => {
@@ -240,9 +241,9 @@ mod tests {
         let (head, plan) = written(&closing, ASKED);
         let expected = "HTTP/1.1 200 OK|x-a: 1|x-a: 2|content-length: 2|connection: close|";
         assert_eq!((head.as_str(), plan.is_last), (expected, true));
-        let plain = answer(200, &[], "hi".into());
-        assert!(written(&plain, Asked { is_kept: false, ..ASKED }).1.is_last);
-        assert!(put(&mut Vec::new(), &plain, ASKED, false).is_last);
+        let usual = answer(200, &[], "hi".into());
+        assert!(written(&usual, Asked { is_kept: false, ..ASKED }).1.is_last);
+        assert!(put(&mut Vec::new(), &usual, ASKED, false).is_last);
         assert!(written(&answer(103, &[], Body::Empty), ASKED).1.is_last);
     }
 

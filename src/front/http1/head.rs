@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use httparse::ParserConfig;
 use vestibule_config::Limits;
 
-use super::words;
+use crate::field::{number, words};
 use crate::tunnel::MayBegin;
 
 /// So many fields have room on the stack.
@@ -78,6 +78,7 @@ pub(super) enum Length {
 
 /// What concerns the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Asked {
     pub(super) is_http_1_0: bool,
     pub(super) is_head: bool,
@@ -178,6 +179,7 @@ fn parse<'b, T>(
 
 /// What the headers say of the connection and the body.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Framing {
     length: Option<u64>,
     /// Whether there is a coding, and whether the last is `chunked`.
@@ -280,12 +282,6 @@ impl Framing {
     }
 }
 
-/// Digits and nothing else: `parse` would take a sign.
-pub(super) fn number(digits: &[u8]) -> Option<u64> {
-    let is_number = digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,7 +311,7 @@ mod tests {
             let [Head { request, .. }] = &heads[..] else { panic!("one head, parted at {at}") };
             assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::GET, "/a?b"));
             let values: Vec<_> = request.headers().get_all("x-one").iter().collect();
-            assert!(values == ["1", "2"] && received == &b"GET /next"[..], "{at}");
+            assert!(values == ["1", "2"] && received == b"GET /next"[..], "{at}");
         }
     }
 

@@ -278,19 +278,22 @@ mod tests {
         drop(client);
         let mut received = BytesMut::from(here);
         let mut incoming = Incoming::new(server, &mut received, length, TRAILERS);
-        let body = incoming.body(None);
+        let mut body = incoming.body(None);
         let reading = async {
-            let collected = body.collect().await.map_err(|error| error.to_string())?;
-            let sum = collected.trailers().and_then(|trailers| trailers.get("x-sum")).cloned();
-            let mut bytes = collected.to_bytes().to_vec();
-            bytes.extend(sum.iter().flat_map(|sum| sum.as_bytes()));
+            let mut bytes = Vec::new();
+            while let Some(frame) = body.frame().await {
+                match frame.map_err(|error| error.to_string())?.into_data() {
+                    Ok(piece) => bytes.extend_from_slice(&piece),
+                    Err(frame) => bytes.extend_from_slice(frame.into_trailers().unwrap()["x-sum"].as_bytes()),
+                }
+            }
             Ok(bytes)
         };
         let read = tokio::select! {
             biased;
             read = reading => read,
             // It ends with the connection, when the body has been given.
-            _ = async { incoming.pump().await; pending::<()>().await } => unreachable!(),
+            () = async { incoming.pump().await; pending().await } => unreachable!(),
         };
         let _ = incoming.skip();
         (read, received.to_vec())
@@ -332,7 +335,7 @@ mod tests {
         assert_eq!(error, "its trailers are over 100 bytes");
     }
 
-    fn incoming<'a>(received: &'a mut BytesMut, length: Length) -> Incoming<'a, DuplexStream> {
+    fn incoming(received: &mut BytesMut, length: Length) -> Incoming<'_, DuplexStream> {
         Incoming::new(duplex(8).0, received, length, TRAILERS)
     }
 
