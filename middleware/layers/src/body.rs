@@ -38,7 +38,7 @@ impl Body {
     pub fn holding<T: Send + Unpin + 'static>(self, held: T) -> Self {
         match self {
             Self::Empty | Self::Bytes(_) => self,
-            body => Self::boxed(Holding { body, held: Some(held) }),
+            body @ Self::Boxed(_) => Self::boxed(Holding { body, held: Some(held) }),
         }
     }
 }
