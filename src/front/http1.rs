@@ -215,9 +215,9 @@ async fn next<I: Socket>(line: &mut Line<I>, visit: &Visit) -> Result<Head, End>
         if head::has_begun(&line.received) {
             visit.patience.begun();
         }
-        if line.received.is_empty() || line.received.capacity() - line.received.len() < LEAST {
-            // Where nothing is left of the last request, this begins at the start of the same buffer again, which is in the
-            // processor's cache.
+        // Where nothing is left of the last request, this begins at the start of the same buffer again, which is in the
+        // processor's cache.
+        if !line.received.try_reclaim(FIRST) && line.received.capacity() - line.received.len() < LEAST {
             line.received.reserve(FIRST);
         }
         match line.io.read_buf(&mut line.received).await {
