@@ -69,8 +69,14 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
     pub(super) fn body(&mut self, ask: Option<oneshot::Sender<()>>) -> ClientPieces {
         // One is read while another is used.
         let (to, pieces) = mpsc::channel(1);
-        self.to = Some(to);
         let left = if let Left::Length(left) = self.left { Some(left) } else { None };
+        // What has come with the head may go on with the head.
+        if left.is_some()
+            && let Ok(Some(first)) = self.next()
+        {
+            to.try_send(Ok(Some(first))).expect("there is room for one");
+        }
+        self.to = Some(to);
         ClientPieces { pieces: Some(pieces), left, ask }
     }
 
@@ -433,6 +439,16 @@ mod tests {
         };
         let is_next = |pair: &[Bytes]| pair[0].as_ptr_range().end == pair[1].as_ptr();
         assert!(pieces.windows(2).all(is_next), "one buffer has room for all of them");
+    }
+
+    #[tokio::test]
+    async fn what_has_come_with_the_head_is_there_before_anything_is_read() {
+        let mut received = BytesMut::from("abc");
+        let mut incoming = incoming(&mut received, Length::Known(4));
+        let mut body = incoming.body(None);
+        let first = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+        let Poll::Ready(Some(Ok(first))) = first else { panic!("nothing is waited for") };
+        assert_eq!(first.into_data().unwrap(), "abc");
     }
 
     #[tokio::test]
