@@ -10,7 +10,8 @@
 //! 6. [`backend`]: who answers: static files, WSGI applications, HTTP upstreams, …
 //! 7. [`rescue`](mod@rescue): every failure becomes one clear answer
 //!
-//! An answer that switches to another protocol makes a `tunnel` of its connection.
+//! An answer that switches to another protocol makes a `tunnel` of its connection. What both sides of HTTP/1 have in common, the
+//! front and the backends, stands in `chunks` and `field`.
 //!
 //! [`gateway`] is the line that runs through them; [`supervisor`] owns the processes around it: `worker` is one that serves
 //! it, `application` one of an application that has processes of its own (`hosted` finds those in a configuration); [`cli`]
