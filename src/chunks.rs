@@ -5,6 +5,8 @@ use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 
+use crate::field::lines::{self, Finder};
+
 /// So many bytes the extensions of all chunks of a body may have together: nobody needs any.
 const MOST_EXTENSIONS: usize = 16 << 10;
 
@@ -145,14 +147,12 @@ impl Chunks {
 /// Reads trailers, without those that must not come so late (RFC 9110 section 6.5.1): they might change what was understood
 /// already.
 fn trailers(section: &[u8]) -> Result<HeaderMap, Malformed> {
-    let mut fields = [httparse::EMPTY_HEADER; MOST_TRAILERS];
-    let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(section, &mut fields) else {
-        return Err(Malformed::Trailers);
-    };
-    let mut trailers = HeaderMap::new();
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Trailers)?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| Malformed::Trailers)?;
+    let mut finder = Finder::default();
+    finder.find(section, MOST_TRAILERS).map_err(|_| Malformed::Trailers)?;
+    let (mut trailers, mut lines) = (HeaderMap::new(), finder.lines(section));
+    while let Some(line) = lines.next() {
+        let (name, value) = lines::field(line).map_err(|_| Malformed::Trailers)?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| Malformed::Trailers)?;
         if may_trail(&name) {
             trailers.append(name, value);
         }

@@ -1,4 +1,7 @@
-//! What fields of HTTP are made of, whoever has sent them.
+//! What heads of HTTP/1 are made of, whoever has sent them: [`lines`], and in these the [`names`] and values of fields.
+
+pub(crate) mod lines;
+mod names;
 
 /// The words of a list.
 pub(crate) fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -7,6 +10,9 @@ pub(crate) fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// A length: digits and nothing else, as `parse` would take a sign.
 pub(crate) fn number(digits: &[u8]) -> Option<u64> {
-    let is_number = digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
+    let add = |number: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
 }

@@ -9,13 +9,14 @@ use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode};
 use vestibule_layers::{Body, Request, Response};
 
-use super::answer_head::{self, Head, Length, Nonsense};
+use super::answer_head::{self, Head, Length, MOST_FIELDS, Nonsense};
 use super::balance::endpoint::InFlight;
 use super::body::{Answering, body};
 use super::failure::Failure;
 use super::pool::Pool;
 use super::request_head::Asked;
 use crate::backend::upstream::exchange::Exchange;
+use crate::field::lines::Finder;
 use crate::tunnel::Tunnel;
 
 /// Waits for the head of the answer, and gives it with what was received behind it. `limit` is how long heads may be.
@@ -30,7 +31,8 @@ pub(super) async fn head(
     poll_fn(|cx| exchange.poll_read(cx)).await?;
     let mut fields = std::mem::take(request.headers_mut());
     fields.clear();
-    let mut reader = HeadReader { limit, asked, interim: 0, searched: 0, goes_on: false, fields };
+    let mut reader =
+        HeadReader { limit, asked, interim: 0, finder: Finder::default(), goes_on: false, fields };
     loop {
         if let Some((mut head, rest)) = reader.read(exchange.received())? {
             if *request.method() == Method::HEAD {
@@ -87,8 +89,7 @@ struct HeadReader {
     limit: usize,
     /// How long the heads were that only preceded the answer: 100, 103 and the like.
     interim: usize,
-    /// How much was looked through and is not the whole head.
-    searched: usize,
+    finder: Finder,
     asked: Asked,
     /// Whether the body of the request is wanted.
     goes_on: bool,
@@ -97,31 +98,26 @@ struct HeadReader {
 
 impl HeadReader {
     fn read(&mut self, received: &mut BytesMut) -> Result<Option<(Head, Bytes)>, Failure> {
-        while received[self.searched..].contains(&b'\n') {
-            let mut bytes = received.split().freeze();
-            let Some((head, end)) = answer_head::read(&bytes, &mut self.fields)? else {
-                *received = bytes.into();
-                break;
-            };
+        while let Some(end) = self.finder.find(received, MOST_FIELDS).map_err(Nonsense::from)? {
             if end > self.left() {
                 return Err(Nonsense::TooLarge(self.limit).into());
             }
-            drop(bytes.split_to(end));
-            self.searched = 0;
+            let head = received.split_to(end).freeze();
+            let head = answer_head::read(&head, self.finder.lines(&head), &mut self.fields)?;
+            self.finder.begin();
             match head.status {
-                StatusCode::SWITCHING_PROTOCOLS if self.asked.upgrades && head.upgrade.is_some() => {
-                    return Ok(Some((head, bytes)));
-                }
+                StatusCode::SWITCHING_PROTOCOLS if self.asked.upgrades && head.upgrade.is_some() => {}
                 StatusCode::SWITCHING_PROTOCOLS => return Err(Nonsense::Switches.into()),
                 status if status.is_informational() => {
                     self.goes_on |= status == StatusCode::CONTINUE;
                     self.interim += end;
-                    *received = bytes.into();
+                    continue;
                 }
-                _ => return Ok(Some((head, bytes))),
+                _ => {}
             }
+            return Ok(Some((head, received.split().freeze())));
         }
-        self.searched = received.len();
+        answer_head::begins(received)?;
         if received.len() > self.left() { Err(Nonsense::TooLarge(self.limit).into()) } else { Ok(None) }
     }
 

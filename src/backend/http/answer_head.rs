@@ -1,27 +1,25 @@
 //! The head of an answer: read strictly, because the next one in line might read a doubtful one otherwise.
 
-use std::mem::MaybeUninit;
-
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
-use httparse::ParserConfig;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hyper::ext::ReasonPhrase;
 
 use super::hop::{is_hop_by_hop, named_by_connection};
-use crate::chunks::Malformed;
+use crate::chunks;
+use crate::field::lines::{self, Lines, Malformed, TooMany};
 use crate::field::{number, words};
 
 /// How many fields a head may have.
-const MOST_FIELDS: usize = 100;
+pub(super) const MOST_FIELDS: usize = 100;
 
 /// Why an answer cannot be passed on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Nonsense {
     #[error("its head is malformed: {0}")]
-    Head(httparse::Error),
-    #[error("a line of its head ends without a carriage return")]
-    BareNewline,
+    Head(#[from] Malformed),
+    #[error("it has more than {MOST_FIELDS} fields")]
+    TooMany,
     #[error("its status is no number from 100 to 999")]
     Status,
     #[error("it has two lengths")]
@@ -39,7 +37,13 @@ pub(super) enum Nonsense {
     #[error("its head is over {0} bytes")]
     TooLarge(usize),
     #[error(transparent)]
-    Chunks(#[from] Malformed),
+    Chunks(#[from] chunks::Malformed),
+}
+
+impl From<TooMany> for Nonsense {
+    fn from(TooMany: TooMany) -> Self {
+        Self::TooMany
+    }
 }
 
 /// A head.
@@ -74,73 +78,72 @@ struct ThisHop<'a> {
     length: Option<&'a [u8]>,
     coding: Option<&'a [u8]>,
     /// The values of `Connection` that name headers.
-    connection: HeaderMap,
+    connection: Option<HeaderMap>,
     is_closing: bool,
     keeps_alive: bool,
     upgrade: Option<HeaderValue>,
 }
 
-/// Reads a head from the start of what has come, and tells its length; `None` where more must come. `room` is an
-/// empty map that becomes the head's.
-pub(super) fn read(received: &Bytes, room: &mut HeaderMap) -> Result<Option<(Head, usize)>, Nonsense> {
-    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
-    let mut parsed = httparse::Response::new(&mut []);
-    let parsing =
-        ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, received, &mut fields);
-    let httparse::Status::Complete(end) = parsing.map_err(Nonsense::Head)? else { return Ok(None) };
-    if has_bare_newline(&received[..end], parsed.headers) {
-        return Err(Nonsense::BareNewline);
+/// Whether a head may begin like this: a server of another protocol shall not be waited for.
+pub(super) fn begins(received: &[u8]) -> Result<(), Nonsense> {
+    const VERSION: &[u8] = b"HTTP/1.";
+    if let Some(at) = received.iter().position(|byte| *byte == b'\n') {
+        return first_line(received[..at].strip_suffix(b"\r").ok_or(Malformed::BareNewline)?).map(|_| ());
     }
-    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Nonsense::Status)?;
-    let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    let (headers, hop) = sort(received, parsed.headers, std::mem::take(room))?;
+    let is_version = received.iter().zip(VERSION).all(|(received, byte)| received == byte);
+    if is_version { Ok(()) } else { Err(Malformed::First.into()) }
+}
+
+/// Reads a whole head, which has these lines. `room` is an empty map that becomes the head's.
+pub(super) fn read(head: &Bytes, mut lines: Lines<'_>, room: &mut HeaderMap) -> Result<Head, Nonsense> {
+    let (is_http_1_1, status, reason) = first_line(lines.next_strict()?.unwrap_or_default())?;
+    let hop = sort(head, lines, room)?;
     let length = hop.length(status)?;
     // An old server that sends chunks may have been misunderstood by whoever stands between (RFC 9112 section 6.1).
     let is_kept = !hop.is_closing
         && length != Length::Unknown
-        && (version == Version::HTTP_11 || (hop.keeps_alive && length != Length::Chunks));
-    let reason = parsed.reason.filter(|reason| Some(*reason) != status.canonical_reason());
-    let reason = reason.and_then(|reason| ReasonPhrase::try_from(received.slice_ref(reason.as_bytes())).ok());
-    let upgrade = hop.upgrade;
-    Ok(Some((Head { status, headers, reason, length, is_kept, upgrade }, end)))
+        && (is_http_1_1 || (hop.keeps_alive && length != Length::Chunks));
+    let is_usual = status.canonical_reason().is_some_and(|usual| usual.as_bytes() == reason);
+    let reason = if is_usual || reason.is_empty() { None } else { Some(head.slice_ref(reason)) };
+    let reason = reason.map(ReasonPhrase::try_from).transpose().map_err(|_| Malformed::First)?;
+    Ok(Head { status, headers: std::mem::take(room), reason, length, is_kept, upgrade: hop.upgrade })
 }
 
-/// The parser lets a line end with a newline alone; no line has one elsewhere.
-fn has_bare_newline(head: &[u8], fields: &[httparse::Header<'_>]) -> bool {
-    let start = head.as_ptr().addr();
-    let mut starts = fields.iter().map(|field| field.name.as_ptr().addr() - start);
-    // Each field stands behind the end of a line, and the last line is empty.
-    !head.ends_with(b"\r\n\r\n") || starts.any(|at| !head[..at].ends_with(b"\r\n"))
+/// Whether a status line is of HTTP/1.1, its status and its reason phrase (RFC 9112 section 4).
+fn first_line(line: &[u8]) -> Result<(bool, StatusCode, &[u8]), Nonsense> {
+    let (is_http_1_1, rest) = match line.strip_prefix(b"HTTP/1.1 ") {
+        Some(rest) => (true, rest),
+        None => (false, line.strip_prefix(b"HTTP/1.0 ").ok_or(Malformed::First)?),
+    };
+    let (status, reason) = rest.split_at_checked(3).ok_or(Malformed::First)?;
+    let status = StatusCode::from_bytes(status).map_err(|_| Nonsense::Status)?;
+    // Some servers leave the space away that belongs before a reason phrase, even an empty one.
+    let reason =
+        if reason.is_empty() { reason } else { reason.strip_prefix(b" ").ok_or(Malformed::First)? };
+    Ok((is_http_1_1, status, reason))
 }
 
 /// Parts what is for the next hop only from what goes on.
-fn sort<'a>(
-    received: &Bytes,
-    fields: &[httparse::Header<'a>],
-    mut headers: HeaderMap,
-) -> Result<(HeaderMap, ThisHop<'a>), Nonsense> {
+fn sort<'a>(head: &Bytes, mut lines: Lines<'a>, headers: &mut HeaderMap) -> Result<ThisHop<'a>, Nonsense> {
     let mut hop = ThisHop::default();
-    headers.reserve(fields.len());
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let name = name.map_err(|_| Nonsense::Head(httparse::Error::HeaderName))?;
-        let value = HeaderValue::from_maybe_shared(received.slice_ref(field.value));
-        let value = value.map_err(|_| Nonsense::Head(httparse::Error::HeaderValue))?;
+    while let Some(line) = lines.next_strict()? {
+        let (name, text) = lines::field(line)?;
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(text)).map_err(|_| Malformed::Value)?;
         if is_hop_by_hop(&name) {
-            hop.note(&name, field.value, value)?;
+            hop.note(&name, text, value)?;
             continue;
         }
-        if name == CONTENT_LENGTH && hop.length.replace(field.value).is_some() {
+        if name == CONTENT_LENGTH && hop.length.replace(text).is_some() {
             return Err(Nonsense::TwoLengths);
         }
         headers.append(name, value);
     }
-    if !hop.connection.is_empty() {
-        for name in named_by_connection(&hop.connection) {
+    if let Some(connection) = &hop.connection {
+        for name in named_by_connection(connection) {
             headers.remove(name);
         }
     }
-    Ok((headers, hop))
+    Ok(hop)
 }
 
 impl<'a> ThisHop<'a> {
@@ -160,7 +163,7 @@ impl<'a> ThisHop<'a> {
                 }
             }
             if names_headers {
-                self.connection.append(CONNECTION, shared);
+                self.connection.get_or_insert_default().append(CONNECTION, shared);
             }
         } else if *name == UPGRADE {
             self.upgrade = Some(shared);
@@ -186,12 +189,12 @@ impl<'a> ThisHop<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::lines::Finder;
 
     fn head(text: &str) -> Result<Head, Nonsense> {
-        let read = read(&Bytes::from(text.to_owned()), &mut HeaderMap::new())?;
-        let (head, end) = read.expect("a whole head");
-        assert_eq!(end, text.len());
-        Ok(head)
+        let (mut finder, head) = (Finder::default(), Bytes::from(text.to_owned()));
+        assert_eq!(finder.find(&head, MOST_FIELDS)?, Some(text.len()));
+        read(&head, finder.lines(&head), &mut HeaderMap::new())
     }
 
     #[test]
@@ -222,8 +225,8 @@ mod tests {
 
     #[test]
     fn what_is_doubtful_is_nonsense() {
+        use Malformed as M;
         use Nonsense as N;
-        use httparse::Error as E;
         for (fields, nonsense) in [
             ("Content-Length: 2\r\nContent-Length: 2\r\n", N::TwoLengths),
             ("Content-Length: 2, 2\r\n", N::Length),
@@ -234,13 +237,13 @@ mod tests {
             ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", N::TwoCodings),
             ("Transfer-Encoding: gzip, chunked\r\n", N::Coding),
             ("Transfer-Encoding: identity\r\n", N::Coding),
-            ("a: b\n", N::BareNewline),
-            ("a: b\r\n c\r\n", N::Head(E::HeaderName)),
-            ("a : b\r\n", N::Head(E::HeaderName)),
-            ("a: b\rc\r\n", N::Head(E::HeaderValue)),
-            ("a: b\0c\r\n", N::Head(E::HeaderValue)),
-            (": b\r\n", N::Head(E::HeaderName)),
-            (&"a: b\r\n".repeat(101), N::Head(E::TooManyHeaders)),
+            ("a: b\n", N::Head(M::BareNewline)),
+            ("a: b\r\n c\r\n", N::Head(M::Name)),
+            ("a : b\r\n", N::Head(M::Name)),
+            ("a: b\rc\r\n", N::Head(M::Value)),
+            ("a: b\0c\r\n", N::Head(M::Value)),
+            (": b\r\n", N::Head(M::Name)),
+            (&"a: b\r\n".repeat(101), N::TooMany),
         ] {
             let told = head(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n")).unwrap_err();
             assert_eq!(told, nonsense, "{fields}");
@@ -251,11 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_has_not_come_to_its_end_is_waited_for() {
+    fn a_head_that_may_become_one_is_waited_for() {
         let whole = "HTTP/1.1 200 Fine\r\nServer: x\r\nContent-Length: 2\r\n\r\n";
         for end in 0..whole.len() {
-            let part = Bytes::from_static(&whole.as_bytes()[..end]);
-            assert!(read(&part, &mut HeaderMap::new()).unwrap().is_none(), "{end}");
+            assert_eq!(begins(&whole.as_bytes()[..end]), Ok(()), "{end}");
+        }
+        for other in ["SSH-2.0-OpenSSH", "\x15\x03", "220 mail.example\r\n", "HTTP/1.1 OK\r\nA: b\r\n"] {
+            assert!(begins(other.as_bytes()).is_err(), "{other:?}");
         }
         let head = head(whole).unwrap();
         assert_eq!(head.reason.unwrap().as_bytes(), b"Fine");

@@ -1,18 +1,13 @@
 //! The head of a request.
 
-use std::mem::MaybeUninit;
-
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
-use httparse::ParserConfig;
 use vestibule_config::Limits;
 
+use crate::field::lines::{self, Finder, Lines, Malformed, TooMany};
 use crate::field::{number, words};
 use crate::tunnel::MayBegin;
-
-/// So many fields have room on the stack.
-const USUAL_FIELDS: usize = 100;
 
 /// A longer target is no `Uri`.
 const MOST_TARGET: usize = u16::MAX as usize - 1;
@@ -21,7 +16,7 @@ const MOST_TARGET: usize = u16::MAX as usize - 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoRequest {
     #[error("malformed: {0}")]
-    Malformed(httparse::Error),
+    Malformed(#[from] Malformed),
     #[error("the target is no URL")]
     Target,
     #[error("the target is over {MOST_TARGET} bytes")]
@@ -52,12 +47,9 @@ impl NoRequest {
     }
 }
 
-impl From<httparse::Error> for NoRequest {
-    fn from(error: httparse::Error) -> Self {
-        match error {
-            httparse::Error::TooManyHeaders => Self::TooMany,
-            error => Self::Malformed(error),
-        }
+impl From<TooMany> for NoRequest {
+    fn from(TooMany: TooMany) -> Self {
+        Self::TooMany
     }
 }
 
@@ -89,11 +81,10 @@ pub(super) struct Asked {
     pub(super) takes_trailers: bool,
 }
 
-/// Finds the ends of heads.
+/// Reads heads.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    /// What was searched in vain.
-    searched: usize,
+    finder: Finder,
 }
 
 impl Reader {
@@ -104,29 +95,27 @@ impl Reader {
         room: &mut HeaderMap,
         limits: &Limits,
     ) -> Result<Option<Head>, NoRequest> {
-        if self.searched == 0 {
+        let is_new = self.finder.is_new();
+        if is_new {
             received.advance(line_ends(received));
         }
         if !has_begun(received) {
             return Ok(None);
         }
-        let Some(end) = end(received, self.searched) else {
+        let Some(end) = self.finder.find(received, limits.header_count)? else {
             // What is no head shall not be waited for.
-            if self.searched == 0 {
-                parse(received, limits.header_count, |_| Ok(()))?;
+            if is_new {
+                begins(received)?;
             }
-            self.searched = received.len();
             return if received.len() > limits.header_bytes { Err(NoRequest::TooLong) } else { Ok(None) };
         };
-        self.searched = 0;
         if end > limits.header_bytes {
             return Err(NoRequest::TooLong);
         }
         let head = received.split_to(end).freeze();
-        let room = std::mem::take(room);
-        let read = parse(&head, limits.header_count, |parsed| request(&head, parsed, room))?;
-        // It has an end, so it is whole, or there is something else behind the end.
-        read.map(Some).ok_or(NoRequest::Malformed(httparse::Error::NewLine))
+        let read = request(&head, self.finder.lines(&head), room);
+        self.finder.begin();
+        read.map(Some)
     }
 }
 
@@ -144,37 +133,29 @@ pub(super) fn has_begun(received: &[u8]) -> bool {
     !matches!(received, b"" | b"\r")
 }
 
-/// Where the empty line ends. Lines may end with a newline alone (RFC 9112 section 2.2).
-fn end(received: &[u8], searched: usize) -> Option<usize> {
-    let start = searched.saturating_sub(2);
-    memchr::memchr_iter(b'\n', &received[start..]).map(|at| start + at).find_map(|at| {
-        match received[at + 1..] {
-            [b'\n', ..] => Some(at + 2),
-            [b'\r', b'\n', ..] => Some(at + 3),
-            _ => None,
+/// Whether a head may begin like this.
+fn begins(received: &[u8]) -> Result<(), NoRequest> {
+    match received.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+        Some(at) if received[at..].starts_with(b"\n") || received[at..].starts_with(b"\r\n") => {
+            first_line(&received[..at]).map(|_| ())
         }
-    })
+        Some(at) if at + 1 < received.len() => Err(Malformed::First.into()),
+        _ => {
+            let method = received.split(|byte| *byte == b' ').next().unwrap_or_default();
+            Method::from_bytes(method).map(|_| ()).map_err(|_| Malformed::First.into())
+        }
+    }
 }
 
-/// Parses a head, and goes on with it if it is whole.
-fn parse<'b, T>(
-    head: &'b [u8],
-    most: usize,
-    go_on: impl FnOnce(&httparse::Request<'_, 'b>) -> Result<T, NoRequest>,
-) -> Result<Option<T>, NoRequest> {
-    let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
-    let mut many;
-    let fields = if let Some(fields) = usual.get_mut(..most) {
-        fields
-    } else {
-        many = vec![MaybeUninit::uninit(); most];
-        &mut many
+/// The method and the target of a request line, and whether it is of HTTP/1.0 (RFC 9112 section 3).
+fn first_line(line: &[u8]) -> Result<(Method, &[u8], bool), NoRequest> {
+    let (asked, is_http_1_0) = match line.strip_suffix(b" HTTP/1.1") {
+        Some(asked) => (asked, false),
+        None => (line.strip_suffix(b" HTTP/1.0").ok_or(Malformed::First)?, true),
     };
-    let mut parsed = httparse::Request::new(&mut []);
-    match ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, head, fields)? {
-        httparse::Status::Complete(end) if end == head.len() => go_on(&parsed).map(Some),
-        _ => Ok(None),
-    }
+    let space = asked.iter().position(|byte| *byte == b' ').ok_or(Malformed::First)?;
+    let method = Method::from_bytes(&asked[..space]).map_err(|_| Malformed::First)?;
+    Ok((method, &asked[space + 1..], is_http_1_0))
 }
 
 /// What the headers say of the connection and the body.
@@ -191,30 +172,23 @@ struct Framing {
     upgrades: bool,
 }
 
-fn request(
-    head: &Bytes,
-    parsed: &httparse::Request<'_, '_>,
-    mut headers: HeaderMap,
-) -> Result<Head, NoRequest> {
-    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(NoRequest::Target) };
+/// Reads a whole head, which has these lines.
+fn request(head: &Bytes, mut lines: Lines<'_>, room: &mut HeaderMap) -> Result<Head, NoRequest> {
+    let (method, target, is_http_1_0) = first_line(lines.next().unwrap_or_default())?;
     if target.len() > MOST_TARGET {
         return Err(NoRequest::LongTarget);
     }
-    let method = Method::from_bytes(method.as_bytes());
-    let method = method.map_err(|_| NoRequest::Malformed(httparse::Error::Token))?;
-    let uri = Uri::from_maybe_shared(head.slice_ref(target.as_bytes())).map_err(|_| NoRequest::Target)?;
-    let is_http_1_0 = parsed.version == Some(0);
+    let uri = Uri::from_maybe_shared(head.slice_ref(target)).map_err(|_| NoRequest::Target)?;
     let mut framing = Framing::default();
-    headers.reserve(parsed.headers.len());
-    for field in &*parsed.headers {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let name = name.map_err(|_| NoRequest::Malformed(httparse::Error::HeaderName))?;
-        if framing.note(&name, field.value)? {
-            let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
-            let value = value.map_err(|_| NoRequest::Malformed(httparse::Error::HeaderValue))?;
-            headers.append(name, value);
+    while let Some(line) = lines.next() {
+        let (name, value) = lines::field(line)?;
+        if framing.note(&name, value)? {
+            let value =
+                HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| Malformed::Value)?;
+            room.append(name, value);
         }
     }
+    let mut headers = std::mem::take(room);
     let length = framing.body(is_http_1_0)?;
     if length == Length::Chunks {
         // RFC 9112 section 6.3: it may be meant to deceive, and does not go on.
@@ -350,8 +324,8 @@ mod tests {
 
     #[test]
     fn what_is_doubtful_is_no_request() {
+        use Malformed as M;
         use NoRequest as N;
-        use httparse::Error as E;
         for (fields, why) in [
             ("Content-Length: 1\r\nContent-Length: 2\r\n", N::Length),
             ("Content-Length: +1\r\n", N::Length),
@@ -362,9 +336,9 @@ mod tests {
             ("Transfer-Encoding: chunked, gzip\r\n", N::Coding),
             ("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n", N::Coding),
             ("Transfer-Encoding: xchunked\r\n", N::Coding),
-            ("X : 1\r\n", N::Malformed(E::HeaderName)),
-            ("X: 1\r\n folded\r\n", N::Malformed(E::HeaderName)),
-            ("X: a\0b\r\n", N::Malformed(E::HeaderValue)),
+            ("X : 1\r\n", N::Malformed(M::Name)),
+            ("X: 1\r\n folded\r\n", N::Malformed(M::Name)),
+            ("X: a\0b\r\n", N::Malformed(M::Value)),
             (&"X: 1\r\n".repeat(101), N::TooMany),
         ] {
             assert_eq!(head(fields).unwrap_err(), why, "{fields}");
@@ -372,9 +346,9 @@ mod tests {
         let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!(read(old).unwrap_err(), N::Coding);
         assert_eq!(read(b"GET a://[ HTTP/1.1\r\n\r\n").unwrap_err(), N::Target);
-        assert_eq!(read(b"\rGET / HTTP/1.1\r\n\r\n").unwrap_err(), N::Malformed(E::NewLine));
+        assert_eq!(read(b"\rGET / HTTP/1.1\r\n\r\n").unwrap_err(), N::Malformed(M::First));
         // It has no end, and shall not be waited for.
-        assert_eq!(read(b"\x16\x03\x01").unwrap_err(), N::Malformed(E::Token));
+        assert_eq!(read(b"\x16\x03\x01").unwrap_err(), N::Malformed(M::First));
     }
 
     #[test]

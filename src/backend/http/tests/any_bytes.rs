@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use self::dice::Dice;
 use super::super::answer_head::{self, Head, Length};
 use crate::chunks::Chunks;
+use crate::field::lines::Finder;
 
 impl Dice {
     /// A text made of some of these words.
@@ -72,7 +73,12 @@ const OF_CHUNKS: &[&[u8]] = &[
 ];
 
 fn read(bytes: &[u8]) -> Option<(Head, usize)> {
-    answer_head::read(&Bytes::copy_from_slice(bytes), &mut HeaderMap::new()).ok().flatten()
+    let mut finder = Finder::default();
+    let end = finder.find(bytes, 100).ok()??;
+    let head = Bytes::copy_from_slice(&bytes[..end]);
+    let head = answer_head::read(&head, finder.lines(&head), &mut HeaderMap::new()).ok()?;
+    assert_eq!(answer_head::begins(bytes), Ok(()));
+    Some((head, end))
 }
 
 #[test]
