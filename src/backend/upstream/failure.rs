@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastcgi::answer::AnswerError;
 use fastcgi::record::Status;
 use http_environ::answer::HeadError;
-use vestibule_layers::rescue::cause_of_body;
+use vestibule_layers::rescue::{BrokenOff, cause_of_body};
 use vestibule_layers::{BodyError, Cause};
 
 use super::spool::SpoolError;
@@ -77,6 +77,11 @@ impl Failure {
     /// The same failure, with the address it happened at.
     pub(in crate::backend) fn at(self, address: &impl ToString) -> Self {
         Self::Exchange { address: address.to_string(), source: Box::new(self) }
+    }
+
+    /// The same failure, of an answer that has begun.
+    pub(in crate::backend) fn break_off(self) -> BrokenOff {
+        BrokenOff::new(self.cause(), self)
     }
 
     /// Whether the connection ended, or broke: nothing else is known.

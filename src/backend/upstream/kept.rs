@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
+use http_body_util::BodyExt as _;
 use http_environ::answer::Reason;
 use vestibule_layers::{Body, Response};
 
@@ -64,7 +65,8 @@ pub(in crate::backend) async fn reply<E: Exchange>(
             Body::from(body)
         } else {
             let left = length(&headers);
-            Body::boxed(AnswerBody { ready, rest: Some((exchange, Arc::clone(pool))), left })
+            let body = AnswerBody { ready, rest: Some((exchange, Arc::clone(pool))), left };
+            Body::boxed(body.map_err(Failure::break_off))
         }
     } else {
         discard(exchange, pool).await?;

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{Method, Response as HttpResponse};
 use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use http_environ::answer::{self, Head, HeadError};
 use vestibule_layers::Body;
 
@@ -49,7 +50,7 @@ pub(in crate::backend) async fn reply<S: Line>(head: Head, exchange: Exchange<S>
     let body = if has_body(method, status) {
         let mut body = AnswerBody { exchange: Some(exchange), left: length(&headers) };
         body.release_if_whole();
-        Body::boxed(body)
+        Body::boxed(body.map_err(Failure::break_off))
     } else {
         discard(exchange).await;
         Body::Empty
