@@ -184,6 +184,21 @@ fn behind_a_body_that_has_not_come_to_its_end_there_is_no_tunnel() {
 }
 
 #[test]
+fn a_server_may_require_a_protocol() {
+    let answers = ["426 Upgrade Required", "200 OK"].map(|status| {
+        let server = Upstream::once(move |peer| {
+            peer.head();
+            let fields = "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0";
+            peer.write(format!("HTTP/1.1 {status}\r\n{fields}\r\n\r\n"));
+        });
+        let gateway = before(&[server.address()], "");
+        gateway.connect().request("GET", "/", &[], "").unwrap()
+    });
+    let told = answers.each_ref().map(|answer| ["connection", "upgrade"].map(|name| answer.header(name)));
+    assert_eq!(told, [[Some("upgrade"), Some("websocket")], [None, None]]);
+}
+
+#[test]
 fn a_server_may_refuse_to_switch() {
     let server = Upstream::always(|peer| peer.say("no tunnel here"));
     let gateway = before(&[server.address()], "");
