@@ -131,13 +131,14 @@ impl Chunks {
 
     /// Adds a byte to the section of trailers; the trailers at its end.
     fn trailer(&mut self, byte: u8) -> Result<Option<HeaderMap>, Malformed> {
+        // RFC 9112 section 2.2: neither stands alone. The parser would let a line end with a newline, and would refuse a
+        // carriage return when all of the section has come.
+        if (byte == b'\n') != (self.trailers.last() == Some(&b'\r')) {
+            return Err(Malformed::Trailers);
+        }
         self.trailers.push(byte);
         if self.trailers.len() > self.most_trailers {
             return Err(Malformed::TooLarge(self.most_trailers));
-        }
-        // The parser lets a line end with a newline alone; no line has one elsewhere.
-        if byte == b'\n' && !self.trailers.ends_with(b"\r\n") {
-            return Err(Malformed::Trailers);
         }
         let is_end = byte == b'\n' && (self.trailers == b"\r\n" || self.trailers.ends_with(b"\r\n\r\n"));
         is_end.then(|| trailers(&self.trailers)).transpose()
@@ -236,6 +237,9 @@ mod tests {
             "0\r\nno colon\r\n\r\n",
             "0\r\n\n",
             "0\r\na: b\n\r\n",
+            "0\r\na: b\rc",
+            "0\r\na: b\r\r",
+            "0\r\n\ra",
             " 1\r\n",
             "1 2\r\nx\r\n",
             "1 x\r\nx\r\n",

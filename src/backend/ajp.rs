@@ -33,7 +33,7 @@ use http_body::Body as _;
 use http_environ::View;
 use tokio::time;
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Size, Spanned, sets_nothing};
-use vestibule_layers::{BoxService, Request, Response, rescue};
+use vestibule_layers::{BoxService, Request, Response};
 
 use self::exchange::{Exchange, Upload};
 use self::head::Told;
@@ -121,6 +121,7 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
         settings.packet_bytes,
     )?;
     let container = Arc::new(Container {
+        application: context.name.into(),
         address,
         told,
         connect_timeout: settings.connect_timeout,
@@ -132,6 +133,8 @@ fn build(settings: &Settings, context: &Context<'_>) -> Result<BoxService, Diagn
 
 /// A container, and the kept connections to it.
 struct Container {
+    /// Its name, for the log.
+    application: Arc<str>,
     address: Address,
     told: Told,
     connect_timeout: Duration,
@@ -144,7 +147,7 @@ impl Container {
         let id = View::of(&request).environ().request_id.clone();
         match self.send(&mut request).await {
             Ok(answer) => answer,
-            Err(failure) => rescue(&id, failure.cause(), &failure),
+            Err(failure) => failure.rescue(&id, &self.application),
         }
     }
 

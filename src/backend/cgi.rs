@@ -36,7 +36,7 @@ use http_environ::View;
 use http_environ::answer as cgi;
 use vestibule_config::{Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing};
 use vestibule_layers::places::Places;
-use vestibule_layers::{BoxService, Request, Response, rescue};
+use vestibule_layers::{BoxService, Request, Response};
 
 use self::failure::Failure;
 use self::keeper::Keeping;
@@ -189,15 +189,12 @@ impl Application {
         let script = match self.scripts.find(view.environ().path().path_info()).await {
             Found::Script(script) => script,
             Found::Folder => return folder::redirect(&view),
-            Found::Nothing => return rescue(&id, Failure::NotFound.cause(), &Failure::NotFound),
+            Found::Nothing => return Failure::NotFound.rescue(&id, &self.keeping.application),
         };
         match self.run(&script, &mut request).await {
             Ok(Reply::Answer(answer)) => answer,
             Ok(Reply::Local(target)) => self.redirects.follow(request, &target).await,
-            Err(failure) => {
-                failure.tell_operator(&id);
-                rescue(&id, failure.cause(), &failure)
-            }
+            Err(failure) => failure.rescue(&id, &self.keeping.application),
         }
     }
 

@@ -153,7 +153,7 @@ impl Application {
                 Ok(Reply::Answer(answer)) => answer,
                 // Boxed: hardly any answer is one.
                 Ok(Reply::Local(target)) => Box::pin(self.redirects.follow(request, &target)).await,
-                Err(failure) => rescue(&id, failure.cause(), &failure),
+                Err(failure) => failure.rescue(&id, self.client.name()),
             }
         }
     }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use http::header::{CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode};
 use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -23,6 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::sync::watch;
 use tokio::time;
 use vestibule_config::{Limits, Protocol};
+use vestibule_layers::rescue::BrokenOff;
 use vestibule_layers::{Answer, Body, Cause, Response, rescue};
 
 use self::heads::Heads;
@@ -76,7 +78,11 @@ pub(super) async fn serve<I: Socket>(
         let number = gateway.number();
         let under_way = UnderWay::of_stream(Arc::clone(&noted), number.clone());
         let is_head = *request.method() == Method::HEAD;
-        let mut request = request.map(|body| client_body::guard(body, gateway.limits()));
+        let mut request = request.map(|body| {
+            // What is malformed resets its stream, too.
+            let body = body.map_err(|error| BrokenOff::new(Cause::ClientGone, error));
+            client_body::guard(body, gateway.limits())
+        });
         join_cookies(request.headers_mut());
         let most = gateway.limits().header_count;
         let answer: Answer = if request.headers().len() > most {

@@ -14,9 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use vestibule_config::Limits;
 
+use super::reading::{Look, Reading};
 use crate::runtime::seldom::Seldom;
 
 /// Nobody waits: a request is under way.
@@ -30,9 +31,6 @@ pub(super) const UNREAD: &str = "nobody takes it, over `limits: send_time`";
 
 /// Why a head that comes too slowly is not waited for.
 pub(super) const SLOW_HEAD: &str = "a head is over `limits: header_time`: closed";
-
-/// Up to how many bytes are copied, to be sent as one piece.
-const SMALL: usize = 512;
 
 /// What a connection took too long for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,9 +111,9 @@ impl Patience {
         limit.saturating_sub(Duration::from_millis(self.clock.now().saturating_sub(since)))
     }
 
-    /// Notes the first byte of each head.
-    pub(super) fn watch<I>(&self, io: I) -> Watched<I> {
-        Watched { io, clock: Arc::clone(&self.clock), reads: Seldom::default() }
+    /// Notes the first byte of each head, and whether there is room to write.
+    pub(super) fn watch<I>(&self, io: I) -> Reading<Watch, I> {
+        Reading::new(Watch { clock: Arc::clone(&self.clock), reads: Seldom::default() }, io)
     }
 
     /// Ends when the connection has taken too long.
@@ -194,72 +192,30 @@ impl Drop for HeadWait<'_> {
     }
 }
 
-/// A connection whose reads and writes are noted.
-pub(super) struct Watched<I> {
-    io: I,
+/// Notes the reads and writes of a connection.
+pub(super) struct Watch {
     clock: Arc<Clock>,
     reads: Seldom,
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+impl Look for Watch {
+    fn read<I: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut I,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let Self { io, clock, reads } = &mut *self;
-        let read = reads.poll(cx, |cx| Pin::new(io).poll_read(cx, buf));
-        if clock.waiting.load(Ordering::Relaxed) != BUSY {
-            clock.read(buf.filled().len() > before);
+        let read = self.reads.poll(cx, |cx| Pin::new(io).poll_read(cx, buf));
+        if self.clock.waiting.load(Ordering::Relaxed) != BUSY {
+            self.clock.read(buf.filled().len() > before);
         }
         read
     }
-}
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let write = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.clock.wrote(&write);
-        write
+    fn wrote(&mut self, written: &Poll<io::Result<usize>>) {
+        self.clock.wrote(written);
     }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        // A small head with its small body costs the kernel less as one piece than as two.
-        let mut piece = [0; SMALL];
-        let write = match joined(bufs, &mut piece) {
-            Some(piece) => Pin::new(&mut self.io).poll_write(cx, piece),
-            None => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
-        };
-        self.clock.wrote(&write);
-        write
-    }
-}
-
-/// Copies pieces into one, where it has room for all of them.
-fn joined<'a>(bufs: &[io::IoSlice<'_>], piece: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
-    let mut end = 0;
-    for buf in bufs {
-        piece.get_mut(end..end + buf.len())?.copy_from_slice(buf);
-        end += buf.len();
-    }
-    Some(&piece[..end])
 }
 
 #[cfg(test)]

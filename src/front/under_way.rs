@@ -4,15 +4,15 @@
 //! connection ends was cut off, and the connection has noted why. While all goes well, nothing is allocated or locked.
 
 use std::error::Error;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
 use http_body::{Body as _, Frame, SizeHint};
 use http_environ::RequestId;
-use vestibule_layers::{Body, BodyError, Cause, Response, rescue};
+use vestibule_layers::{Body, BodyError, Cause, Response, rescue, told_length};
 
 /// What all requests of a connection have in common.
 #[derive(Default)]
@@ -70,7 +70,7 @@ impl UnderWay {
     pub(super) fn answered(self, answer: Response) -> http::Response<Sending> {
         // hyper compares, too, but nobody would learn whose answer it was.
         let is_counted = answer.body().size_hint().exact().is_none();
-        let length = if is_counted { told_length(&answer) } else { None };
+        let length = if is_counted { told_length(answer.headers()) } else { None };
         self.sending(answer, length)
     }
 
@@ -89,11 +89,6 @@ impl UnderWay {
             self.talk.tell(&self.request, cause, reason);
         }
     }
-}
-
-/// The length that an answer tells of its body.
-pub(super) fn told_length<B>(answer: &http::Response<B>) -> Option<u64> {
-    answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl Drop for UnderWay {
@@ -120,6 +115,9 @@ pub(super) struct Sending {
     under_way: UnderWay,
 }
 
+/// A frame of a body, or its end.
+type Next = Option<Result<Frame<Bytes>, BodyError>>;
+
 /// A body that ends before its Content-Length.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is {0} bytes shorter than its Content-Length")]
@@ -129,6 +127,14 @@ impl Sending {
     /// Notes that all of it was taken: nothing is left to be told.
     pub(super) fn note_whole(&mut self) {
         self.under_way.is_told = true;
+    }
+
+    /// What is there of the body already: a frame, or its end.
+    pub(super) fn at_hand(&mut self) -> impl Future<Output = Option<Next>> {
+        poll_fn(|cx| match Pin::new(&mut *self).poll_frame(cx) {
+            Poll::Pending => Poll::Ready(None),
+            Poll::Ready(next) => Poll::Ready(Some(next)),
+        })
     }
 
     /// Fails at the next turn of the task: hyper throws away what it has not sent when a body fails, perhaps even the head.
@@ -144,10 +150,7 @@ impl http_body::Body for Sending {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Next> {
         if let Some(failure) = self.failure.take() {
             return Poll::Ready(Some(Err(failure)));
         }
@@ -185,6 +188,7 @@ impl http_body::Body for Sending {
 mod tests {
     use std::sync::atomic::Ordering::Relaxed;
 
+    use http::header::CONTENT_LENGTH;
     use http_body_util::BodyExt as _;
 
     use super::*;

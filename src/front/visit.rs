@@ -14,10 +14,10 @@ use http_environ::{Server, answer};
 use tokio::sync::watch;
 use vestibule_config::Limits;
 use vestibule_layers::rescue::BrokenOff;
-use vestibule_layers::{Answer, Body, Cause};
+use vestibule_layers::{Answer, Body, Cause, told_length};
 
 use super::patience::{Expired, Patience, SLOW_HEAD, UNREAD};
-use super::under_way::{CutOff, Sending, Talk, UnderWay, told_length};
+use super::under_way::{CutOff, Sending, Talk, UnderWay};
 use super::variables::Asked;
 use super::{Visitor, client_body};
 use crate::gateway::Gateway;
@@ -167,7 +167,7 @@ impl Visit {
                 *answer.body_mut() = Body::Empty;
                 return under_way.sending(answer, None);
             }
-            let length = told_length(&answer);
+            let length = told_length(answer.headers());
             under_way.sending(answer, length)
         }
     }

@@ -69,6 +69,30 @@ fn every_failure_has_its_status_its_code_and_its_line() {
 }
 
 #[test]
+fn what_an_application_does_not_answer_is_told_with_its_name() {
+    let refusing = Refusing::new();
+    let address = refusing.address();
+    let apps = [
+        ("api", format!("http: {{ servers: \"{address}\" }}")),
+        ("grpc", format!("http: {{ servers: \"{address}\", http2: true }}")),
+        ("wiki", format!("fastcgi: {{ address: \"{address}\" }}")),
+        ("search", format!("scgi: {{ address: \"{address}\" }}")),
+        ("shop", format!("uwsgi: {{ address: \"{address}\" }}")),
+        ("store", format!("ajp: {{ address: \"{address}\" }}")),
+        ("forms", "cgi: { root: forms, interpreters: { .sh: /bin/sh } }".to_owned()),
+    ];
+    let named = apps.each_ref().map(|(name, backend)| format!("  {name}: {{ {backend} }}\n")).concat();
+    let routes = apps.each_ref().map(|(name, _)| format!("  - {{ mount: /{name}, app: {name} }}\n")).concat();
+    let gateway =
+        TestGateway::with_files(&format!("apps:\n{named}routes:\n{routes}"), &[("forms/a.sh", "exit 1")]);
+    for (name, _) in apps {
+        assert_eq!(get(&gateway.address(), &format!("/{name}/a.sh")).status, 502, "{name}");
+        let what = if name == "forms" { "run a program of" } else { "forward to" };
+        gateway.log().wait_for_texts(&["V-UPSTREAM", &format!("failed to {what} {name}: ")]);
+    }
+}
+
+#[test]
 fn a_failure_before_the_layers_has_a_number_of_its_own() {
     let gateway = TestGateway::from_yaml("routes: [ { respond: { text: hello } } ]");
     let numbers = ["/%zz", "/a/..%2Fb"].map(|path| {

@@ -24,7 +24,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, REFERER, USER_AGENT};
+use http::header::{HOST, REFERER, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body::{Body as _, Frame, SizeHint};
 use http_environ::environ::{Hosted, Latest};
@@ -32,7 +32,7 @@ use http_environ::{Environ, RequestId, Settled};
 use tracing::Level;
 use vestibule_config::{Kind, Settings as Checked, sets_nothing};
 
-use crate::{Body, BodyError, BoxLayer, Cause, LayerKind, Request, Response};
+use crate::{Body, BodyError, BoxLayer, Cause, LayerKind, Request, Response, told_length};
 
 pub(crate) static KIND: LayerKind = LayerKind {
     kind: Kind {
@@ -100,7 +100,7 @@ impl Line {
     fn answered(&mut self, answer: &Response) {
         let status = answer.status();
         self.status = Some(status);
-        self.length = answer.body().size_hint().exact().or_else(|| told_length(answer));
+        self.length = answer.body().size_hint().exact().or_else(|| told_length(answer.headers()));
         // Nobody reads the body of an answer that has none on the wire.
         let has_none = status == StatusCode::NOT_MODIFIED || status == StatusCode::SWITCHING_PROTOCOLS;
         self.is_complete = self.method == Method::HEAD || has_none || answer.body().is_end_stream();
@@ -145,11 +145,6 @@ impl Drop for Line {
             application_ms = spent(|hosted| hosted.running),
         );
     }
-}
-
-/// The length that an answer tells of its body.
-fn told_length(answer: &Response) -> Option<u64> {
-    answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn text(header: &HeaderValue) -> Cow<'_, str> {

@@ -6,11 +6,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
 /// Why a body broke off. Whoever sends it on aborts the connection: a truncated answer never looks complete.
 pub type BodyError = Box<dyn Error + Send + Sync>;
+
+/// The length of a body that the headers beside it tell.
+pub fn told_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
 
 /// A body under way. What is there already stays unboxed: small requests and answers cost nothing extra.
 #[derive(Default)]

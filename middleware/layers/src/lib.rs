@@ -64,7 +64,7 @@ mod set_env;
 mod timeout;
 mod xslt;
 
-pub use body::{Body, BodyError};
+pub use body::{Body, BodyError, told_length};
 pub use rescue::{Cause, rescue};
 pub use service::{Answer, BoxLayer, BoxService, Request, Response};
 pub use subrequest::Root;

@@ -4,8 +4,8 @@
 //! with the same number.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
-use std::{fmt, io};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -159,33 +159,20 @@ impl Error for BrokenOff {
 }
 
 /// The cause where the body of a request could not be read to its end: the one that it was [broken off](BrokenOff) for, else
-/// the client left in the middle of it, or sent what is no body.
+/// what came is no body.
 pub fn cause_of_body(error: &(dyn Error + 'static)) -> Cause {
-    match kind_or_cause(error) {
-        Ok(cause) => cause,
-        Err(Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)) => Cause::BadRequest,
-        Err(_) if sources(error).any(<dyn Error>::is::<hyper::Error>) => Cause::ClientGone,
-        Err(_) => Cause::BadRequest,
-    }
+    broken_off_for(error).unwrap_or(Cause::BadRequest)
 }
 
-/// The cause where the body of an answer broke off: the one that it was [broken off](BrokenOff) for, else its upstream or
-/// its application failed.
+/// The cause where the body of an answer broke off: the one that it was [broken off](BrokenOff) for, else its application failed.
 pub fn cause_of_answer(error: &(dyn Error + 'static)) -> Cause {
-    let is_upstream = || sources(error).any(<dyn Error>::is::<hyper::Error>);
-    match kind_or_cause(error) {
-        Ok(cause) => cause,
-        Err(Some(io::ErrorKind::TimedOut)) => Cause::GatewayTimeout,
-        Err(_) if is_upstream() => Cause::BadGateway,
-        Err(_) => Cause::ApplicationError,
-    }
+    broken_off_for(error).unwrap_or(Cause::ApplicationError)
 }
 
-/// What a body was broken off for, or else of what kind its error is.
-fn kind_or_cause(error: &(dyn Error + 'static)) -> Result<Cause, Option<io::ErrorKind>> {
+/// What a body was broken off for, where whoever did that has told it.
+fn broken_off_for(error: &(dyn Error + 'static)) -> Option<Cause> {
     let broken_off = sources(error).find_map(|error| error.downcast_ref::<BrokenOff>());
-    let kind = || sources(error).find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
-    broken_off.map(|broken_off| broken_off.cause).ok_or_else(kind)
+    broken_off.map(|broken_off| broken_off.cause)
 }
 
 /// An error and what is behind it.
@@ -233,6 +220,8 @@ fn answer(request: &RequestId, code: &str, status: StatusCode) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
@@ -258,17 +247,12 @@ mod tests {
         struct Outer(#[source] BrokenOff);
         let broken_off = BrokenOff::new(Cause::RequestTimeout, io::Error::other("too slow"));
         assert_eq!(cause_of_body(&Outer(broken_off)), Cause::RequestTimeout);
-        assert_eq!(
-            cause_of_body(&io::Error::new(io::ErrorKind::InvalidInput, "no chunk")),
-            Cause::BadRequest
-        );
+        assert_eq!(cause_of_body(&io::Error::other("no chunk")), Cause::BadRequest);
     }
 
     #[test]
     fn an_answer_breaks_off_by_whoever_makes_it() {
-        let slow = io::Error::new(io::ErrorKind::TimedOut, "nothing came");
         let broken_off = BrokenOff::new(Cause::TransformFailed, io::Error::other("too deep"));
-        assert_eq!(cause_of_answer(&slow), Cause::GatewayTimeout);
         assert_eq!(cause_of_answer(&broken_off), Cause::TransformFailed);
         assert_eq!(cause_of_answer(&io::Error::other("the file became shorter")), Cause::ApplicationError);
     }

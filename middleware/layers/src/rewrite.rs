@@ -12,6 +12,10 @@
 //! goes in as it is. `SCRIPT_NAME` stays: dot segments of the new path are resolved below the mount, and a path that no
 //! client could send either is answered with 400. `REQUEST_URI` stays what the client sent.
 //!
+//! Routes do not see `;jsessionid=…` at the end of a path, nor do their captures, but it is a part of `PATH_INFO`: `match` sees it,
+//! and a group that takes the end of the path takes it along. For a path that is made of captures, a group of its own does:
+//! `rewrite: { match: "(?<session>;jsessionid=[^/]*)?$", to: "/item/{id}{session}" }`.
+//!
 //! Place it outside of the routes that should see the new path. tower-http has no such layer.
 
 use std::borrow::Cow;
@@ -189,6 +193,15 @@ mod tests {
     async fn the_path_is_encoded_as_it_was_sent() {
         let settings = "{ match: \"^/(?<rest>.*)$\", to: \"/é {rest}\" }";
         assert_eq!(seen(settings, "/m/a%20b%2Fc%3F%23%25").await, "/m|/%C3%A9%20a%20b%2Fc%3F%23%25?");
+    }
+
+    #[tokio::test]
+    async fn a_session_in_a_path_is_taken_along_by_the_group_that_it_is_in() {
+        let rest = "{ match: \"^/old/(?<rest>.*)$\", to: \"/new/{rest}\" }";
+        assert_eq!(seen(rest, "/m/old/a;jsessionid=1.b").await, "/m|/new/a;jsessionid=1.b?");
+        let session = "{ match: \"(?<session>;jsessionid=[^/]*)?$\", to: \"/item{session}\" }";
+        assert_eq!(seen(session, "/m/old/a;jsessionid=1.b").await, "/m|/item;jsessionid=1.b?");
+        assert_eq!(seen(session, "/m/old/a").await, "/m|/item?");
     }
 
     #[tokio::test]

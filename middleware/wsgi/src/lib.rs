@@ -46,7 +46,8 @@
 //!
 //! # What it does not offer
 //!
-//! `wsgi.early_hints` (hyper cannot send a 103), and interpreters of several versions in one process.
+//! `wsgi.early_hints`: a service gives one answer and nothing before it, and hyper, by which most tower programs (and Vestibule,
+//! for HTTP/2) serve it, sends no 103. And interpreters of several versions in one process.
 
 #![deny(unsafe_code)]
 

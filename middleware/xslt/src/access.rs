@@ -31,6 +31,8 @@ pub(crate) enum Verdict {
     Fetched(Bytes),
     /// Not there, so there is nothing to refuse: libxslt reports it its own way.
     Missing(PathBuf),
+    /// It is there, or a link is, and leads to where nothing may be read.
+    Outside(PathBuf),
     Denied,
 }
 
@@ -44,7 +46,7 @@ impl Access {
         let Some(path) = path_of(uri) else { return Verdict::Denied };
         match path.canonicalize() {
             Ok(path) if folders.iter().any(|folder| path.starts_with(folder)) => Verdict::Granted(path),
-            Ok(_) => Verdict::Denied,
+            Ok(_) => Verdict::Outside(path),
             Err(_) => Verdict::Missing(path),
         }
     }
@@ -116,16 +118,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link.xsl")).unwrap();
         let access = folders(folder.path());
-        for uri in
-            ["/etc/passwd", "file:///etc/passwd", "http://example.com/a.xsl", "ftp://a/b", "a.xsl", "-", ""]
-        {
+        for uri in ["http://example.com/a.xsl", "ftp://a/b", "a.xsl", "-", ""] {
             assert_eq!(access.check(uri.as_bytes()), Verdict::Denied, "{uri}");
+        }
+        for uri in ["/etc/passwd", "file:///etc/passwd"] {
+            assert_eq!(access.check(uri.as_bytes()), Verdict::Outside("/etc/passwd".into()), "{uri}");
         }
         for uri in
             ["link.xsl", "../../../../../../../etc/passwd", "%2e%2e/%2e%2e/%2E%2E/%2E%2E/%2E%2E/etc/passwd"]
         {
             let uri = format!("{}/{uri}", folder.path().display());
-            assert_eq!(access.check(uri.as_bytes()), Verdict::Denied, "{uri}");
+            let verdict = access.check(uri.as_bytes());
+            assert!(matches!(verdict, Verdict::Outside(_)), "{uri}: {verdict:?}");
         }
     }
 

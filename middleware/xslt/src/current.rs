@@ -280,10 +280,13 @@ impl Current {
                 Admission::Bytes(bytes)
             }
             Verdict::Missing(path) => {
-                // A run may make up names without end.
-                if self.loaded.len() < MOST_TEXTS {
-                    self.loaded.push(SourceFile { path, metadata: None });
-                }
+                self.note_unread(SourceFile { path, metadata: None });
+                Admission::No
+            }
+            Verdict::Outside(path) => {
+                // Another file in its place, or another link, may be read.
+                self.note_unread(SourceFile::now(path));
+                self.deny(name());
                 Admission::No
             }
             Verdict::Denied => {
@@ -292,6 +295,13 @@ impl Current {
                 }
                 Admission::No
             }
+        }
+    }
+
+    fn note_unread(&mut self, file: SourceFile) {
+        // A run may make up names without end.
+        if self.loaded.len() < MOST_TEXTS {
+            self.loaded.push(file);
         }
     }
 

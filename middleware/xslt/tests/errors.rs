@@ -60,6 +60,18 @@ fn the_files_that_a_sheet_would_have_been_compiled_from_are_told() {
 }
 
 #[test]
+fn a_link_that_leads_out_of_the_folder_is_told_too() {
+    let sheet = write(&["<xsl:import href='link.xsl'/>"]);
+    let link = sheet.path.with_file_name("link.xsl");
+    std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+    let mut tried = Vec::new();
+    let error = Stylesheet::compile_telling([&sheet.path], &Policy::default(), &mut tried).unwrap_err();
+    assert!(matches!(error, XsltError::PolicyDenied { .. }), "{error}");
+    let tried: Vec<_> = tried.iter().map(|file| (file.path.as_path(), file.metadata.is_some())).collect();
+    assert_eq!(tried, [(&*sheet.path, true), (&*link, true)]);
+}
+
+#[test]
 fn an_import_that_is_not_there() {
     let message = write(&["<xsl:import href='none.xsl'/>"]).message("<a/>");
     assert!(message.starts_with("compile the stylesheet: SHEET:2:1: <import>: "), "{message}");

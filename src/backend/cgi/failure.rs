@@ -2,10 +2,12 @@
 
 use std::io;
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 use http_environ::RequestId;
 use vestibule_layers::places::Full;
-use vestibule_layers::{Cause, rescue};
+use vestibule_layers::rescue::chain;
+use vestibule_layers::{Cause, Response, rescue};
 
 use crate::backend::upstream::failure::Failure as Upstream;
 use crate::backend::upstream::spool::SpoolError;
@@ -30,13 +32,24 @@ pub(super) enum Failure {
     Spool(#[from] SpoolError),
 }
 
+/// What the log tells of a request that got no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to run a program of {application}")]
+struct Unanswered {
+    application: Arc<str>,
+    source: Failure,
+}
+
 impl Failure {
-    /// Logs what the client may not be told, and only the operator can change: that a client is forbidden something is no
-    /// news in the log otherwise.
-    pub(super) fn tell_operator(&self, id: &RequestId) {
-        if self.cause() == Cause::Forbidden {
-            tracing::warn!(request_id = %id, "{}", rescue::chain(self));
+    /// The answer to a request that no program has answered.
+    pub(super) fn rescue(self, request: &RequestId, application: &Arc<str>) -> Response {
+        let cause = self.cause();
+        let failure = Unanswered { application: Arc::clone(application), source: self };
+        if cause == Cause::Forbidden {
+            // Only the operator can change it: that a client is forbidden something is no news in the log otherwise.
+            tracing::warn!(request_id = %request, "{}", chain(&failure));
         }
+        rescue(request, cause, &failure)
     }
 
     /// The cause that the client is told.

@@ -61,6 +61,10 @@ pub(super) fn answer(
     let mut answer = HttpResponse::new(body(answering, home));
     *answer.status_mut() = head.status;
     *answer.headers_mut() = head.headers;
+    if head.status == StatusCode::UPGRADE_REQUIRED {
+        // Without it, the client would not know to what.
+        answer.headers_mut().extend(head.upgrade.map(|protocol| (UPGRADE, protocol)));
+    }
     if let Some(reason) = head.reason {
         answer.extensions_mut().insert(reason);
     }

@@ -8,7 +8,7 @@ use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body::Body as _;
 use http_environ::View;
-use vestibule_layers::{Body, Request};
+use vestibule_layers::{Body, Request, told_length};
 
 use super::forwarded::Forwarded;
 use super::hop::is_hop_by_hop;
@@ -103,8 +103,7 @@ pub(super) fn framing(headers: &HeaderMap, body: &Body) -> Framing {
         return Framing::Length(0);
     }
     // A layer may have wrapped a body so that nothing but the header knows its length.
-    let told = || headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
-    body.size_hint().exact().or_else(told).map_or(Framing::Chunks, Framing::Length)
+    body.size_hint().exact().or_else(|| told_length(headers)).map_or(Framing::Chunks, Framing::Length)
 }
 
 /// Writes the head of a request in the name of its client: to what is below the mount, and with who asks.

@@ -1,13 +1,15 @@
 //! What goes wrong between here and an application, and which cause of a failed request that is.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastcgi::answer::AnswerError;
 use fastcgi::record::Status;
+use http_environ::RequestId;
 use http_environ::answer::HeadError;
-use vestibule_layers::rescue::cause_of_body;
-use vestibule_layers::{BodyError, Cause};
+use vestibule_layers::rescue::{BrokenOff, cause_of_body};
+use vestibule_layers::{BodyError, Cause, Response, rescue};
 
 use super::spool::SpoolError;
 
@@ -73,10 +75,29 @@ pub(in crate::backend) enum Unsendable {
     Parameters,
 }
 
+/// What the log tells of a request that got no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to forward to {application}")]
+struct Unanswered {
+    application: Arc<str>,
+    source: Failure,
+}
+
 impl Failure {
+    /// The answer to a request that an application has not answered.
+    pub(in crate::backend) fn rescue(self, request: &RequestId, application: &Arc<str>) -> Response {
+        let cause = self.cause();
+        rescue(request, cause, &Unanswered { application: Arc::clone(application), source: self })
+    }
+
     /// The same failure, with the address it happened at.
     pub(in crate::backend) fn at(self, address: &impl ToString) -> Self {
         Self::Exchange { address: address.to_string(), source: Box::new(self) }
+    }
+
+    /// The same failure, of an answer that has begun.
+    pub(in crate::backend) fn break_off(self) -> BrokenOff {
+        BrokenOff::new(self.cause(), self)
     }
 
     /// Whether the connection ended, or broke: nothing else is known.

@@ -57,7 +57,6 @@ pub(in crate::backend) struct Limits {
 
 /// An application, and the kept connections to it.
 pub(in crate::backend) struct Client {
-    /// Its name, in the log.
     name: Arc<str>,
     address: Address,
     limits: Limits,
@@ -68,6 +67,11 @@ impl Client {
     pub(in crate::backend) fn new(name: &str, address: Address, limits: Limits, cores: usize) -> Self {
         let pool = Arc::new(Pool::new(cores, limits.idle_connections, limits.idle_timeout));
         Self { name: name.into(), address, limits, pool }
+    }
+
+    /// The name of the application, in the log.
+    pub(in crate::backend) fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// Sends a request and waits for the head of its answer. `variables` passes those that the application gets.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
+use http_body_util::BodyExt as _;
 use http_environ::answer::Reason;
-use vestibule_layers::{Body, Response};
+use vestibule_layers::{Body, Response, told_length};
 
 use super::connection::Connection;
 use super::failure::Failure;
@@ -63,8 +63,9 @@ pub(in crate::backend) async fn reply<E: Exchange>(
             release(exchange, pool);
             Body::from(body)
         } else {
-            let left = length(&headers);
-            Body::boxed(AnswerBody { ready, rest: Some((exchange, Arc::clone(pool))), left })
+            let left = told_length(&headers);
+            let body = AnswerBody { ready, rest: Some((exchange, Arc::clone(pool))), left };
+            Body::boxed(body.map_err(Failure::break_off))
         }
     } else {
         discard(exchange, pool).await?;
@@ -109,14 +110,9 @@ fn joined(mut pieces: VecDeque<Bytes>) -> Bytes {
     pieces.make_contiguous().concat().into()
 }
 
-/// The head has passed for one number, if any.
-pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 /// A whole body as long as its head says: what is too much is cut off, as of one that is under way.
 fn of_its_length(mut body: Bytes, headers: &HeaderMap) -> Result<Bytes, Failure> {
-    let Some(promised) = length(headers) else { return Ok(body) };
+    let Some(promised) = told_length(headers) else { return Ok(body) };
     let missing = promised.saturating_sub(body.len() as u64);
     if missing > 0 {
         return Err(Failure::Truncated { missing });

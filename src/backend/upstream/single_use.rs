@@ -17,7 +17,7 @@ use http_body::Body as _;
 use http_environ::View;
 use http_environ::answer::read_with_status_line;
 use vestibule_config::{Diagnostic, Reader};
-use vestibule_layers::{BoxService, Request, Response, rescue};
+use vestibule_layers::{BoxService, Request, Response};
 
 use super::address::Address;
 use super::connection::Connection;
@@ -71,12 +71,15 @@ pub(in crate::backend) fn build(
     let address = target.address(context)?;
     let settings = settings.clone();
     let redirects = context.redirects.clone();
-    let application = Arc::new(Application { address, settings, put_head, redirects });
+    let name = context.name.into();
+    let application = Arc::new(Application { name, address, settings, put_head, redirects });
     Ok(BoxService::from_fn(move |request| Arc::clone(&application).answer(request)))
 }
 
 /// An application.
 struct Application {
+    /// Its name, for the log.
+    name: Arc<str>,
     address: Address,
     settings: Settings,
     put_head: PutHead,
@@ -89,7 +92,7 @@ impl Application {
         match self.send(&mut request).await {
             Ok(Reply::Answer(answer)) => answer,
             Ok(Reply::Local(target)) => self.redirects.follow(request, &target).await,
-            Err(failure) => rescue(&id, failure.cause(), &failure),
+            Err(failure) => failure.rescue(&id, &self.name),
         }
     }
 

@@ -115,7 +115,7 @@ async fn answer(client: Arc<Client>, mut request: Request) -> Response {
         Ok(Reply::Answer(answer)) => answer,
         // An application of WSGI has a status in every answer.
         Ok(Reply::Local(target)) => rescue(&id, Cause::BadGateway, &Redirects(target)),
-        Err(failure) => rescue(&id, failure.cause(), &failure),
+        Err(failure) => failure.rescue(&id, client.name()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The head of an answer.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{Response, StatusCode};
 use http_body::Body;
 use hyper::ext::ReasonPhrase;
@@ -21,11 +21,13 @@ pub(super) struct Plan {
 
 /// What the headers say that are written anew.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct ThisHop {
     length: Option<u64>,
     is_closing: bool,
     has_date: bool,
     has_trailer: bool,
+    has_upgrade: bool,
 }
 
 /// Writes a head. `may_follow`: nothing but the answer itself ends the connection.
@@ -47,6 +49,10 @@ pub(super) fn put<B: Body>(out: &mut Vec<u8>, answer: &Response<B>, asked: Asked
         }
     }
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if hop.has_upgrade {
+            // RFC 9110 section 7.8: nothing between here and the client is to pass it on.
+            out.extend_from_slice(b"connection: upgrade\r\n");
+        }
         if is_last {
             out.extend_from_slice(b"connection: close\r\n");
         } else if asked.is_http_1_0 {
@@ -75,7 +81,11 @@ fn put_fields<B>(out: &mut Vec<u8>, answer: &Response<B>) -> ThisHop {
                 hop.is_closing |= words(value.as_bytes()).any(|word| word.eq_ignore_ascii_case(b"close"));
             }
             _ => {
-                hop.has_date |= *name == DATE;
+                match *name {
+                    DATE => hop.has_date = true,
+                    UPGRADE => hop.has_upgrade = true,
+                    _ => {}
+                }
                 put_field(out, name.as_str(), value.as_bytes());
             }
         }
@@ -245,6 +255,15 @@ mod tests {
         assert!(written(&usual, Asked { is_kept: false, ..ASKED }).1.is_last);
         assert!(put(&mut Vec::new(), &usual, ASKED, false).is_last);
         assert!(written(&answer(103, &[], Body::Empty), ASKED).1.is_last);
+    }
+
+    #[test]
+    fn a_protocol_that_is_offered_or_required_is_for_this_hop() {
+        let required =
+            answer(426, &[("upgrade", "websocket"), ("connection", "upgrade, close")], Body::Empty);
+        let (head, _) = written(&required, ASKED);
+        let told = "upgrade: websocket|content-length: 0|connection: upgrade|connection: close|";
+        assert_eq!(head, format!("HTTP/1.1 426 Upgrade Required|{told}"));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! One request, and its answer.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
 use http::{HeaderMap, StatusCode};
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
-use vestibule_layers::{Answer, Body, Cause};
+use vestibule_layers::{Answer, Body, Cause, Response};
 
 use super::head::{Asked, Head};
 use super::incoming::Incoming;
@@ -42,25 +42,57 @@ pub(super) async fn exchange<I: Socket>(
         }
     };
     let (answer, under_way) = visit.handle(connection, request.map(|()| body));
-    let outgoing = Outgoing::new(write, &mut line.out, visit);
-    let mut responding = pin!(respond(outgoing, visit, asked, answer, under_way, ask, &mut line.headers));
-    let responded = tokio::select! {
+    let mut outgoing = Outgoing::new(write, &mut line.out, visit);
+    let (answer, is_asked) =
+        beside(pin!(answer_of(&mut outgoing, answer, ask)), &mut incoming, visit).await?;
+    let may_follow = visit.is_serving() && is_asked && incoming.may_end();
+    let responding = respond(outgoing, answer, asked, may_follow, under_way, &mut line.headers);
+    let done = beside(pin!(responding), &mut incoming, visit).await?;
+    match done {
+        Done::Switched(tunnel) if incoming.is_over() => Err(End::Switched(tunnel)),
+        Done::MayFollow if incoming.is_over() => Ok(()),
+        // Who has sent something behind its last request may be sending still.
+        Done::Last if incoming.is_over() && line.received.is_empty() => Err(End::Over),
+        _ => Err(End::Unread),
+    }
+}
+
+/// Goes on with what one side is to do, while the other reads.
+async fn beside<T, R: AsyncRead + Unpin>(
+    mut doing: Pin<&mut impl Future<Output = Result<T, Broken>>>,
+    incoming: &mut Incoming<'_, R>,
+    visit: &Visit,
+) -> Result<T, End> {
+    tokio::select! {
         biased;
-        responded = &mut responding => responded,
+        done = &mut doing => done.map_err(|broken| match broken {
+            Broken::Body => End::Broken,
+            Broken::Connection => End::Gone,
+        }),
         gone = incoming.pump() => {
             // Before what is under way is dropped, so that it knows why.
             visit.talk.end(Cause::ClientGone, || format!("the connection ended: {gone}"));
-            return Err(End::Gone);
+            Err(End::Gone)
         }
-    };
-    match responded {
-        Ok(Done::Switched(tunnel)) if incoming.is_over() => Err(End::Switched(tunnel)),
-        Ok(Done::MayFollow) if incoming.is_over() => Ok(()),
-        // Who has sent something behind its last request may be sending still.
-        Ok(Done::Last) if incoming.is_over() && line.received.is_empty() => Err(End::Over),
-        Ok(_) => Err(End::Unread),
-        Err(Broken::Body) => Err(End::Broken),
-        Err(Broken::Connection) => Err(End::Gone),
+    }
+}
+
+/// Waits for the answer to a request, whose client may wait to be asked for its body (`ask`). Without that, nobody knows where another
+/// request would begin (RFC 9110 section 10.1.1).
+async fn answer_of(
+    outgoing: &mut Outgoing<'_, impl AsyncWrite + Unpin>,
+    mut answer: Answer,
+    ask: Option<oneshot::Receiver<()>>,
+) -> Result<(Response, bool), Broken> {
+    let Some(ask) = ask else { return Ok((answer.await, true)) };
+    tokio::select! {
+        biased;
+        answer = &mut answer => Ok((answer, false)),
+        Ok(()) = ask => {
+            outgoing.out().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            outgoing.flush().await?;
+            Ok((answer.await, true))
+        }
     }
 }
 
@@ -74,41 +106,22 @@ enum Done {
     Switched(Tunnel),
 }
 
-/// Writes the answer to a request.
+/// Writes an answer. `may_follow`: nothing but the answer itself ends the connection.
 async fn respond(
     mut outgoing: Outgoing<'_, impl AsyncWrite + Unpin>,
-    visit: &Visit,
-    mut asked: Asked,
-    mut answer: Answer,
+    mut answer: Response,
+    asked: Asked,
+    may_follow: bool,
     under_way: UnderWay,
-    ask: Option<oneshot::Receiver<()>>,
     room: &mut HeaderMap,
 ) -> Result<Done, Broken> {
-    let mut answer = match ask {
-        None => answer.await,
-        Some(ask) => {
-            tokio::select! {
-                biased;
-                answer = &mut answer => {
-                    // The body may come or not: nobody knows where another request would begin (RFC 9110 section 10.1.1).
-                    asked.is_kept = false;
-                    answer
-                }
-                Ok(()) = ask => {
-                    outgoing.out().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-                    outgoing.flush().await?;
-                    answer.await
-                }
-            }
-        }
-    };
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         let tunnel = answer.extensions_mut().remove();
         answer_head::put(outgoing.out(), &answer, asked, false);
         outgoing.flush().await?;
         return Ok(tunnel.map_or(Done::Last, Done::Switched));
     }
-    let plan = answer_head::put(outgoing.out(), &answer, asked, visit.is_serving());
+    let plan = answer_head::put(outgoing.out(), &answer, asked, may_follow);
     let missing = if let Framing::Length(length) = plan.framing { Some(length) } else { None };
     let (mut parts, body) = under_way.sending(answer, missing).into_parts();
     parts.headers.clear();

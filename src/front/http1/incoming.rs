@@ -30,6 +30,8 @@ pub(super) struct Incoming<'a, R> {
     left: Left,
     /// Where the body goes, until its end.
     to: Option<Sender<Piece>>,
+    /// What there is no room for yet.
+    held: Option<Piece>,
     /// Whether the last read has filled its room.
     is_fast: bool,
 }
@@ -54,7 +56,7 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
             Length::Known(length) => Left::Length(length),
             Length::Chunks => Left::Chunks(Chunks::new(most_trailers), Bytes::new()),
         };
-        Self { read, received, left, to: None, is_fast: false }
+        Self { read, received, left, to: None, held: None, is_fast: false }
     }
 
     /// The body, if all of it has come with the head.
@@ -81,7 +83,7 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
     }
 
     /// Reads the body, and then waits for the end of the connection: why it has ended. Without the end of a body, whoever reads
-    /// that decides.
+    /// that decides. Given up, it may be begun again.
     pub(super) async fn pump(&mut self) -> io::Error {
         if self.read_body().await.is_err() {
             // Whoever reads the body learns that there is no more of it, and may answer that.
@@ -98,6 +100,11 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
             }
         }
         pending().await
+    }
+
+    /// Whether the end of the body may be found: somebody reads it, or there is nothing more to come.
+    pub(super) fn may_end(&mut self) -> bool {
+        self.to.as_ref().is_some_and(|to| !to.is_closed()) || self.is_over()
     }
 
     /// Whether all of the body has come, so that a request may follow, whoever has read it.
@@ -119,7 +126,8 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
 
     async fn read_body(&mut self) -> io::Result<()> {
         loop {
-            let piece = match self.next() {
+            let piece = match self.held.take().unwrap_or_else(|| self.next()) {
+                Ok(None) if matches!(self.left, Left::Malformed) => return pending().await,
                 Ok(None) if !self.left.is_nothing() => {
                     self.read().await?;
                     continue;
@@ -129,10 +137,7 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
             };
             let is_over = matches!(piece, Ok(None));
             let may_go_on = piece.is_ok();
-            let is_sent = match &self.to {
-                Some(to) => to.send(piece).await.is_ok(),
-                None => false,
-            };
+            let is_sent = self.pass(piece).await;
             if is_over {
                 break;
             }
@@ -143,6 +148,19 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
         }
         self.to = None;
         Ok(())
+    }
+
+    /// Passes a piece on: whether anybody wants it.
+    async fn pass(&mut self, piece: Piece) -> bool {
+        let Some(to) = &self.to else { return false };
+        self.held = Some(piece);
+        match (to.reserve().await, self.held.take()) {
+            (Ok(room), Some(piece)) => {
+                room.send(piece);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// What was received of the body, and was not given yet.
@@ -439,6 +457,37 @@ mod tests {
         };
         let is_next = |pair: &[Bytes]| pair[0].as_ptr_range().end == pair[1].as_ptr();
         assert!(pieces.windows(2).all(is_next), "one buffer has room for all of them");
+    }
+
+    #[tokio::test]
+    async fn what_there_is_no_room_for_is_not_lost_when_the_reading_begins_again() {
+        let mut received = BytesMut::from("1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n");
+        let mut incoming = incoming(&mut received, Length::Chunks);
+        let mut body = incoming.body(None);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut read = Vec::new();
+        loop {
+            let _ = pin!(incoming.pump()).poll(&mut cx);
+            let Poll::Ready(frame) = Pin::new(&mut body).poll_frame(&mut cx) else { panic!("{read:?}") };
+            let Some(frame) = frame else { break };
+            read.push(frame.unwrap().into_data().unwrap());
+        }
+        assert_eq!(read, ["a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn a_body_may_end_while_somebody_reads_it_or_where_it_has_come() {
+        for (length, ends) in [(3, true), (4, false)] {
+            let (_client, server) = duplex(64);
+            let mut received = BytesMut::from("a");
+            let mut incoming = Incoming::new(server, &mut received, Length::Known(length), TRAILERS);
+            let body = incoming.body(None);
+            assert!(incoming.may_end());
+            drop(body);
+            assert!(!incoming.may_end());
+            incoming.received.extend_from_slice(b"bc");
+            assert_eq!(incoming.may_end(), ends);
+        }
     }
 
     #[tokio::test]

@@ -3,11 +3,11 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write as _};
 use std::pin::Pin;
-use std::task::Poll;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Body as _, Frame};
+use http_body::Frame;
+use http_body_util::BodyExt as _;
 use tokio::io::AsyncWrite;
 use vestibule_layers::Cause;
 
@@ -64,17 +64,13 @@ impl<'a, W: AsyncWrite + Unpin> Outgoing<'a, W> {
     /// Writes what there is, and then the body. What is ready is gathered, and written before anything is waited for.
     pub(super) async fn send(&mut self, mut body: Sending, mut framing: Framing) -> Result<(), Broken> {
         while framing != Framing::Length(0) {
-            let ready = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
-                Poll::Pending => Poll::Ready(None),
-                Poll::Ready(frame) => Poll::Ready(Some(frame)),
-            });
-            let frame = if let Some(frame) = ready.await {
-                frame
+            let next = if let Some(next) = body.at_hand().await {
+                next
             } else {
                 self.flush().await?;
-                poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
+                body.frame().await
             };
-            match frame.transpose().map(|frame| frame.map(Frame::into_data)) {
+            match next.transpose().map(|frame| frame.map(Frame::into_data)) {
                 Ok(Some(Ok(piece))) => self.put(piece, &mut framing).await?,
                 // Trailers need chunks to come behind.
                 Ok(Some(Err(frame))) if matches!(framing, Framing::Chunks { .. }) => {
@@ -198,7 +194,7 @@ async fn write(
 mod tests {
     use std::collections::VecDeque;
     use std::sync::Arc;
-    use std::task::Context;
+    use std::task::{Context, Poll};
 
     use http_environ::RequestId;
     use tokio::io::{AsyncReadExt as _, duplex};

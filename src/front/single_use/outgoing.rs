@@ -1,12 +1,10 @@
 //! An answer, written as it comes.
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
-use std::task::Poll;
 
 use http::Response;
 use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use tokio::io::Interest;
 use vestibule_layers::Cause;
 
@@ -32,17 +30,13 @@ pub(super) async fn respond(
     // Kept until all is written: it logs what becomes of the answer.
     let mut body = answer.into_body();
     while !body.is_end_stream() {
-        let ready = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
-            Poll::Pending => Poll::Ready(None),
-            Poll::Ready(frame) => Poll::Ready(Some(frame)),
-        });
-        let frame = if let Some(frame) = ready.await {
-            frame
+        let next = if let Some(next) = body.at_hand().await {
+            next
         } else {
             write(io, visit, &std::mem::take(&mut out)).await?;
-            poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
+            body.frame().await
         };
-        let Some(frame) = frame else { break };
+        let Some(frame) = next else { break };
         // The body has told the log why.
         let Ok(frame) = frame else { return break_off(io, visit, &out).await };
         // Trailers have no place in CGI.

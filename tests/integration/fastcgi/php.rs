@@ -209,7 +209,7 @@ fn a_process_that_dies_before_its_answer_is_502_and_in_its_middle_aborts_it() {
     assert!(early.status == 502 && early.text().contains("V-UPSTREAM"), "{early:?}");
     let broken = gateway.connect().request("GET", "/does.php/die", &[], "");
     assert!(broken.is_err(), "{broken:?}");
-    gateway.log().wait_for_text("an answer was broken off");
+    gateway.log().wait_for_texts(&["V-UPSTREAM", "an answer was broken off"]);
     assert_eq!(get(&gateway.address(), "/does.php/status").status, 418, "the next request is served");
 }
 

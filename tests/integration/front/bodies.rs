@@ -61,6 +61,39 @@ fn a_client_is_not_told_to_continue_with_a_body_that_nobody_wants() {
 }
 
 #[test]
+fn an_answer_that_does_not_wait_for_a_body_that_nobody_reads_says_that_it_is_the_last() {
+    let gateway = TestGateway::from_yaml("routes: [ { respond: { text: hello } } ]");
+    for (header, part) in [("Content-Length: 10", "half"), ("Transfer-Encoding: chunked", "5\r\nhel")] {
+        let mut client = gateway.connect();
+        client.send(request("POST", "/", &[header], "") + part).unwrap();
+        let answer = client.answer().unwrap();
+        assert_eq!((answer.text().as_str(), answer.header("connection")), ("hello", Some("close")));
+        assert_eq!(client.rest().unwrap(), b"");
+    }
+}
+
+/// The rest of the body comes while the answer does.
+#[test]
+fn a_request_may_follow_an_answer_that_came_before_the_end_of_a_body_that_is_read() {
+    let upstream = Upstream::once(|peer| {
+        peer.head();
+        peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let body = peer.exactly(4);
+        peer.write([&b"4\r\n"[..], &body, b"\r\n0\r\n\r\n"].concat());
+        peer.say("next");
+    });
+    let yaml = format!("routes: [ {{ http: {{ servers: \"{}\" }} }} ]", upstream.address());
+    let gateway = TestGateway::from_yaml(&yaml);
+    let mut client = gateway.connect();
+    client.send(request("POST", "/", &["Content-Length: 4"], "")).unwrap();
+    assert_eq!(client.head().unwrap().header("connection"), None);
+    client.send("body").unwrap();
+    assert_eq!(client.chunk().unwrap(), b"body");
+    assert_eq!(client.chunk().unwrap(), b"");
+    assert_eq!(client.request("GET", "/", &[], "").unwrap().text(), "next");
+}
+
+#[test]
 fn the_last_answer_arrives_whatever_follows_its_request() {
     let gateway = TestGateway::from_yaml("routes: [ { respond: { text: hello } } ]");
     let last = request("GET", "/", &["Connection: close"], "");

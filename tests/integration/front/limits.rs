@@ -78,8 +78,12 @@ fn idle_connections_are_closed() {
 #[test]
 fn empty_lines_keep_no_connection() {
     let gateway = limited("keep_alive: 3s");
-    let mut client = gateway.connect();
-    eventually("a connection without a request to be closed", || client.send("\r\n").err());
+    let (mut silent, mut used) = (gateway.connect(), gateway.connect());
+    assert_eq!(used.request("GET", "/", &[], "").unwrap().text(), "hello");
+    eventually("connections with empty lines alone to be closed", || {
+        let closed = [&mut silent, &mut used].map(|client| client.send("\r\n").is_err());
+        (closed == [true, true]).then_some(())
+    });
 }
 
 #[test]

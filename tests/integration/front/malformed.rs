@@ -113,7 +113,7 @@ fn chunks_that_are_none() {
     });
     let yaml = format!("routes: [ {{ http: {{ servers: \"{}\" }} }} ]", upstream.address());
     let gateway = TestGateway::from_yaml(&yaml);
-    for chunk in ["zz\r\nab\r\n", "-1\r\n", "fffffffffffffffff\r\n", "2\r\nabc\r\n"] {
+    for chunk in ["zz\r\nab\r\n", "-1\r\n", "fffffffffffffffff\r\n", "2\r\nabc\r\n", "0\r\nX-Sum: a\rb"] {
         let head = "POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
         let status = status_and_close(&gateway, format!("{head}{chunk}").as_bytes());
         assert_eq!(status, 400, "{}", chunk.escape_debug());

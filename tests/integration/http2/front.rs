@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
-use crate::harness::{DEADLINE, TestGateway, Upstream, get};
+use crate::harness::{DEADLINE, TestGateway, Upstream, eventually, get};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -20,6 +20,9 @@ const END_HEADERS: u8 = 4;
 
 /// A GET of `/` by HTTP, without an authority (RFC 7541 appendix A).
 const GET: &[u8] = &[0x82, 0x86, 0x84];
+
+/// The same with POST.
+const POST: &[u8] = &[0x83, 0x86, 0x84];
 
 /// A client that sends whatever frames a test writes.
 struct Client(TcpStream);
@@ -239,6 +242,22 @@ fn a_client_that_resets_a_request_is_told_with_it_and_goes_on() {
     gateway.log().wait_for_texts(&["DEBUG", "V-CLIENT-GONE", "an answer was broken off"]);
     client.get(3);
     client.wait_for(HEADERS);
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_its_body_is_gone() {
+    let upstream = Upstream::always(|peer| {
+        peer.head();
+        peer.is_closed();
+    });
+    let gateway =
+        TestGateway::from_yaml(&format!("routes: [ {{ http: {{ servers: \"{}\" }} }} ]", upstream.address()));
+    let mut client = Client::connect(&gateway, &[]);
+    client.send(HEADERS, END_HEADERS, 1, POST);
+    client.send(DATA, 0, 1, b"half");
+    eventually("the request to be forwarded", || (upstream.heads().len() == 1).then_some(()));
+    client.send(RESET, 0, 1, &[0, 0, 0, 8]);
+    gateway.log().wait_for_texts(&["DEBUG", "V-CLIENT-GONE", "failed to read the body of the request"]);
 }
 
 #[test]

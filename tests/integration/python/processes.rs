@@ -167,7 +167,7 @@ fn a_crash_in_mid_answer_aborts_the_connection() {
     let gateway = hosted("");
     let broken = gateway.connect().request("GET", "/apart/middle", &[], "");
     assert!(broken.is_err(), "{broken:?}");
-    gateway.log().wait_for_text("an answer was broken off");
+    gateway.log().wait_for_texts(&["V-UPSTREAM", "an answer was broken off"]);
     assert_eq!(get(&gateway.address(), "/apart/").status, 200);
 }
 

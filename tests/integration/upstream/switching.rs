@@ -167,6 +167,37 @@ fn who_does_not_ask_properly_gets_no_tunnel() {
     assert_eq!(answer.unwrap().status, 204);
 }
 
+/// What one side would take for the rest of a body would be the other protocol's for the other side.
+#[test]
+fn behind_a_body_that_has_not_come_to_its_end_there_is_no_tunnel() {
+    let server = switching(echo);
+    let gateway = before(&[server.address()], "");
+    for (number, body) in ["", "5\r\nhel", "0\r\nX-Sum: 5\r\n"].into_iter().enumerate() {
+        let mut client = gateway.connect();
+        let head = request("POST", "/chat", &[&ASKING[..], &["Transfer-Encoding: chunked"]].concat(), "");
+        client.send(head + body).unwrap();
+        assert_eq!(client.answer().unwrap().status, 502, "{body:?}");
+        assert_eq!(client.rest().unwrap(), b"", "{body:?}");
+        assert!(!server.heads()[number].contains("upgrade"), "{:?}", server.heads());
+    }
+    gateway.log().wait_for_text("switches to a protocol that nobody asked for");
+}
+
+#[test]
+fn a_server_may_require_a_protocol() {
+    let answers = ["426 Upgrade Required", "200 OK"].map(|status| {
+        let server = Upstream::once(move |peer| {
+            peer.head();
+            let fields = "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0";
+            peer.write(format!("HTTP/1.1 {status}\r\n{fields}\r\n\r\n"));
+        });
+        let gateway = before(&[server.address()], "");
+        gateway.connect().request("GET", "/", &[], "").unwrap()
+    });
+    let told = answers.each_ref().map(|answer| ["connection", "upgrade"].map(|name| answer.header(name)));
+    assert_eq!(told, [[Some("upgrade"), Some("websocket")], [None, None]]);
+}
+
 #[test]
 fn a_server_may_refuse_to_switch() {
     let server = Upstream::always(|peer| peer.say("no tunnel here"));

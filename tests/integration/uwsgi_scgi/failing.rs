@@ -92,7 +92,7 @@ fn an_answer_without_its_content_length_is_aborted() {
         let (_application, gateway) = saying(protocol, b"Content-Length: 10\r\n\r\nshort", "");
         let answer = gateway.connect().request("GET", "/", &[], "");
         assert!(answer.is_err(), "{answer:?}");
-        gateway.log().wait_for_text("5 bytes before its Content-Length");
+        gateway.log().wait_for_texts(&["V-UPSTREAM", "5 bytes before its Content-Length"]);
         assert_eq!(get(&gateway.address(), "/").text(), "fine");
     }
 }

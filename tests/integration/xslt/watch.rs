@@ -1,5 +1,7 @@
 //! `watch: true`: a changed sheet makes a new generation of workers, a broken one does not.
 
+use std::os::unix::fs::symlink;
+
 use super::{PAGE, start};
 use crate::harness::{TestGateway, eventually, get};
 
@@ -68,6 +70,19 @@ fn a_sheet_that_is_imported_before_it_is_there_is_followed() {
     gateway.write("parts/later.xsl", &PAGE.replace("<h1>", "<h1>Later: "));
     gateway.wait_ready(3);
     eventually_shows(&gateway, "<h1>Later: news</h1>");
+}
+
+#[test]
+fn a_link_that_leads_to_what_may_not_be_read_is_followed() {
+    let mut gateway = watching(1);
+    symlink("/etc/passwd", gateway.path("link.xsl")).unwrap();
+    gateway.write("feed.xsl", &importing("link.xsl"));
+    let told = gateway.log().wait_for_text("the reload has failed");
+    assert!(told.contains("link.xsl"), "{told}");
+    gateway.write("link.xsl", &PAGE.replace("<h1>", "<h1>Here: "));
+    gateway.wait_ready(3);
+    eventually_shows(&gateway, "<h1>Here: news</h1>");
+    assert_eq!(gateway.log().count("the reload has failed"), 1, "{}", gateway.log());
 }
 
 #[test]

@@ -12,12 +12,11 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{RecvStream, SendStream};
-use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, Method, Response as HttpResponse};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 use vestibule_layers::rescue::BrokenOff;
-use vestibule_layers::{Body, Response};
+use vestibule_layers::{Body, Response, told_length};
 
 use super::shared::Line;
 use crate::backend::http::failure::Failure;
@@ -96,8 +95,7 @@ impl Call {
         remove_hop_by_hop(&mut head.headers);
         let mut answer = HttpResponse::new(Body::Empty);
         if has_body(method, head.status) && !stream.is_end_stream() {
-            let length = head.headers.get(CONTENT_LENGTH);
-            let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
+            let left = told_length(&head.headers);
             *answer.body_mut() = Body::boxed(AnswerBody { stream, left, rest: Some(self.rest) });
         }
         *answer.status_mut() = head.status;

@@ -5,8 +5,9 @@ mod raw;
 use http_body_util::BodyExt as _;
 
 use self::raw::{
-    CANCEL, DATA, END_STREAM, INTERNAL_ERROR, NO_ERROR, OK, Peer, REFUSED, RESET, Server, field,
+    CANCEL, DATA, END_STREAM, INTERNAL_ERROR, NO_ERROR, OK, Peer, REFUSED, RESET, field, once, playing,
 };
+use super::script::Server;
 use super::*;
 
 fn before(servers: &[&Server], settings: &str) -> Asked {
@@ -16,7 +17,7 @@ fn before(servers: &[&Server], settings: &str) -> Asked {
 
 /// The answer where the first connection is played by the script; the next request must be answered "fine" on the second.
 async fn after(settings: &str, script: impl FnOnce(&mut Peer) + Send + 'static) -> Answered {
-    let server = Server::playing(vec![Box::new(script), Box::new(Peer::fine)]);
+    let server = playing(vec![Box::new(script), Box::new(Peer::fine)]);
     let asked = before(&[&server], settings);
     let answer = asked.ask(get("/")).await;
     assert_eq!(asked.ask(get("/")).await.whole(), "fine");
@@ -25,7 +26,7 @@ async fn after(settings: &str, script: impl FnOnce(&mut Peer) + Send + 'static) 
 
 #[tokio::test]
 async fn requests_share_a_connection() {
-    let server = Server::once(Peer::fine);
+    let server = once(Peer::fine);
     let asked = before(&[&server], "");
     let (first, second) = tokio::join!(asked.ask(get("/")), asked.ask(get("/")));
     assert_eq!((first.whole(), second.whole()), ("fine", "fine"));
@@ -35,7 +36,7 @@ async fn requests_share_a_connection() {
 
 #[tokio::test]
 async fn trailers_come_with_the_end_of_an_answer() {
-    let server = Server::once(|peer| {
+    let server = once(|peer| {
         peer.settle();
         peer.request();
         peer.headers(0, OK);
@@ -52,7 +53,7 @@ async fn trailers_come_with_the_end_of_an_answer() {
 
 #[tokio::test]
 async fn an_answer_may_be_a_head_alone() {
-    let server = Server::once(|peer| {
+    let server = once(|peer| {
         peer.settle();
         peer.request();
         peer.headers(END_STREAM, &[OK, &field("grpc-status", "12")].concat());
@@ -68,7 +69,7 @@ async fn an_answer_may_be_a_head_alone() {
 
 #[tokio::test]
 async fn both_sides_speak_at_once() {
-    let server = Server::once(|peer| {
+    let server = once(|peer| {
         peer.settle();
         peer.request();
         peer.headers(0, OK);
@@ -90,7 +91,7 @@ async fn both_sides_speak_at_once() {
 #[tokio::test]
 async fn a_client_that_leaves_resets_its_stream_alone() {
     let (tell, told) = tokio::sync::oneshot::channel();
-    let server = Server::once(move |peer| {
+    let server = once(move |peer| {
         peer.settle();
         peer.request();
         peer.headers(0, OK);
@@ -116,7 +117,7 @@ async fn an_answer_that_is_reset_is_broken_off() {
     let head = [OK, &field("content-length", "4")].concat();
     for (reason, head) in [(INTERNAL_ERROR, OK), (CANCEL, OK), (NO_ERROR, OK), (NO_ERROR, &head)] {
         let head = head.to_vec();
-        let server = Server::once(move |peer| {
+        let server = once(move |peer| {
             peer.settle();
             peer.request();
             peer.headers(0, &head);
@@ -135,7 +136,7 @@ async fn an_answer_that_is_reset_is_broken_off() {
 
 #[tokio::test]
 async fn a_reset_after_the_end_takes_nothing_away() {
-    let server = Server::once(|peer| {
+    let server = once(|peer| {
         peer.settle();
         peer.request();
         peer.headers(0, OK);
@@ -181,7 +182,7 @@ async fn what_is_no_http2_is_a_bad_gateway() {
 
 #[tokio::test]
 async fn a_head_that_is_too_large_is_a_bad_gateway() {
-    let server = Server::once(|peer| {
+    let server = once(|peer| {
         peer.settle();
         peer.request();
         let block: Vec<u8> = (0..20).flat_map(|_| field("x-large", &"x".repeat(100))).collect();
@@ -199,14 +200,14 @@ async fn a_refused_request_is_tried_elsewhere() {
             peer.reset(REFUSED);
         }
     }
-    let servers = [Server::once(refuse), Server::once(Peer::fine)];
+    let servers = [once(refuse), once(Peer::fine)];
     let asked = before(&[&servers[0], &servers[1]], "");
     for _ in 0..2 {
         // Also one that must not be repeated otherwise: its server has not begun with it.
         let request = http::Request::post("/").header("host", "a").body(Body::Empty).unwrap();
         assert_eq!(asked.ask(request).await.whole(), "fine");
     }
-    let server = Server::once(refuse);
+    let server = once(refuse);
     assert_eq!(before(&[&server], "").ask(get("/")).await.status, 503, "nobody is left who takes it");
 }
 
@@ -225,7 +226,7 @@ async fn a_server_that_goes_away_is_asked_again_by_another_connection() {
 
 #[tokio::test]
 async fn a_server_that_takes_nothing_of_a_request_is_too_slow() {
-    let server = Server::once(|peer| {
+    let server = once(|peer| {
         peer.settle();
         // Its window has room for the start.
         while peer.request() {}

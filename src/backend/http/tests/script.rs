@@ -20,16 +20,21 @@ pub(super) struct Server {
 impl Server {
     /// Plays the scripts, one for each connection, and then accepts no more.
     pub(super) fn playing(scripts: Vec<Script>) -> Self {
+        Self::giving(scripts, |script, stream| script(&mut Peer(stream)))
+    }
+
+    /// Gives each connection to one of these, in their order, and then accepts no more.
+    pub(super) fn giving<T: Send + 'static>(all: Vec<T>, to: fn(T, TcpStream)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let accepted = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&accepted);
         thread::spawn(move || {
-            for script in scripts {
+            for one in all {
                 let Ok((stream, _)) = listener.accept() else { return };
                 count.fetch_add(1, Ordering::SeqCst);
                 stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                thread::spawn(move || script(&mut Peer(stream)));
+                thread::spawn(move || to(one, stream));
             }
         });
         Self { address, accepted }

@@ -7,13 +7,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{Method, Response as HttpResponse};
 use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use http_environ::answer::{self, Head, HeadError};
-use vestibule_layers::Body;
+use vestibule_layers::{Body, told_length};
 
 use crate::backend::upstream::connection::Line;
 use crate::backend::upstream::exchange::Exchange;
 use crate::backend::upstream::failure::Failure;
-use crate::backend::upstream::kept::length;
 use crate::backend::upstream::{Reply, UNWANTED, has_body, keep_reason};
 
 /// Reads a head, with the empty line at its end.
@@ -47,9 +47,9 @@ pub(in crate::backend) async fn reply<S: Line>(head: Head, exchange: Exchange<S>
         }
     };
     let body = if has_body(method, status) {
-        let mut body = AnswerBody { exchange: Some(exchange), left: length(&headers) };
+        let mut body = AnswerBody { exchange: Some(exchange), left: told_length(&headers) };
         body.release_if_whole();
-        Body::boxed(body)
+        Body::boxed(body.map_err(Failure::break_off))
     } else {
         discard(exchange).await;
         Body::Empty

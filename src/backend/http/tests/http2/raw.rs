@@ -1,12 +1,9 @@
 //! A server of HTTP/2 that sends whatever frames a test writes.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::net::TcpStream;
 
-use super::super::PATIENCE;
+use super::super::script::Server;
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -27,42 +24,18 @@ pub(super) const OK: &[u8] = &[0x88];
 
 pub(super) type Script = Box<dyn FnOnce(&mut Peer) + Send>;
 
-/// A server on a port of its own, whose every connection is a script.
-pub(super) struct Server {
-    pub(super) address: String,
-    accepted: Arc<AtomicUsize>,
+/// Plays the scripts, one for each connection, and then accepts no more.
+pub(super) fn playing(scripts: Vec<Script>) -> Server {
+    Server::giving(scripts, |script, mut stream| {
+        if stream.read_exact(&mut [0; 24]).is_ok() {
+            script(&mut Peer { stream, id: 0 });
+        }
+    })
 }
 
-impl Server {
-    /// Plays the scripts, one for each connection, and then accepts no more.
-    pub(super) fn playing(scripts: Vec<Script>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&accepted);
-        thread::spawn(move || {
-            for script in scripts {
-                let Ok((mut stream, _)) = listener.accept() else { return };
-                count.fetch_add(1, Ordering::SeqCst);
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                thread::spawn(move || {
-                    if stream.read_exact(&mut [0; 24]).is_ok() {
-                        script(&mut Peer { stream, id: 0 });
-                    }
-                });
-            }
-        });
-        Self { address, accepted }
-    }
-
-    pub(super) fn once(script: impl FnOnce(&mut Peer) + Send + 'static) -> Self {
-        Self::playing(vec![Box::new(script)])
-    }
-
-    /// How many connections there were.
-    pub(super) fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
-    }
+/// Plays a script once.
+pub(super) fn once(script: impl FnOnce(&mut Peer) + Send + 'static) -> Server {
+    playing(vec![Box::new(script)])
 }
 
 /// A frame.
