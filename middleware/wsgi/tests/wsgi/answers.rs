@@ -159,6 +159,11 @@ async fn what_is_no_exc_info_is_a_type_error() {
 }
 
 #[tokio::test]
+async fn start_response_without_headers_is_a_type_error() {
+    assert_eq!(get("answers:starts_wrongly").await.text(), "TypeError, TypeError, TypeError, TypeError");
+}
+
+#[tokio::test]
 async fn what_is_written_comes_before_what_is_yielded() {
     assert_eq!(get("answers:writes").await.text(), "written, yielded");
 }
