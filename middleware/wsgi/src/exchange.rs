@@ -118,9 +118,11 @@ fn raised<'py>(py: Python<'py>, exc_info: &Object<'py>) -> PyResult<'py, Excepti
 
 fn head<'py>(py: Python<'py>, status: &Object<'py>, headers: &Object<'py>) -> PyResult<'py, Head> {
     let refused = |error: HeadError| Exception::new(py, Kind::Value, &error.to_string());
-    let mut head = Head::new(text(py, status, "the status")?).map_err(refused)?;
     let wrong = || Exception::new(py, Kind::Type, "the headers must be a list of tuples (name, value)");
-    for at in 0..headers.list_len().map_err(|_| wrong())? {
+    let status = text(py, status, "the status")?;
+    let count = headers.list_len().map_err(|_| wrong())?;
+    let mut head = Head::new(status, count).map_err(refused)?;
+    for at in 0..count {
         let pair = headers.list_item(at)?;
         if pair.tuple_len().map_err(|_| wrong())? != 2 {
             return Err(wrong());

@@ -332,6 +332,11 @@ def starts_wrongly(environ, start_response):
     return [", ".join(told).encode()]
 
 
+def echoes_headers(environ, start_response):
+    start_response("200 OK", [tuple(pair.split("=")) for pair in environ["QUERY_STRING"].split("&")])
+    return []
+
+
 def keeps_start_response(environ, start_response, kept=[]):
     if kept:
         message = "nothing was raised"
