@@ -47,13 +47,13 @@ pub(crate) fn enter_import(application: &Arc<str>) -> Entered {
 }
 
 fn enter(context: Context) -> Entered {
-    CONTEXT.set(Some(context));
+    CONTEXT.with_borrow_mut(|known| *known = Some(context));
     Entered(())
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        CONTEXT.set(None);
+        CONTEXT.with_borrow_mut(|known| *known = None);
     }
 }
 
