@@ -27,11 +27,12 @@ use self::places::{Place, Places};
 use crate::backend::processes::{Hosting, Runs};
 use crate::backend::{self, Background, Context, LocalRedirects};
 use crate::gateway::SOFTWARE;
+use crate::runtime::{self, idle};
 use crate::supervisor::StartError;
 use crate::supervisor::control::{Control, Order, Report};
 use crate::supervisor::watched::Watched;
 use crate::worker::{self, APPLICATIONS_END};
-use crate::{cli, hosted, runtime};
+use crate::{cli, hosted};
 
 /// How long to wait when the system is out of file descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -43,8 +44,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const REMIND: Duration = Duration::from_secs(60);
 
 /// Runs the one application of the configuration that comes, until it is told to leave.
-pub(crate) fn run() -> u8 {
-    match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve())) {
+pub(crate) fn run(give_back: fn()) -> u8 {
+    match runtime::of_one_core().and_then(|runtime| runtime.block_on(idle::beside(serve(), give_back))) {
         Ok(()) => cli::SUCCESS,
         Err(error) => {
             tracing::error!("the process of an application ends: {error}");
@@ -168,6 +169,7 @@ fn listen(socket: OwnedFd) -> io::Result<UnixListener> {
 
 /// Answers the request of a connection.
 async fn serve_connection(stream: UnixStream, place: Place, service: BoxService) {
+    idle::stir();
     let server = Arc::new(Server { software: SOFTWARE, ..Server::default() });
     let (reader, writer) = stream.into_split();
     // The application is done with a request when its extensions are dropped. Where it never is, the request is given up, and

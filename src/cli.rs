@@ -157,8 +157,8 @@ enum Command {
     },
 }
 
-/// Does what the command line says, and ends this process.
-pub fn main() -> ! {
+/// Does what the command line says, and ends this process. A process of the gateway calls `give_back` when it has nothing to do.
+pub fn main(give_back: fn()) -> ! {
     let command = Cli::parse().command;
     let flush = logs::start(match command {
         Command::Run { .. } => Process::Supervisor,
@@ -172,14 +172,14 @@ pub fn main() -> ! {
         | Command::Program { .. } => Process::Command,
     });
     let status = match command {
-        Command::Run { file } => run(&file),
+        Command::Run { file } => run(&file, give_back),
         Command::Check { file } => check::run(&file),
         Command::Routes { file } => routes::run(&file),
         Command::Doctor { file } => doctor::run(&file),
         Command::Xslt(command) => xslt::run(command),
         Command::Probe(probe) => probe.run(),
-        Command::Worker { .. } => worker::run(),
-        Command::Application { .. } => application::run(),
+        Command::Worker { .. } => worker::run(give_back),
+        Command::Application { .. } => application::run(give_back),
         Command::Program { parent, command } => {
             tell(&exec(parent, &command));
             COULD_NOT_START
@@ -189,8 +189,8 @@ pub fn main() -> ! {
     backend::exit(status)
 }
 
-fn run(file: &Path) -> u8 {
-    match supervisor::run(file) {
+fn run(file: &Path, give_back: fn()) -> u8 {
+    match supervisor::run(file, give_back) {
         Ok(()) => SUCCESS,
         Err(error) => refused(&error),
     }

@@ -15,6 +15,7 @@ use crate::hosted::{self, Hosted};
 use crate::identity::{Connection, Identity, Peer};
 use crate::listener::{Door, owner};
 use crate::route::{Route, Router, predicate};
+use crate::runtime::idle;
 use crate::stack::Stack;
 use crate::supervisor::watched::Watched;
 
@@ -134,6 +135,7 @@ impl Gateway {
 
     /// Answers a request: front, identity, then the stack of layers and routes down to a backend.
     pub fn handle(&self, connection: &Connection, number: RequestId, mut request: Request) -> Answer {
+        idle::stir();
         let at_once = |answer| -> Answer { Box::pin(std::future::ready(answer)) };
         if let Err(refused) = front::admit(&mut request) {
             return at_once(refuse(&number, &refused));

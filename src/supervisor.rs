@@ -33,7 +33,8 @@ use vestibule_config::{Config, Diagnostics, Source};
 
 use crate::listener::passed::Passed;
 use crate::listener::{self, Socket};
-use crate::{gateway, logs, runtime};
+use crate::runtime::{self, idle};
+use crate::{gateway, logs};
 use env_file::EnvFile;
 use generation::{Generation, Outcome};
 use watched::Watched;
@@ -74,17 +75,18 @@ impl From<io::Error> for StartError {
 }
 
 /// Runs the gateway of a configuration until a signal ends it.
-pub(crate) fn run(file: &Path) -> Result<(), StartError> {
+pub(crate) fn run(file: &Path, give_back: fn()) -> Result<(), StartError> {
     // Where the program is, not what it is now (`/proc/self/exe`): a reload starts what has been installed since.
     let program = std::env::current_exe()?;
-    runtime::of_one_core()?.block_on(async {
+    let supervise = async {
         let mut signals = Signals::register()?;
         let mut supervisor = Supervisor::new(program, file);
         supervisor.start_next()?;
         supervisor.supervise(&mut signals).await?;
         supervisor.stop(&mut signals).await;
         Ok(())
-    })
+    };
+    runtime::of_one_core()?.block_on(idle::beside(supervise, give_back))
 }
 
 struct Supervisor {
@@ -155,7 +157,7 @@ impl Supervisor {
                 },
                 _ = look.tick() => self.look(),
                 outcome = outcome_of(&mut self.next) => self.follow(outcome)?,
-                () = one_ended(&mut self.retired) => {}
+                () = one_ended(&mut self.retired) => idle::stir(),
             }
             self.reload_if_asked();
         }
@@ -172,6 +174,7 @@ impl Supervisor {
     }
 
     fn ask_reload(&mut self, why: &str) {
+        idle::stir();
         tracing::info!(why, "reloading");
         self.reload = true;
     }

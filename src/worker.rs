@@ -19,7 +19,7 @@ use vestibule_config::{Config, Diagnostics, Source};
 use crate::gateway::{self, Gateway};
 use crate::listener::{Door, Listener};
 use crate::runtime::acceptor::Acceptor;
-use crate::runtime::{self, Cores, Stage};
+use crate::runtime::{self, Cores, Stage, idle};
 use crate::supervisor::StartError;
 use crate::supervisor::control::{Control, Drain, Order, Report};
 use crate::{backend, cli};
@@ -34,8 +34,8 @@ const REMIND: Duration = Duration::from_secs(60);
 const LAST: Duration = Duration::from_secs(5);
 
 /// Runs a worker until it is told to leave.
-pub(crate) fn run() -> u8 {
-    match runtime::of_one_core().and_then(|runtime| runtime.block_on(serve())) {
+pub(crate) fn run(give_back: fn()) -> u8 {
+    match runtime::of_one_core().and_then(|runtime| runtime.block_on(idle::beside(serve(), give_back))) {
         Ok(()) => cli::SUCCESS,
         Err(error) => {
             tracing::error!("the worker ends: {error}");

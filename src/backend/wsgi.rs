@@ -16,14 +16,17 @@ mod process;
 mod sendfile;
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll, ready};
 use std::time::Duration;
 
-use tower_wsgi::{Application, GatherError, InputMode, Isolation, LoadError, WsgiError};
+use http_environ::RequestId;
+use tower_wsgi::{Application, GatherError, InputMode, Isolation, LoadError, ResponseFuture, WsgiError};
 use vestibule_config::{
     Component, Config, Diagnostic, Kind, Reader, Settings as Checked, Spanned, sets_nothing,
 };
-use vestibule_layers::{Answer, Body, BoxService, Cause, Request, rescue};
+use vestibule_layers::{Answer, Body, BoxService, Cause, Request, Response, rescue};
 
 use self::process::Process;
 use self::sendfile::{Handover, Sendfile};
@@ -245,21 +248,32 @@ fn diagnostic(error: &LoadError, settings: &Settings, python: Option<&Spanned<Pa
 
 fn answer(application: &Application, sendfile: Option<Arc<Handover>>, request: Request) -> Answer {
     let id = http_environ::View::of(&request).environ().request_id.clone();
-    let answer = application.answer(request);
-    Box::pin(async move {
-        match answer.await {
-            Ok(answer) => {
-                let answer = answer.map(|body| body.into_full().map_or_else(Body::boxed, Body::from));
-                match sendfile {
-                    Some(sendfile) => sendfile
-                        .apply(answer)
-                        .unwrap_or_else(|error| rescue(&id, Cause::ApplicationError, &error)),
-                    None => answer,
-                }
-            }
-            Err(error) => rescue(&id, cause(&error), &error),
-        }
-    })
+    Box::pin(Answering { answer: application.answer(request), id, sendfile })
+}
+
+/// The answer to one request. An `async` block would move what it waits for before it waits.
+struct Answering {
+    answer: ResponseFuture,
+    id: RequestId,
+    sendfile: Option<Arc<Handover>>,
+}
+
+impl Future for Answering {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Response> {
+        let answer = match ready!(Pin::new(&mut self.answer).poll(context)) {
+            Ok(answer) => answer,
+            Err(error) => return Poll::Ready(rescue(&self.id, cause(&error), &error)),
+        };
+        let answer = answer.map(|body| body.into_full().map_or_else(Body::boxed, Body::from));
+        Poll::Ready(match self.sendfile.take() {
+            None => answer,
+            Some(sendfile) => sendfile
+                .apply(answer)
+                .unwrap_or_else(|error| rescue(&self.id, Cause::ApplicationError, &error)),
+        })
+    }
 }
 
 fn cause(error: &WsgiError) -> Cause {

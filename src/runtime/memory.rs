@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::idle;
+
 /// After this time, what was freed is given back when it is asked for.
 pub(crate) const DELAY: Duration = Duration::from_millis(1500);
 
@@ -28,5 +30,6 @@ pub(crate) fn give_back() {
     if LAST.get().is_none_or(|last| now.duration_since(last) > SELDOM) {
         LAST.set(Some(now));
         drop(black_box(Vec::<u8>::with_capacity(PAGE)));
+        idle::stir();
     }
 }

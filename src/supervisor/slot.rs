@@ -20,6 +20,7 @@ use super::control::{Control, Drain, Report};
 use super::role::Role;
 use super::watched::Watched;
 use crate::listener::{Door, Socket};
+use crate::runtime::idle;
 use crate::worker::APPLICATIONS_END;
 
 /// How long a worker may take to import and compile everything.
@@ -234,6 +235,7 @@ impl Slot {
     async fn start(&self) -> Result<Worker, StartError> {
         let (mut child, mut control) = self.spawn()?;
         let report = time::timeout(BUILD_LIMIT, self.build(&mut control)).await;
+        idle::stir();
         let failed = match report {
             Ok(Ok(Some(Report::Ready(watched)))) => {
                 let pid = child.id();

@@ -7,6 +7,7 @@
 //! * [`Php`], [`Uwsgi`], [`Tomcat`]: Debian's php-fpm, uWSGI and Tomcat, behind
 //! * [`Grpc`]: a server of gRPC behind, and a client in front
 //! * [`Upstream`]: a server behind, as good or as bad as a test wants it
+//! * [`Code`]: what of its code a process has in memory
 //!
 //! What a peer has to say is printed when its test fails.
 //!
@@ -18,6 +19,7 @@ mod dnsmasq;
 mod gateway;
 mod grpc;
 mod haproxy;
+mod memory;
 mod nginx;
 mod php;
 mod tomcat;
@@ -30,6 +32,7 @@ pub(crate) use dnsmasq::Dnsmasq;
 pub(crate) use gateway::{TestGateway, check, check_with, kill};
 pub(crate) use grpc::{Grpc, grpc_calls};
 pub(crate) use haproxy::Haproxy;
+pub(crate) use memory::{Code, anonymous};
 pub(crate) use nginx::Nginx;
 pub(crate) use php::{Php, PhpListens};
 pub(crate) use tomcat::Tomcat;

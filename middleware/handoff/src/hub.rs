@@ -1,8 +1,8 @@
 //! Brings answers from threads to the tasks that wait for them, with one wake-up of the I/O thread for many.
 //!
 //! Waking a task from another thread costs a system call, and a change of threads more than a small request itself. So
-//! each runtime thread has a hub: other threads leave answers there and wake one task, the dispatcher, unless it is awake
-//! already; the dispatcher hands the answers out on the runtime's own thread, where waking a task is cheap. While more
+//! each runtime thread has a hub: other threads leave word there of whom they have answered and wake one task, the dispatcher,
+//! unless it is awake already; the dispatcher wakes the others on the runtime's own thread, where that is cheap. While more
 //! requests wait for the same thread, an answer may be held back for a moment ([`Reply::is_followed`]).
 //!
 //! The other way round, a thread that is woken takes the processor at once, and would serve one request and sleep again.
@@ -19,9 +19,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, Id};
-use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use crate::answer::{Answer, Promise, place};
 use crate::queue::{PATIENCE, Pushed, Queue, Refused};
 
 /// Answers are held back while there are so many times more requests that wait: those wait much longer.
@@ -29,6 +29,9 @@ const FEW: usize = 2;
 
 /// A queue, as a hub looks after it.
 pub(crate) trait Watched: Send + Sync {
+    /// Whether several jobs have come since this was asked last: then more may be about to come.
+    fn is_busy(&self) -> bool;
+
     /// Wakes a thread where one is needed now. True where it must be looked after from now on.
     fn attend(&self) -> bool;
 
@@ -43,12 +46,12 @@ pub(crate) trait Watched: Send + Sync {
 }
 
 /// Where one runtime thread collects what is ready.
-pub struct Hub<T> {
-    state: Mutex<State<T>>,
+pub struct Hub {
+    state: Mutex<State>,
 }
 
-struct State<T> {
-    work: Work<T>,
+struct State {
+    work: Work,
     /// The dispatcher's, while it sleeps.
     waker: Option<Waker>,
     /// The dispatcher wakes by itself, with its next look.
@@ -59,8 +62,10 @@ struct State<T> {
 }
 
 /// What the dispatcher is to do.
-struct Work<T> {
-    ready: Vec<(oneshot::Sender<T>, T)>,
+#[derive(Default)]
+struct Work {
+    /// Tasks whose answers are there.
+    ready: Vec<Waker>,
     /// Queues that are to be attended to.
     told: Vec<Told>,
 }
@@ -71,8 +76,8 @@ struct Told(Option<Arc<dyn Watched>>);
 
 /// The right, and the duty, to answer once.
 pub struct Reply<T> {
-    hub: Arc<Hub<T>>,
-    sender: oneshot::Sender<T>,
+    hub: Arc<Hub>,
+    promise: Promise<T>,
     followed: Option<Followed>,
 }
 
@@ -90,7 +95,10 @@ struct Followed {
 impl<T> Reply<T> {
     /// Answers; whoever waited may have left.
     pub fn send(self, answer: T) {
-        self.hub.deliver(self.sender, answer, self.followed);
+        // Who has not asked yet need not be woken.
+        if let Some(waker) = self.promise.leave(answer) {
+            self.hub.deliver(waker, self.followed);
+        }
     }
 
     /// Allows the hub to hold the answer back where more requests, `waiting`, wait for the thread that has taken this one
@@ -108,19 +116,19 @@ impl<T> Reply<T> {
 
     /// Whether nobody waits for the answer any longer.
     pub fn is_abandoned(&self) -> bool {
-        self.sender.is_closed()
+        self.promise.is_abandoned()
     }
 }
 
 /// Where a thread keeps its hub.
-pub type Kept<T> = RefCell<Option<(Id, Arc<Hub<T>>)>>;
+pub type Kept = RefCell<Option<(Id, Arc<Hub>)>>;
 
-impl<T: Send + 'static> Hub<T> {
+impl Hub {
     /// This thread's hub.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn of_this_thread(kept: &Kept<T>) -> Arc<Self> {
+    pub fn of_this_thread(kept: &Kept) -> Arc<Self> {
         let runtime = Handle::current();
         let mut kept = kept.borrow_mut();
         if let Some((id, hub)) = &*kept
@@ -131,15 +139,20 @@ impl<T: Send + 'static> Hub<T> {
         let state =
             State { work: Work::default(), waker: None, is_looking: false, held: None, is_closed: false };
         let hub = Arc::new(Self { state: Mutex::new(state) });
-        runtime.spawn(dispatch(Dispatcher { hub: Arc::downgrade(&hub), look: None, watched: Vec::new() }));
+        runtime.spawn(dispatch(Dispatcher {
+            hub: Arc::downgrade(&hub),
+            work: Work::default(),
+            look: None,
+            watched: Vec::new(),
+        }));
         *kept = Some((runtime.id(), Arc::clone(&hub)));
         hub
     }
 
     /// A place for one answer.
-    pub fn reply(self: &Arc<Self>) -> (Reply<T>, oneshot::Receiver<T>) {
-        let (sender, receiver) = oneshot::channel();
-        (Reply { hub: Arc::clone(self), sender, followed: None }, receiver)
+    pub fn reply<T>(self: &Arc<Self>) -> (Reply<T>, Answer<T>) {
+        let (promise, answer) = place();
+        (Reply { hub: Arc::clone(self), promise, followed: None }, answer)
     }
 
     /// Puts a job into a queue, and sees to it that a thread takes it when the tasks that are ready have had their turn.
@@ -159,15 +172,14 @@ impl<T: Send + 'static> Hub<T> {
         state.work.told.push(told);
         Self::wake_dispatcher(state);
     }
-}
 
-impl<T> Hub<T> {
-    fn deliver(&self, sender: oneshot::Sender<T>, answer: T, followed: Option<Followed>) {
+    fn deliver(&self, waker: Waker, followed: Option<Followed>) {
         let mut state = self.lock();
         if state.is_closed {
-            return;
+            drop(state);
+            return waker.wake();
         }
-        state.work.ready.push((sender, answer));
+        state.work.ready.push(waker);
         let held = state.work.ready.len();
         let may_wait =
             followed.filter(|_| state.is_looking).is_some_and(|Followed { taken, hold, waiting }| {
@@ -179,7 +191,7 @@ impl<T> Hub<T> {
         }
     }
 
-    fn wake_dispatcher(mut state: MutexGuard<'_, State<T>>) {
+    fn wake_dispatcher(mut state: MutexGuard<'_, State>) {
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
@@ -187,18 +199,18 @@ impl<T> Hub<T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> fmt::Debug for Hub<T> {
+impl fmt::Debug for Hub {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Hub").finish_non_exhaustive()
     }
 }
 
-impl<T> Drop for Hub<T> {
+impl Drop for Hub {
     fn drop(&mut self) {
         // The dispatcher finds its hub gone, and ends.
         if let Some(waker) = self.lock().waker.take() {
@@ -207,19 +219,17 @@ impl<T> Drop for Hub<T> {
     }
 }
 
-impl<T> Default for Work<T> {
-    fn default() -> Self {
-        Self { ready: Vec::new(), told: Vec::new() }
-    }
-}
-
-impl<T> Work<T> {
+impl Work {
     fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.told.is_empty()
     }
 }
 
 impl Told {
+    fn is_busy(&self) -> bool {
+        self.0.as_ref().is_some_and(|queue| queue.is_busy())
+    }
+
     fn into_queue(mut self) -> Option<Arc<dyn Watched>> {
         self.0.take()
     }
@@ -233,35 +243,37 @@ impl Drop for Told {
     }
 }
 
-/// The task that hands answers out and looks after queues; it ends with its hub or its runtime.
-async fn dispatch<T>(mut dispatcher: Dispatcher<T>) {
-    while let Some(work) = poll_fn(|context| dispatcher.poll_work(context)).await {
-        for (sender, answer) in work.ready {
-            // Whoever waited may have left.
-            drop(sender.send(answer));
-        }
-        if !work.told.is_empty() {
+/// The task that wakes others for their answers and looks after queues; it ends with its hub or its runtime.
+async fn dispatch(mut dispatcher: Dispatcher) {
+    while poll_fn(|context| dispatcher.poll_work(context)).await {
+        // Whoever waited may have left.
+        dispatcher.work.ready.drain(..).for_each(Waker::wake);
+        if dispatcher.work.told.iter().any(Told::is_busy) {
             // Requests that have reached their sockets by now get into the queue first.
             tokio::task::yield_now().await;
-            work.told.into_iter().filter_map(Told::into_queue).for_each(|queue| dispatcher.attend(queue));
+        }
+        while let Some(told) = dispatcher.work.told.pop() {
+            told.into_queue().into_iter().for_each(|queue| dispatcher.attend(queue));
         }
     }
 }
 
-struct Dispatcher<T> {
-    hub: Weak<Hub<T>>,
+struct Dispatcher {
+    hub: Weak<Hub>,
+    /// What was taken from the hub; the room in it goes back there for the next.
+    work: Work,
     /// Ends with the next look; there is one while there is something to look after.
     look: Option<Pin<Box<Sleep>>>,
     watched: Vec<Arc<dyn Watched>>,
 }
 
-impl<T> Dispatcher<T> {
-    /// Waits for work; `None` when the hub is gone.
-    fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<Option<Work<T>>> {
+impl Dispatcher {
+    /// Waits for work; false when the hub is gone.
+    fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         // Where nothing waits any longer, there is no need of a timer.
         self.watched.retain(|queue| queue.attend());
         self.poll_look(context);
-        let Some(hub) = self.hub.upgrade() else { return Poll::Ready(None) };
+        let Some(hub) = self.hub.upgrade() else { return Poll::Ready(false) };
         let mut state = hub.lock();
         state.held = None;
         if state.work.is_empty() {
@@ -270,7 +282,8 @@ impl<T> Dispatcher<T> {
             return Poll::Pending;
         }
         state.waker = None;
-        Poll::Ready(Some(std::mem::take(&mut state.work)))
+        std::mem::swap(&mut state.work, &mut self.work);
+        Poll::Ready(true)
     }
 
     fn poll_look(&mut self, context: &mut Context<'_>) {
@@ -295,7 +308,7 @@ impl<T> Dispatcher<T> {
     }
 }
 
-impl<T> Drop for Dispatcher<T> {
+impl Drop for Dispatcher {
     fn drop(&mut self) {
         self.watched.iter().for_each(|queue| queue.leave());
         if let Some(hub) = self.hub.upgrade() {
@@ -303,7 +316,7 @@ impl<T> Drop for Dispatcher<T> {
             state.is_closed = true;
             let work = std::mem::take(&mut state.work);
             drop(state);
-            drop(work);
+            work.ready.into_iter().for_each(Waker::wake);
         }
     }
 }
@@ -313,10 +326,10 @@ mod tests {
     use super::*;
 
     thread_local! {
-        static HUB: Kept<u32> = const { RefCell::new(None) };
+        static HUB: Kept = const { RefCell::new(None) };
     }
 
-    fn reply() -> (Reply<u32>, oneshot::Receiver<u32>) {
+    fn reply() -> (Reply<u32>, Answer<u32>) {
         HUB.with(Hub::of_this_thread).reply()
     }
 
@@ -350,6 +363,18 @@ mod tests {
                 reply.send(2);
             });
             assert_eq!(answer.await, Ok(2));
+        });
+    }
+
+    #[test]
+    fn an_answer_is_found_in_another_runtime_when_that_of_its_hub_has_ended() {
+        let [(early, first), (late, second)] = runtime().block_on(async { [reply(), reply()] });
+        early.send(1);
+        runtime().block_on(async {
+            assert_eq!(first.await, Ok(1));
+            let thread = std::thread::spawn(move || late.send(2));
+            assert_eq!(second.await, Ok(2));
+            thread.join().unwrap();
         });
     }
 
@@ -396,7 +421,10 @@ mod tests {
             }
             let mut answers = Vec::new();
             for (waiting, is_held) in [(FEW, true), (2 * FEW, true), (2 * FEW, false)] {
-                let (mut reply, answer) = reply();
+                let (mut reply, mut answer) = reply();
+                assert!(
+                    poll_fn(|context| Poll::Ready(Pin::new(&mut answer).poll(context))).await.is_pending()
+                );
                 reply.is_followed(waiting, Instant::now(), Duration::ZERO);
                 reply.send(0);
                 assert_eq!(hub.lock().waker.is_some(), is_held, "{waiting} wait");

@@ -13,7 +13,7 @@
 //! use handoff::{Hub, Kept, Queue, Reply};
 //!
 //! thread_local! {
-//!     static HUB: Kept<u64> = const { RefCell::new(None) };
+//!     static HUB: Kept = const { RefCell::new(None) };
 //! }
 //!
 //! struct Job {
@@ -47,9 +47,11 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod coming;
 mod hub;
 mod queue;
 
+pub use answer::{Answer, Lost};
 pub use hub::{Hub, Kept, Reply};
 pub use queue::{Blocked, Queue, Refused, Taken};

@@ -46,6 +46,8 @@ struct State<T> {
     taken: u64,
     /// How many jobs had come so far, at the last look.
     seen: u64,
+    /// How many jobs had come so far, when it was last asked whether there are many.
+    counted: u64,
     /// When a job was taken, or a thread woken for one.
     progress: Instant,
 }
@@ -94,6 +96,7 @@ impl<T> Queue<T> {
             is_closed: false,
             taken: 0,
             seen: 0,
+            counted: 0,
             progress: Instant::now(),
         };
         Self { state: Mutex::new(state), capacity, hold: PATIENCE }
@@ -244,6 +247,14 @@ impl<T> fmt::Debug for Queue<T> {
 }
 
 impl<T: Send> Watched for Queue<T> {
+    fn is_busy(&self) -> bool {
+        let mut state = self.lock();
+        let come = state.come();
+        // A client that waits for its answer before it asks again is alone each time: whoever waited for others would wait for
+        // nobody.
+        come.saturating_sub(std::mem::replace(&mut state.counted, come)) > 1
+    }
+
     fn attend(&self) -> bool {
         let mut state = self.lock();
         state.is_told = false;
@@ -261,7 +272,7 @@ impl<T: Send> Watched for Queue<T> {
         state.is_watched = !state.jobs.is_empty();
         let is_watched = state.is_watched;
         let has_waited = state.taken < state.seen;
-        state.seen = state.taken + state.jobs.len() as u64;
+        state.seen = state.come();
         let would_help = has_waited && state.coming.is_empty() && !state.coming.is_crowded();
         if is_watched && (would_help || state.is_needed()) {
             wake(state);
@@ -294,6 +305,11 @@ fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
 }
 
 impl<T> State<T> {
+    /// How many jobs have come so far, but for those that were dropped.
+    fn come(&self) -> u64 {
+        self.taken + self.jobs.len() as u64
+    }
+
     /// Threads that are about to take a job each: those jobs do not wait, they are only on their way.
     fn free(&self) -> usize {
         self.idle.len() + self.coming.len()

@@ -1,145 +1,248 @@
 //! How long a request may wait for its answer.
 //!
-//! Nearly every request is answered long before, and making a timer for it, registering it and taking it out again would
-//! cost more than handing the request over. So timers are used again: one that is given back stays registered, and for the
-//! next request its time is only put off.
+//! Nearly every request is answered long before, and a timer for each, made or only put off, would cost more than handing the
+//! request over. So the requests of a runtime's thread are in one list, and one task looks after it: when the first time of
+//! all is over, and then when that of those that are left is.
 
 use std::cell::RefCell;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
-use tokio::time::{Instant, Sleep, sleep};
-
-/// How many timers a thread keeps. Each may hold what is left of the task that it was for, until its time.
-const KEPT: usize = 256;
+use tokio::time::{Instant, sleep_until};
 
 thread_local! {
-    static SPARE: RefCell<Option<Spare>> = const { RefCell::new(None) };
+    static WATCH: RefCell<Option<(Id, Arc<Watch>)>> = const { RefCell::new(None) };
 }
-
-/// Timers of one runtime that nobody waits for.
-struct Spare {
-    runtime: Id,
-    timers: Vec<Timer>,
-}
-
-type Timer = Pin<Box<Sleep>>;
 
 /// The end of a request's time.
 pub(crate) struct Deadline {
-    /// Until it is given back.
-    timer: Option<Timer>,
-    runtime: Id,
+    /// `None` where it is too far away to be told.
+    until: Option<Instant>,
+    /// From the first time on that somebody waits for it.
+    place: Option<(Arc<Watch>, usize)>,
+}
+
+/// The requests of one runtime's thread.
+struct Watch(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Waiting>,
+    /// The places in `waiting` that are nobody's.
+    free: Vec<usize>,
+    /// When the task looks next, if ever.
+    look: Option<Instant>,
+    /// The task's.
+    waker: Option<Waker>,
+}
+
+struct Waiting {
+    until: Instant,
+    /// `None` when the time is over, or the place is nobody's.
+    waker: Option<Waker>,
 }
 
 impl Deadline {
     /// It ends after this time.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
     pub(crate) fn after(time: Duration) -> Self {
-        let runtime = Handle::current().id();
-        let timer = match spare(runtime) {
-            // As `sleep` does it with a time that is too long to be told.
-            Some(timer) => Instant::now().checked_add(time).map(|until| put_off(timer, until)),
-            None => None,
-        };
-        Self { timer: Some(timer.unwrap_or_else(|| Box::pin(sleep(time)))), runtime }
+        Self { until: Instant::now().checked_add(time), place: None }
     }
 
+    /// # Panics
+    /// Outside of a tokio runtime that has its timers enabled.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.timer.as_mut().map_or(Poll::Ready(()), |timer| timer.as_mut().poll(context))
+        let Some(until) = self.until else { return Poll::Pending };
+        if let Some((watch, place)) = &self.place {
+            return watch.poll(*place, context.waker());
+        }
+        let watch = Watch::of_this_thread();
+        let place = watch.enter(until, context.waker().clone());
+        self.place = Some((watch, place));
+        Poll::Pending
     }
 }
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        let (Some(timer), runtime) = (self.timer.take(), self.runtime) else { return };
-        // A thread that ends keeps nothing any longer.
-        let unwanted = SPARE.try_with(|spare| {
-            let mut spare = spare.borrow_mut();
-            let spare = spare.get_or_insert_with(|| Spare { runtime, timers: Vec::new() });
-            if spare.runtime != runtime || spare.timers.len() >= KEPT {
-                return Some(timer);
-            }
-            spare.timers.push(timer);
-            None
-        });
-        drop(unwanted);
+        if let Some((watch, place)) = self.place.take() {
+            watch.leave(place);
+        }
     }
 }
 
-/// A timer of this runtime, where this thread has one.
-fn spare(runtime: Id) -> Option<Timer> {
-    let (timer, others) = SPARE.with_borrow_mut(|spare| match spare {
-        Some(spare) if spare.runtime == runtime => (spare.timers.pop(), None),
-        // The thread has come to another runtime.
-        other => (None, other.take()),
-    });
-    drop(others);
-    timer
+impl Watch {
+    fn of_this_thread() -> Arc<Self> {
+        let runtime = Handle::current();
+        WATCH.with_borrow_mut(|known| match known {
+            Some((id, watch)) if *id == runtime.id() => Arc::clone(watch),
+            _ => {
+                let watch = Arc::new(Self(Mutex::default()));
+                runtime.spawn(Arc::clone(&watch).look_after());
+                *known = Some((runtime.id(), Arc::clone(&watch)));
+                watch
+            }
+        })
+    }
+
+    /// Ends with its runtime.
+    async fn look_after(self: Arc<Self>) {
+        loop {
+            let look = poll_fn(|context| self.poll_look(context)).await;
+            let mut time = pin!(sleep_until(look));
+            // Until then, or until it is to look earlier.
+            poll_fn(|context| {
+                let is_other = self.poll_look(context) != Poll::Ready(look);
+                if is_other { Poll::Ready(()) } else { time.as_mut().poll(context) }
+            })
+            .await;
+            self.lock().end(Instant::now()).into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn poll_look(&self, context: &Context<'_>) -> Poll<Instant> {
+        let mut state = self.lock();
+        state.waker = Some(context.waker().clone());
+        state.look.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn enter(&self, until: Instant, waker: Waker) -> usize {
+        let mut state = self.lock();
+        let waiting = Waiting { until, waker: Some(waker) };
+        let place = match state.free.pop() {
+            Some(place) => {
+                state.waiting[place] = waiting;
+                place
+            }
+            None => {
+                state.waiting.push(waiting);
+                state.waiting.len() - 1
+            }
+        };
+        // Nearly always it looks earlier, for one that may have been answered since.
+        if state.look.is_none_or(|look| until < look) {
+            state.look = Some(until);
+            let task = state.waker.take();
+            drop(state);
+            task.into_iter().for_each(Waker::wake);
+        }
+        place
+    }
+
+    fn poll(&self, place: usize, waker: &Waker) -> Poll<()> {
+        let mut state = self.lock();
+        let Some(known) = &mut state.waiting[place].waker else { return Poll::Ready(()) };
+        let last = (!known.will_wake(waker)).then(|| std::mem::replace(known, waker.clone()));
+        drop(state);
+        // The end of a task may be that of a deadline: not under the lock.
+        drop(last);
+        Poll::Pending
+    }
+
+    fn leave(&self, place: usize) {
+        let mut state = self.lock();
+        state.free.push(place);
+        let waker = state.waiting[place].waker.take();
+        drop(state);
+        drop(waker);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics with the state half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn put_off(mut timer: Timer, until: Instant) -> Timer {
-    timer.as_mut().reset(until);
-    timer
+impl State {
+    /// Ends what is over; gives whom to wake.
+    fn end(&mut self, now: Instant) -> Vec<Waker> {
+        let over = self.waiting.iter_mut().filter(|waiting| waiting.until <= now);
+        let over = over.filter_map(|waiting| waiting.waker.take()).collect();
+        let left = self.waiting.iter().filter(|waiting| waiting.waker.is_some());
+        self.look = left.map(|waiting| waiting.until).min();
+        over
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use super::*;
 
-    fn kept() -> usize {
-        SPARE.with_borrow(|spare| spare.as_ref().map_or(0, |spare| spare.timers.len()))
-    }
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(600);
 
     fn in_a_runtime<T>(run: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(run)
     }
 
-    async fn ends(mut deadline: Deadline) {
+    async fn begun(time: Duration) -> Deadline {
+        let mut deadline = Deadline::after(time);
+        assert!(poll_fn(|context| Poll::Ready(deadline.poll(context))).await.is_pending());
+        deadline
+    }
+
+    async fn ends(deadline: &mut Deadline) {
         poll_fn(|context| deadline.poll(context)).await;
     }
 
     #[test]
-    fn a_timer_that_is_used_again_ends_when_it_should() {
-        let (short, long) = (Duration::from_millis(20), Duration::from_secs(600));
+    fn each_ends_after_its_own_time_whatever_others_wait() {
         in_a_runtime(async {
-            for (first, second) in [(long, short), (short, short), (short, long), (short, short)] {
-                let mut deadline = Deadline::after(first);
-                assert!(poll_fn(|context| Poll::Ready(deadline.poll(context))).await.is_pending());
-                drop(deadline);
-                assert_eq!(kept(), 1);
-                let began = Instant::now();
-                let deadline = Deadline::after(second);
-                assert_eq!(kept(), 0, "it is used again");
-                let ended = tokio::time::timeout(short * 5, ends(deadline)).await;
-                assert_eq!(ended.is_ok(), second == short);
-                assert!(began.elapsed() >= short);
-            }
+            let began = Instant::now();
+            let mut long = begun(LONG).await;
+            drop(begun(SHORT / 2).await);
+            let (mut first, mut second) = (begun(SHORT).await, begun(2 * SHORT).await);
+            ends(&mut second).await;
+            assert!(began.elapsed() >= 2 * SHORT);
+            ends(&mut first).await;
+            assert!(tokio::time::timeout(SHORT, ends(&mut long)).await.is_err());
         });
     }
 
     #[test]
-    fn a_timer_does_not_outlive_its_runtime_into_another_one() {
-        let mut late = None;
+    fn a_place_is_used_again_by_a_deadline_of_its_own_time() {
         in_a_runtime(async {
-            drop(Deadline::after(Duration::ZERO));
-            late = Some(Deadline::after(Duration::ZERO));
-            drop(Deadline::after(Duration::ZERO));
-            assert_eq!(kept(), 1);
+            for (first, second) in [(LONG, SHORT), (SHORT, SHORT), (SHORT, LONG), (Duration::ZERO, SHORT)] {
+                drop(begun(first).await);
+                let began = Instant::now();
+                let mut deadline = begun(second).await;
+                let patience = if second == LONG { 5 * SHORT } else { LONG };
+                let ended = tokio::time::timeout(patience, ends(&mut deadline)).await;
+                assert_eq!(ended.is_ok(), second == SHORT);
+                assert!(began.elapsed() >= SHORT);
+            }
+            let watch = Watch::of_this_thread();
+            assert_eq!(watch.lock().waiting.len(), 1);
         });
+    }
+
+    #[test]
+    fn when_nobody_waits_any_longer_nobody_looks() {
         in_a_runtime(async {
-            let deadline = Deadline::after(Duration::ZERO);
-            assert_eq!(kept(), 0);
-            drop(deadline);
-            drop(late.take());
-            assert_eq!(kept(), 1, "only this runtime's own");
-            ends(Deadline::after(Duration::ZERO)).await;
+            drop(begun(SHORT).await);
+            let mut last = begun(2 * SHORT).await;
+            ends(&mut last).await;
+            assert_eq!(Watch::of_this_thread().lock().look, None);
+        });
+    }
+
+    #[test]
+    fn a_time_that_is_too_long_to_be_told_has_no_end() {
+        in_a_runtime(async {
+            drop(begun(Duration::MAX).await);
+        });
+    }
+
+    #[test]
+    fn a_deadline_that_outlives_its_runtime_does_nothing_to_another_one() {
+        let late = in_a_runtime(begun(Duration::ZERO));
+        in_a_runtime(async {
+            let mut deadline = begun(SHORT).await;
+            drop(late);
+            ends(&mut deadline).await;
         });
     }
 }

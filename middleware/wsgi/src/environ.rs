@@ -1,14 +1,14 @@
 //! The environ dictionary: a copy of a template, then what differs from request to request.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use http::Version;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
 use http_environ::{Environ, Variable, View};
 
+use crate::clients::Clients;
 use crate::python::{Kept, Object, PyResult, Python};
-use crate::usual::{Usual, only_host};
+use crate::usual::{Usual, Varying, only_host};
 
 /// How many names of headers a thread remembers; clients choose them.
 const REMEMBERED: usize = 256;
@@ -59,6 +59,8 @@ keys! {
 
 /// What an application's settings say to it through the environ.
 pub(crate) struct Facts<'a, 'py> {
+    /// `wsgi.input` of requests without a body
+    pub(crate) no_input: &'a Object<'py>,
     pub(crate) errors: &'a Object<'py>,
     pub(crate) file_wrapper: &'a Object<'py>,
     pub(crate) multithread: bool,
@@ -68,7 +70,8 @@ pub(crate) struct Facts<'a, 'py> {
 
 /// What a request brings beside its [`View`].
 pub(crate) struct Given<'a, 'py> {
-    pub(crate) input: &'a Object<'py>,
+    /// `wsgi.input`, where there is a body
+    pub(crate) input: Option<&'a Object<'py>>,
     /// `CONTENT_LENGTH`
     pub(crate) length: Option<u64>,
     /// `vestibule.disconnected`, which tells whether the client has left
@@ -95,7 +98,6 @@ impl Template {
             &keys.remote_addr,
             &keys.request_scheme,
             &keys.url_scheme,
-            &keys.input,
             &keys.disconnected,
         ] {
             dict.set(key.get(py), &empty)?;
@@ -107,6 +109,7 @@ impl Template {
         for (name, value) in [
             ("GATEWAY_INTERFACE", py.str("CGI/1.1")?),
             ("wsgi.version", version),
+            ("wsgi.input", facts.no_input.clone()),
             ("wsgi.errors", facts.errors.clone()),
             ("wsgi.file_wrapper", facts.file_wrapper.clone()),
             ("wsgi.input_terminated", py.bool(true)?),
@@ -131,26 +134,14 @@ impl Template {
         view: &View<'_>,
         given: Given<'_, 'py>,
     ) -> PyResult<'py, Object<'py>> {
-        let dict = names.usual.begun(py, self, view)?;
+        let dict = names.usual.begun(py, self, &mut names.clients, view)?;
         let keys = &self.keys;
         let set = |key: &Kept, value: &Object<'py>| dict.set(key.get(py), value);
         let known = view.environ();
-        set(&keys.input, given.input)?;
+        if let Some(input) = given.input {
+            set(&keys.input, input)?;
+        }
         set(&keys.disconnected, given.disconnected)?;
-        set(&keys.path_info, &py.latin1(known.path().path_info())?)?;
-        if !view.query().is_empty() {
-            set(&keys.query_string, &py.latin1(view.query().as_bytes())?)?;
-        }
-        let target = view.uri().path_and_query().map_or("/", |target| target.as_str());
-        let target = py.latin1(target.as_bytes())?;
-        set(&keys.request_uri, &target)?;
-        set(&keys.raw_uri, &target)?;
-        if let Some(address) = known.remote_addr {
-            set(&keys.remote_addr, &names.address(py, address)?)?;
-        }
-        if let Some(port) = known.remote_port {
-            set(&keys.remote_port, &py.latin1(port.to_string().as_bytes())?)?;
-        }
         if let Some(length) = given.length {
             set(&keys.content_length, &py.latin1(length.to_string().as_bytes())?)?;
         }
@@ -159,6 +150,49 @@ impl Template {
             dict.set(&py.str(name)?, &py.latin1(value)?)?;
         }
         Ok(dict)
+    }
+
+    /// Sets what differs from the `last` request whose environ this dictionary was.
+    pub(super) fn vary<'py>(
+        &self,
+        py: Python<'py>,
+        clients: &mut Clients,
+        view: &View<'_>,
+        dict: &Object<'py>,
+        last: &mut Varying,
+    ) -> PyResult<'py, ()> {
+        let keys = &self.keys;
+        let set = |key: &Kept, value: &Object<'py>| dict.set(key.get(py), value);
+        let known = view.environ();
+        let path = known.path().path_info();
+        if *last.path_info != *path {
+            set(&keys.path_info, &py.latin1(path)?)?;
+            last.path_info = path.into();
+        }
+        let query = view.query().as_bytes();
+        if *last.query != *query {
+            set(&keys.query_string, &py.latin1(query)?)?;
+            last.query = query.into();
+        }
+        let target = target(view).as_bytes();
+        if *last.target != *target {
+            let text = py.latin1(target)?;
+            set(&keys.request_uri, &text)?;
+            set(&keys.raw_uri, &text)?;
+            last.target = target.into();
+        }
+        if last.remote_addr != known.remote_addr {
+            let address = known.remote_addr.map_or_else(|| py.latin1(b""), |it| clients.address(py, it))?;
+            set(&keys.remote_addr, &address)?;
+            last.remote_addr = known.remote_addr;
+        }
+        if last.remote_port != known.remote_port
+            && let Some(port) = known.remote_port
+        {
+            set(&keys.remote_port, &clients.port(py, port)?)?;
+            last.remote_port = Some(port);
+        }
+        Ok(())
     }
 
     /// Begins an environ with what many requests have in common: all that [`Usual`] looks at, and nothing else.
@@ -198,34 +232,39 @@ impl Template {
         view: &View<'_>,
         dict: &Object<'py>,
     ) -> PyResult<'py, ()> {
-        let mut last: Option<&HeaderName> = None;
-        for (name, value) in view.headers() {
+        let mut fields = view.headers().iter().peekable();
+        while let Some((name, value)) = fields.next() {
             // The values of one name follow each other.
-            if last.is_some_and(|last| std::ptr::eq(last, name)) {
+            let mut other = || fields.next_if(|(next, _)| std::ptr::eq(*next, name)).map(|(_, value)| value);
+            let second = other();
+            if *name == CONTENT_LENGTH {
+                while other().is_some() {}
                 continue;
             }
-            last = Some(name);
-            let key = if *name == CONTENT_TYPE {
-                self.keys.content_type.get(py).clone()
-            } else if *name == CONTENT_LENGTH {
+            // It is there from the beginning.
+            if *name == HOST && second.is_none() {
                 continue;
-            } else {
-                match names.header(py, name)? {
-                    Some(key) => key,
-                    None => continue,
+            }
+            let value = match second {
+                None => py.latin1(value.as_bytes())?,
+                Some(second) => {
+                    let others = std::iter::once(second).chain(std::iter::from_fn(other));
+                    py.latin1(&joined(name, value, others))?
                 }
             };
-            let mut others = view.headers().get_all(name).iter().skip(1).peekable();
-            let value = match others.peek() {
-                // It is there from the beginning.
-                None if *name == HOST => continue,
-                None => py.latin1(value.as_bytes())?,
-                Some(_) => py.latin1(&joined(name, value, others))?,
-            };
-            dict.set(&key, &value)?;
+            if *name == CONTENT_TYPE {
+                dict.set(self.keys.content_type.get(py), &value)?;
+            } else if let Some(key) = names.header(py, name)? {
+                dict.set(&key, &value)?;
+            }
         }
         Ok(())
     }
+}
+
+/// `REQUEST_URI`
+pub(crate) fn target<'a>(view: &View<'a>) -> &'a str {
+    view.uri().path_and_query().map_or("/", |target| target.as_str())
 }
 
 /// Whether a variable is the same for all requests, and not set on the way of this one.
@@ -252,8 +291,8 @@ fn joined<'a>(
 #[derive(Default)]
 pub(crate) struct Names {
     usual: Usual,
+    clients: Clients,
     headers: HashMap<HeaderName, Option<Kept>>,
-    address: Option<(IpAddr, Kept)>,
 }
 
 impl Names {
@@ -269,19 +308,6 @@ impl Names {
         let key = key.map(|key| py.interned(&key)).transpose()?;
         self.headers.insert(name.clone(), key.clone().map(Object::keep));
         Ok(key)
-    }
-
-    fn address<'py>(&mut self, py: Python<'py>, address: IpAddr) -> PyResult<'py, Object<'py>> {
-        if let Some((known, object)) = &self.address
-            && *known == address
-        {
-            return Ok(object.get(py).clone());
-        }
-        let object = py.latin1(address.to_string().as_bytes())?;
-        if let Some((_, last)) = self.address.replace((address, object.clone().keep())) {
-            drop(last.into_object(py));
-        }
-        Ok(object)
     }
 }
 

@@ -1,45 +1,34 @@
-//! `start_response` and `write` of one request.
+//! `start_response` and `write` of one request, and `vestibule.disconnected`, which tells whether its client has left.
 
 use std::cell::RefCell;
 use std::ffi::CStr;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::head::{Added, Head, HeadError};
 use crate::log;
 use crate::outgoing::{Fault, Outgoing, Sent};
-use crate::python::{
-    Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python, leave_if_forked,
-};
+use crate::python::{Arguments, Class, Exception, Instance, Kind, Object, PyResult, Python, leave_if_forked};
 use crate::worker::wait_for_client;
 
-/// The state behind the two functions. Only who holds the GIL borrows it, and never while Python runs.
-pub(crate) struct Exchange {
-    outgoing: RefCell<Outgoing>,
-    functions: Arc<Functions>,
-}
-
-/// What is bound to each request's exchange.
-pub(crate) struct Functions {
-    start_response: Function<Exchange>,
-    write: Function<Exchange>,
-}
+/// One object for all three: making another, and giving it back, would cost more than calling it, and hardly any application
+/// calls `write`. The number of arguments tells which of them is meant.
+///
+/// Only who holds the GIL borrows what is inside, and never while Python runs.
+pub(crate) struct Exchange(RefCell<Outgoing>);
 
 impl Class for Exchange {
     const NAME: &'static CStr = c"tower_wsgi.Exchange";
 
-    /// `vestibule.disconnected`: whether the client has left.
-    fn call<'py>(&self, py: Python<'py>) -> PyResult<'py, Object<'py>> {
-        py.bool(self.with(|outgoing| outgoing.is_unread()))
-    }
-}
-
-impl Functions {
-    pub(crate) fn new() -> Self {
-        Self {
-            start_response: Function::new(Method::new(c"start_response", start_response)),
-            write: Function::new(Method::new(c"write", write)),
+    fn call<'py>(
+        py: Python<'py>,
+        this: This<'_, 'py>,
+        arguments: Arguments<'_, 'py>,
+    ) -> PyResult<'py, Object<'py>> {
+        match arguments.count() {
+            0 => py.bool(this.with(|outgoing| outgoing.is_unread())),
+            1 => write(py, this, &arguments),
+            _ => start_response(py, this, &arguments),
         }
     }
 }
@@ -47,18 +36,13 @@ impl Functions {
 type This<'a, 'py> = Instance<'a, 'py, Exchange>;
 
 impl Exchange {
-    pub(crate) fn new(outgoing: Outgoing, functions: Arc<Functions>) -> Self {
-        Self { outgoing: RefCell::new(outgoing), functions }
-    }
-
-    /// The function that the application is given.
-    pub(crate) fn start_response<'py>(this: This<'_, 'py>) -> PyResult<'py, Object<'py>> {
-        this.value().functions.start_response.bind(this)
+    pub(crate) fn new(outgoing: Outgoing) -> Self {
+        Self(RefCell::new(outgoing))
     }
 
     /// Does something with the answer.
     pub(crate) fn with<R>(&self, run: impl FnOnce(&mut Outgoing) -> R) -> R {
-        run(&mut self.outgoing.borrow_mut())
+        run(&mut self.0.borrow_mut())
     }
 
     /// Sends a chunk and waits until the next one may follow: false where none is wanted.
@@ -79,9 +63,9 @@ impl Exchange {
 fn start_response<'py>(
     py: Python<'py>,
     this: This<'_, 'py>,
-    arguments: Arguments<'_, 'py>,
+    arguments: &Arguments<'_, 'py>,
 ) -> PyResult<'py, Object<'py>> {
-    let (status, headers, exc_info) = start_arguments(py, &arguments)?;
+    let (status, headers, exc_info) = start_arguments(py, arguments)?;
     let exchange = this.value();
     let (is_over, is_started, is_head_sent) =
         exchange.with(|outgoing| (outgoing.is_over(), outgoing.is_started(), outgoing.is_head_sent()));
@@ -98,7 +82,7 @@ fn start_response<'py>(
     }
     let head = head(py, status, headers)?;
     exchange.with(|outgoing| outgoing.start(head));
-    exchange.functions.write.bind(this)
+    Ok(this.object().clone())
 }
 
 /// Status, headers, and `exc_info` where there is one.
@@ -134,9 +118,11 @@ fn raised<'py>(py: Python<'py>, exc_info: &Object<'py>) -> PyResult<'py, Excepti
 
 fn head<'py>(py: Python<'py>, status: &Object<'py>, headers: &Object<'py>) -> PyResult<'py, Head> {
     let refused = |error: HeadError| Exception::new(py, Kind::Value, &error.to_string());
-    let mut head = Head::new(text(py, status, "the status")?).map_err(refused)?;
     let wrong = || Exception::new(py, Kind::Type, "the headers must be a list of tuples (name, value)");
-    for at in 0..headers.list_len().map_err(|_| wrong())? {
+    let status = text(py, status, "the status")?;
+    let count = headers.list_len().map_err(|_| wrong())?;
+    let mut head = Head::new(status, count).map_err(refused)?;
+    for at in 0..count {
         let pair = headers.list_item(at)?;
         if pair.tuple_len().map_err(|_| wrong())? != 2 {
             return Err(wrong());
@@ -167,7 +153,7 @@ fn text<'a, 'py>(py: Python<'py>, object: &'a Object<'py>, what: &str) -> PyResu
 fn write<'py>(
     py: Python<'py>,
     this: This<'_, 'py>,
-    arguments: Arguments<'_, 'py>,
+    arguments: &Arguments<'_, 'py>,
 ) -> PyResult<'py, Object<'py>> {
     let [chunk] = arguments.positional() else {
         return Err(Exception::new(py, Kind::Type, "write(body_data)"));

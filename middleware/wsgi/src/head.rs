@@ -6,6 +6,7 @@ use http_environ::answer::is_hop_by_hop;
 use hyper::ext::ReasonPhrase;
 
 use crate::body::Body;
+use crate::repeated::{self, Field, at_place};
 
 /// Status and headers that an application has given.
 #[derive(Debug)]
@@ -14,7 +15,12 @@ pub(crate) struct Head {
     reason: Option<ReasonPhrase>,
     headers: HeaderMap,
     content_length: Option<u64>,
+    /// How many headers the application has given.
+    given: usize,
 }
+
+/// For so many headers there is room from the beginning.
+const FEW: usize = 32;
 
 /// What an application may not give to `start_response`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,10 +48,11 @@ pub(crate) enum Added {
 }
 
 impl Head {
-    /// Reads a status such as `404 Not Found`.
-    pub(crate) fn new(text: &str) -> Result<Self, HeadError> {
+    /// Reads a status such as `404 Not Found`; about so many headers follow.
+    pub(crate) fn new(text: &str, headers: usize) -> Result<Self, HeadError> {
         let bad = || HeadError::Status(text.to_owned());
-        let (code, reason) = text.split_once(' ').ok_or_else(bad)?;
+        let (code, reason) = text.split_at_checked(3).ok_or_else(bad)?;
+        let reason = reason.strip_prefix(' ').ok_or_else(bad)?;
         let status = StatusCode::from_bytes(code.as_bytes()).map_err(|_| bad())?;
         if status.is_informational() {
             return Err(HeadError::Informational(text.to_owned()));
@@ -56,12 +63,21 @@ impl Head {
             let reason = latin1(reason).ok_or_else(bad)?;
             Some(ReasonPhrase::try_from(reason).map_err(|_| bad())?)
         };
-        Ok(Self { status, reason, headers: HeaderMap::with_capacity(8), content_length: None })
+        // And a Content-Length.
+        let headers = HeaderMap::with_capacity(headers.min(FEW) + 1);
+        Ok(Self { status, reason, headers, content_length: None, given: 0 })
     }
 
     /// Adds a header after those that are there.
     pub(crate) fn add(&mut self, name: &str, value: &str) -> Result<Added, HeadError> {
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeadError::Name(name.to_owned()))?;
+        let place = self.given;
+        self.given += 1;
+        at_place(place, |last| self.add_at(last, name, value))
+    }
+
+    fn add_at(&mut self, last: &mut Field, name: &str, value: &str) -> Result<Added, HeadError> {
+        let key = last.name.read(name, || HeaderName::from_bytes(name.as_bytes()));
+        let key = key.map_err(|_| HeadError::Name(name.to_owned()))?;
         if is_hop_by_hop(key.as_str()) {
             return Ok(Added::HopByHop);
         }
@@ -69,12 +85,9 @@ impl Head {
             self.set_content_length(value)?;
             return Ok(Added::Yes);
         }
-        let value = if value.is_ascii() {
-            HeaderValue::from_str(value).ok()
-        } else {
-            latin1(value).and_then(|value| HeaderValue::from_bytes(&value).ok())
-        };
-        let value = value.ok_or_else(|| HeadError::Value(name.to_owned()))?;
+        let value = last
+            .value
+            .read(value, || header_value(value).ok_or_else(|| HeadError::Value(name.to_owned())))?;
         self.headers.try_append(key, value).map_err(|_| HeadError::TooMany)?;
         Ok(Added::Yes)
     }
@@ -96,7 +109,7 @@ impl Head {
     pub(crate) fn into_response(mut self, body: Body) -> Response<Body> {
         // RFC 9110 section 8.6: no Content-Length with 204.
         if let Some(length) = self.content_length.filter(|_| self.status != StatusCode::NO_CONTENT) {
-            self.headers.insert(CONTENT_LENGTH, length.into());
+            self.headers.insert(CONTENT_LENGTH, repeated::length(length));
         }
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
@@ -121,6 +134,13 @@ impl Head {
     }
 }
 
+fn header_value(text: &str) -> Option<HeaderValue> {
+    if text.is_ascii() {
+        return HeaderValue::from_str(text).ok();
+    }
+    HeaderValue::from_bytes(&latin1(text)?).ok()
+}
+
 /// A native string's bytes (PEP 3333, "Unicode Issues").
 fn latin1(text: &str) -> Option<Vec<u8>> {
     text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
@@ -131,7 +151,7 @@ mod tests {
     use super::*;
 
     fn response(status: &str, headers: &[(&str, &str)]) -> Response<Body> {
-        let mut head = Head::new(status).unwrap();
+        let mut head = Head::new(status, 0).unwrap();
         for (name, value) in headers {
             head.add(name, value).unwrap();
         }
@@ -147,8 +167,19 @@ mod tests {
 
     #[test]
     fn a_malformed_status_is_refused() {
-        for status in ["", "200", "20 OK", "2000 OK", "abc OK", "200 O\nK", "200 \u{20ac}", "100 Continue"] {
-            assert!(Head::new(status).is_err(), "{status:?}");
+        for status in [
+            "",
+            "200",
+            "200OK",
+            "20\u{e9} OK",
+            "20 OK",
+            "2000 OK",
+            "abc OK",
+            "200 O\nK",
+            "200 \u{20ac}",
+            "100 Continue",
+        ] {
+            assert!(Head::new(status, 0).is_err(), "{status:?}");
         }
     }
 
@@ -161,7 +192,7 @@ mod tests {
     #[test]
     fn values_that_would_split_a_header_are_refused() {
         for value in ["a\r\nb", "a\nb", "a\0b", "\u{20ac}"] {
-            let error = Head::new("200 OK").unwrap().add("X-A", value).unwrap_err();
+            let error = Head::new("200 OK", 0).unwrap().add("X-A", value).unwrap_err();
             assert_eq!(error, HeadError::Value("X-A".into()), "{value:?}");
         }
     }
@@ -175,7 +206,7 @@ mod tests {
 
     #[test]
     fn connection_headers_are_left_out() {
-        let mut head = Head::new("200 OK").unwrap();
+        let mut head = Head::new("200 OK", 0).unwrap();
         for name in ["Connection", "transfer-encoding", "Upgrade", "Keep-Alive", "Trailers"] {
             assert_eq!(head.add(name, "x"), Ok(Added::HopByHop));
         }
@@ -183,7 +214,7 @@ mod tests {
 
     #[test]
     fn more_headers_than_an_answer_can_have_are_refused() {
-        let mut head = Head::new("200 OK").unwrap();
+        let mut head = Head::new("200 OK", 0).unwrap();
         let refused = (0..100_000).find_map(|number| head.add(&format!("X-{number}"), "1").err());
         assert_eq!(refused, Some(HeadError::TooMany));
     }
@@ -191,10 +222,10 @@ mod tests {
     #[test]
     fn a_content_length_is_one_number() {
         for value in ["", "+1", "-1", "1,2", "x", "99999999999999999999"] {
-            let error = Head::new("200 OK").unwrap().add("Content-Length", value).unwrap_err();
+            let error = Head::new("200 OK", 0).unwrap().add("Content-Length", value).unwrap_err();
             assert_eq!(error, HeadError::ContentLength(value.into()));
         }
-        let mut head = Head::new("200 OK").unwrap();
+        let mut head = Head::new("200 OK", 0).unwrap();
         head.add("Content-Length", "5").unwrap();
         head.add("Content-Length", "5").unwrap();
         assert!(head.add("Content-Length", "6").is_err());

@@ -60,6 +60,11 @@ impl Input {
         Self { ready: VecDeque::new(), source: Source::File(file), coming: Some(length), failure: None }
     }
 
+    /// Whether there is no body, and so nothing that anybody could read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.coming == Some(0)
+    }
+
     /// Whether `wanted` bytes, or all that there are, are here without waiting.
     pub(crate) fn is_ready(&mut self, wanted: usize) -> bool {
         let mut here: usize = self.ready.iter().map(Bytes::len).sum();

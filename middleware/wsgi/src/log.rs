@@ -7,8 +7,7 @@ use std::sync::Arc;
 use http_environ::{Environ, RequestId};
 
 use crate::python::{
-    Arguments, Class, Exception, Function, Instance, Kind, Method, Object, PyResult, Python, Type, is_forked,
-    write_to_stderr,
+    Arguments, Class, Exception, Instance, Kind, Object, PyResult, Python, Type, is_forked, write_to_stderr,
 };
 
 thread_local! {
@@ -48,13 +47,13 @@ pub(crate) fn enter_import(application: &Arc<str>) -> Entered {
 }
 
 fn enter(context: Context) -> Entered {
-    CONTEXT.set(Some(context));
+    CONTEXT.with_borrow_mut(|known| *known = Some(context));
     Entered(())
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        CONTEXT.set(None);
+        CONTEXT.with_borrow_mut(|known| *known = None);
     }
 }
 
@@ -71,24 +70,27 @@ pub(crate) fn take_unfinished() -> bool {
     UNFINISHED.take()
 }
 
-/// The sink of everything that Python prints.
+/// The sink of everything that Python prints: `log(stream, line)`.
 struct Sink;
 
 impl Class for Sink {
     const NAME: &'static CStr = c"tower_wsgi.Sink";
+
+    fn call<'py>(
+        py: Python<'py>,
+        _this: Instance<'_, 'py, Self>,
+        arguments: Arguments<'_, 'py>,
+    ) -> PyResult<'py, Object<'py>> {
+        write(py, &arguments)
+    }
 }
 
-/// The function `log(stream, line)`.
+/// The function `log`.
 pub(crate) fn sink(py: Python<'_>) -> PyResult<'_, Object<'_>> {
-    let sink = Type::new(py)?.instance(py, Sink)?;
-    Function::new(Method::new(c"log", write)).bind(sink.as_instance())
+    Ok(Type::new(py)?.instance(py, Sink)?.into_object())
 }
 
-fn write<'py>(
-    py: Python<'py>,
-    _sink: Instance<'_, 'py, Sink>,
-    arguments: Arguments<'_, 'py>,
-) -> PyResult<'py, Object<'py>> {
+fn write<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<'py, Object<'py>> {
     let [stream, line] = arguments.positional() else {
         return Err(Exception::new(py, Kind::Type, "log(stream, line)"));
     };

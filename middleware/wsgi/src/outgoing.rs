@@ -18,6 +18,8 @@ pub(crate) type Outcome = Result<Response<Body>, WsgiError>;
 /// One answer. The head waits for the first chunk that is not empty, so that an error before it can still become a clean 500.
 pub(crate) struct Outgoing {
     phase: Phase,
+    /// While it is [`Phase::Started`]. It is large, and so not moved from phase to phase.
+    head: Option<Head>,
     /// Until the answer begins.
     clock: Option<Clock>,
     is_head_request: bool,
@@ -34,7 +36,7 @@ pub(crate) struct Outgoing {
 enum Phase {
     /// `start_response` has not been called.
     New(Reply<Outcome>),
-    Started(Reply<Outcome>, Head),
+    Started(Reply<Outcome>),
     /// The head is sent and chunks follow.
     Streaming(ChunkSender),
     /// All was sent that may be sent: a whole body, or none because of HEAD, 204 or 304.
@@ -71,6 +73,7 @@ impl Outgoing {
     pub(crate) fn new(reply: Reply<Outcome>, method: &Method, clock: Option<Clock>) -> Self {
         Self {
             phase: Phase::New(reply),
+            head: None,
             clock,
             is_head_request: method == Method::HEAD,
             missing: None,
@@ -96,9 +99,10 @@ impl Outgoing {
     /// Takes the head, or a better one while the first has not been sent.
     pub(crate) fn start(&mut self, head: Head) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::New(reply) | Phase::Started(reply, _) => {
+            Phase::New(reply) | Phase::Started(reply) => {
                 self.missing = head.content_length();
-                Phase::Started(reply, head)
+                self.head = Some(head);
+                Phase::Started(reply)
             }
             sent => sent,
         };
@@ -106,7 +110,7 @@ impl Outgoing {
 
     /// Sends the only chunk there is; with it goes a Content-Length that is right.
     pub(crate) fn whole(&mut self, chunk: Bytes) -> Result<(), Fault> {
-        if let Phase::Started(_, head) = &mut self.phase {
+        if let Some(head) = &mut self.head {
             head.default_content_length(chunk.len() as u64);
             self.missing = head.content_length();
         }
@@ -116,12 +120,12 @@ impl Outgoing {
 
     /// Whether a file can be sent now: after `start_response`, before anything that was written.
     pub(crate) fn takes_file(&self) -> bool {
-        matches!(self.phase, Phase::Started(..))
+        matches!(self.phase, Phase::Started(_))
     }
 
     /// Sends a file from the byte at `at` on: as much as the Content-Length says, or `here`, which is all that there is.
     pub(crate) fn file(&mut self, file: File, at: u64, here: u64) -> Result<(), Fault> {
-        let Phase::Started(_, head) = &mut self.phase else { return Err(Fault::NotStarted) };
+        let Some(head) = &mut self.head else { return Err(Fault::NotStarted) };
         head.default_content_length(here);
         let length = head.content_length().unwrap_or(here);
         if !self.has_body() {
@@ -143,12 +147,12 @@ impl Outgoing {
         let size = chunk.len() as u64;
         match self.phase {
             Phase::New(_) => return Err(Fault::NotStarted),
-            Phase::Started(..) if !self.has_body() => {
+            Phase::Started(_) if !self.has_body() => {
                 self.is_bodiless = true;
                 self.send_head(Body::default());
                 return Ok(Sent::Enough);
             }
-            Phase::Started(..) | Phase::Streaming(_) => {}
+            Phase::Started(_) | Phase::Streaming(_) => {}
             Phase::Complete | Phase::Over => {
                 if !self.is_bodiless {
                     self.excess += size;
@@ -178,13 +182,13 @@ impl Outgoing {
         let has_body = self.has_body();
         match &mut self.phase {
             Phase::New(_) => return Err(Fault::NotStarted),
-            Phase::Started(_, head) if missing == 0 || !has_body => {
-                if has_body {
+            Phase::Started(_) if missing == 0 || !has_body => {
+                if let Some(head) = self.head.as_mut().filter(|_| has_body) {
                     head.default_content_length(0);
                 }
                 self.send_head(Body::default());
             }
-            Phase::Started(..) => {
+            Phase::Started(_) => {
                 let (sender, body) = Body::channel();
                 self.send_head(body);
                 sender.end(Err(BodyError::Short { missing }));
@@ -205,7 +209,7 @@ impl Outgoing {
     /// The application failed: a clean error while nothing was sent, else an aborted connection.
     pub(crate) fn fail(&mut self, error: WsgiError) {
         match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::New(reply) | Phase::Started(reply, _) => {
+            Phase::New(reply) | Phase::Started(reply) => {
                 self.tell_time();
                 reply.send(Err(error));
             }
@@ -217,12 +221,13 @@ impl Outgoing {
     /// Ends the request: whatever the application has kept of it does nothing any more.
     pub(crate) fn close(&mut self) {
         self.phase = Phase::Over;
+        self.head = None;
     }
 
     /// Whether nobody would read another chunk.
     pub(crate) fn is_unread(&self) -> bool {
         match &self.phase {
-            Phase::New(reply) | Phase::Started(reply, _) => reply.is_abandoned(),
+            Phase::New(reply) | Phase::Started(reply) => reply.is_abandoned(),
             Phase::Streaming(sender) => sender.is_abandoned(),
             Phase::Complete | Phase::Over => self.has_left,
         }
@@ -230,7 +235,7 @@ impl Outgoing {
 
     fn has_body(&self) -> bool {
         match &self.phase {
-            Phase::Started(_, head) => !self.is_head_request && !head.is_bodiless(),
+            Phase::Started(_) => !self.is_head_request && !self.head.as_ref().is_some_and(Head::is_bodiless),
             Phase::Streaming(_) => true,
             Phase::New(_) | Phase::Complete | Phase::Over => false,
         }
@@ -272,8 +277,8 @@ impl Outgoing {
 
     fn send_head(&mut self, body: Body) {
         self.tell_time();
-        self.phase = match std::mem::replace(&mut self.phase, Phase::Complete) {
-            Phase::Started(mut reply, head) => {
+        self.phase = match (std::mem::replace(&mut self.phase, Phase::Complete), self.head.take()) {
+            (Phase::Started(mut reply), Some(head)) => {
                 if body.as_full().is_none() {
                     // The first chunk of a stream waits for nobody else's answer.
                     reply.is_urgent();
@@ -281,7 +286,7 @@ impl Outgoing {
                 reply.send(Ok(head.into_response(body)));
                 Phase::Complete
             }
-            other => other,
+            (other, _) => other,
         };
     }
 }

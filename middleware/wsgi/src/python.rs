@@ -26,7 +26,7 @@ mod make;
 mod object;
 mod subinterpreter;
 
-pub(crate) use class::{Arguments, Class, Function, Instance, Method, Type};
+pub(crate) use class::{Arguments, Class, Instance, Method, Owned, Type};
 pub(crate) use exception::{Exception, Kind, PyResult, interrupt};
 pub use exit::exit;
 pub(crate) use file::duplicate;

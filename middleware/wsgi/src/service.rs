@@ -9,11 +9,10 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use handoff::{Hub, Refused};
+use handoff::{Answer, Hub, Refused};
 use http::request::Parts;
 use http::{Request, Response};
 use http_environ::{Environ, RequestId};
-use tokio::sync::oneshot;
 use tower::Service;
 
 use crate::body::Body;
@@ -24,7 +23,7 @@ use crate::outgoing::Outcome;
 use crate::request::{Gather, GatherError, InputMode, Job, Plan};
 
 thread_local! {
-    static HUB: handoff::Kept<Outcome> = const { RefCell::new(None) };
+    static HUB: handoff::Kept = const { RefCell::new(None) };
 }
 
 /// A WSGI application that was imported, as a service. Clones share its threads and its queue.
@@ -151,7 +150,7 @@ enum State {
 
 /// A request that was handed over.
 struct Waiting {
-    answer: oneshot::Receiver<Outcome>,
+    answer: Answer<Outcome>,
     number: u64,
     /// And how the log names the request.
     deadline: Option<(Deadline, RequestId)>,

@@ -1,19 +1,25 @@
 //! What environs have in common: one that is made for a request is copied for the next ones of the same kind.
 //!
-//! Requests of one listener differ in their paths, clients and headers; who asks them, for which host, by which method and under
-//! which mount is nearly always one of few. To copy a dictionary costs less than to set one or two of its keys.
+//! Requests of one listener differ in their paths, clients and headers; for which host they ask, by which method and under
+//! which mount is nearly always one of few. To copy a dictionary costs what it costs to set three of its keys. So it
+//! is what differs from the last request of the kind that is set, before the copy is taken.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::HOST;
 use http::{HeaderValue, Method, Version};
 use http_environ::{Scheme, Server, View};
 
-use crate::environ::Template;
+use crate::clients::Clients;
+use crate::environ::{Template, target};
 use crate::python::{Kept, Object, PyResult, Python};
 
 /// How many kinds of requests a thread remembers; clients choose hosts and methods.
 const REMEMBERED: usize = 8;
+
+/// Request targets that are longer are not kept until the next request.
+const LONG: usize = 512;
 
 /// The beginnings of environs that one thread has made.
 #[derive(Default)]
@@ -26,10 +32,20 @@ pub(crate) struct Usual {
 struct Beginning {
     kind: RequestKind,
     /// From the second request on: many a kind has only one.
-    dict: Option<Kept>,
+    last: Option<(Kept, Varying)>,
 }
 
-/// All of a request that [`Template::begun`] reads.
+/// What differs between the requests of a kind, as it stands in an environ: nothing at first.
+#[derive(Clone, Default)]
+pub(crate) struct Varying {
+    pub(crate) path_info: Box<[u8]>,
+    pub(crate) query: Box<[u8]>,
+    pub(crate) target: Box<[u8]>,
+    pub(crate) remote_addr: Option<IpAddr>,
+    pub(crate) remote_port: Option<u16>,
+}
+
+/// All of a request that [`Template::begun`] reads, and what [`Template::vary`] never takes back.
 struct RequestKind {
     /// The same one, and not only an equal one.
     server: Arc<Server>,
@@ -40,40 +56,62 @@ struct RequestKind {
     host: Box<[u8]>,
     server_port: Option<u16>,
     script_name: Box<[u8]>,
+    has_remote_port: bool,
 }
 
 impl Usual {
-    /// Begins an environ, as [`Template::begun`] does.
+    /// Makes an environ, but for the input, what is told of the answer, the headers and the variables of this request alone.
     pub(crate) fn begun<'py>(
         &mut self,
         py: Python<'py>,
         template: &Template,
+        clients: &mut Clients,
         view: &View<'_>,
     ) -> PyResult<'py, Object<'py>> {
+        let Some((dict, last)) = self.last(py, template, view)? else {
+            let dict = template.begun(py, view)?;
+            template.vary(py, clients, view, &dict, &mut Varying::default())?;
+            return Ok(dict);
+        };
+        if target(view).len() > LONG {
+            let dict = dict.get(py).copied()?;
+            template.vary(py, clients, view, &dict, &mut last.clone())?;
+            return Ok(dict);
+        }
+        template.vary(py, clients, view, dict.get(py), last)?;
+        dict.get(py).copied()
+    }
+
+    /// The beginning of the last environ of this kind, where the request is not the first one.
+    fn last<'py>(
+        &mut self,
+        py: Python<'py>,
+        template: &Template,
+        view: &View<'_>,
+    ) -> PyResult<'py, Option<&mut (Kept, Varying)>> {
         // Where the host is said in another way, or twice, the request is of no usual kind.
         let Some(host) = only_host(view).filter(|_| view.uri().authority().is_none()) else {
-            return template.begun(py, view);
+            return Ok(None);
         };
-        let Some(known) = self.known.iter_mut().find(|known| known.kind.is_of(view, host)) else {
+        let Some(known) = self.known.iter().position(|known| known.kind.is_of(view, host)) else {
             self.remember(py, RequestKind::of(view, host));
-            return template.begun(py, view);
+            return Ok(None);
         };
-        if let Some(dict) = &known.dict {
-            return dict.get(py).copied();
+        let last = &mut self.known[known].last;
+        if last.is_none() {
+            *last = Some((template.begun(py, view)?.keep(), Varying::default()));
         }
-        let dict = template.begun(py, view)?;
-        known.dict = Some(dict.copied()?.keep());
-        Ok(dict)
+        Ok(last.as_mut())
     }
 
     fn remember(&mut self, py: Python<'_>, kind: RequestKind) {
-        let new = Beginning { kind, dict: None };
+        let new = Beginning { kind, last: None };
         if self.known.len() < REMEMBERED {
             self.known.push(new);
             return;
         }
         let forgotten = std::mem::replace(&mut self.known[self.oldest], new);
-        forgotten.dict.into_iter().for_each(|dict| drop(dict.into_object(py)));
+        forgotten.last.into_iter().for_each(|(dict, _)| drop(dict.into_object(py)));
         self.oldest = (self.oldest + 1) % REMEMBERED;
     }
 }
@@ -89,6 +127,7 @@ impl RequestKind {
             host: host.as_bytes().into(),
             server_port: environ.server_port,
             script_name: environ.script_name().into(),
+            has_remote_port: environ.remote_port.is_some(),
         }
     }
 
@@ -100,6 +139,7 @@ impl RequestKind {
             && self.version == view.version()
             && self.scheme == environ.scheme
             && self.server_port == environ.server_port
+            && self.has_remote_port == environ.remote_port.is_some()
             && *self.script_name == *environ.script_name()
     }
 }

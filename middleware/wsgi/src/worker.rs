@@ -13,12 +13,13 @@ use http_environ::View;
 use crate::clock::{Clock, has_gil};
 use crate::crew::{Crew, Slot};
 use crate::environ::{Given, Names, Template};
-use crate::exchange::{Exchange, Functions};
-use crate::input::BoxError;
+use crate::exchange::Exchange;
+use crate::input::{BoxError, Input};
 use crate::log;
 use crate::outgoing::{Fault, Outgoing};
 use crate::python::{
-    Exception, Instance, Kept, Object, PyResult, Python, PythonThread, Type, duplicate, leave_if_forked,
+    Exception, Instance, Kept, Object, Owned, PyResult, Python, PythonThread, Type, duplicate,
+    leave_if_forked,
 };
 use crate::request::{GatherError, Job};
 use crate::service::WsgiError;
@@ -56,19 +57,18 @@ pub(crate) struct Host {
 /// What all applications of the interpreter share.
 pub(crate) struct Classes {
     exchange: Type<Exchange>,
-    functions: Arc<Functions>,
     input: Type<WsgiInput>,
     close: Kept,
 }
 
 impl Classes {
+    /// A `wsgi.input` of which there is nothing to read, and so nothing to end.
+    pub(crate) fn no_input<'py>(&self, py: Python<'py>) -> PyResult<'py, Object<'py>> {
+        Ok(self.input.instance(py, WsgiInput::new(Input::empty()))?.into_object())
+    }
+
     pub(crate) fn new(py: Python<'_>) -> PyResult<'_, Self> {
-        Ok(Self {
-            exchange: Type::new(py)?,
-            functions: Arc::new(Functions::new()),
-            input: Type::new(py)?,
-            close: py.interned("close")?.keep(),
-        })
+        Ok(Self { exchange: Type::new(py)?, input: Type::new(py)?, close: py.interned("close")?.keep() })
     }
 }
 
@@ -146,15 +146,13 @@ impl Host {
         let clock = queued.zip(view.environ().asking());
         let clock = clock.map(|(queued, asking)| Clock::begin(asking, &self.name, queued));
         let outgoing = Outgoing::new(reply, view.method(), clock);
-        let exchange = Exchange::new(outgoing, Arc::clone(&self.classes.functions));
-        let objects = self
-            .classes
-            .exchange
-            .instance(py, exchange)
-            .and_then(|exchange| Ok((exchange, self.classes.input.instance(py, WsgiInput::new(input))?)));
+        let Ok(exchange) = self.classes.exchange.instance(py, Exchange::new(outgoing)) else { return };
+        // That of requests without a body is in the template.
+        let input = (!input.is_empty()).then(|| self.classes.input.instance(py, WsgiInput::new(input)));
         // Only for want of memory; the request is then answered as lost.
-        let Ok((exchange, input)) = objects else { return };
-        let given = Given { input: input.as_object(), length, disconnected: exchange.as_object() };
+        let Ok(input) = input.transpose() else { return };
+        let given =
+            Given { input: input.as_ref().map(Owned::as_object), length, disconnected: exchange.as_object() };
         let exchange = exchange.as_instance();
         let result = self
             .template
@@ -162,7 +160,7 @@ impl Host {
             .map_err(Failure::from)
             .and_then(|environ| self.answer(exchange, &environ));
         leave_if_forked();
-        let broken = input.as_instance().finish();
+        let broken = input.and_then(|input| input.as_instance().finish());
         if let Err(failure) = result {
             report(&failure);
             exchange.with(|outgoing| self.fail(outgoing, &failure, broken));
@@ -182,8 +180,7 @@ impl Host {
         exchange: Instance<'_, 'py, Exchange>,
         environ: &Object<'py>,
     ) -> Result<(), Failure<'py>> {
-        let start_response = Exchange::start_response(exchange)?;
-        let result = self.callable.get(environ.py()).call([environ, &start_response])?;
+        let result = self.callable.get(environ.py()).call([environ, exchange.object()])?;
         leave_if_forked();
         if result.is_plain_sequence() {
             return send_sequence(exchange, &result);

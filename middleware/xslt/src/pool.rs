@@ -37,7 +37,7 @@ const SPARE: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 thread_local! {
-    static HUB: Kept<Outcome> = const { RefCell::new(None) };
+    static HUB: Kept = const { RefCell::new(None) };
 }
 
 type Outcome = Result<Output, XsltError>;

@@ -1,8 +1,6 @@
 //! Connections that have nothing to do for a while.
 
-use std::fs;
-
-use crate::harness::{Client, TestGateway, eventually, request};
+use crate::harness::{Client, TestGateway, anonymous, eventually, request};
 
 const HELLO: &str = "routes: [ { respond: { text: hello } } ]";
 
@@ -17,14 +15,9 @@ fn resting(gateway: &TestGateway) -> Client {
     client
 }
 
-/// The memory of the gateway's workers that is not shared with others.
+/// The memory of the gateway's workers, without their code.
 fn memory(gateway: &TestGateway) -> usize {
-    let of_one = |pid| {
-        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-        let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
-        pss.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
-    };
-    gateway.workers().into_iter().map(of_one).sum()
+    gateway.workers().into_iter().map(anonymous).sum()
 }
 
 #[test]

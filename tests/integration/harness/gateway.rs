@@ -212,6 +212,11 @@ impl TestGateway {
         &self.log
     }
 
+    /// The process id of its supervisor.
+    pub(crate) fn supervisor(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The process ids of its workers.
     pub(crate) fn workers(&self) -> Vec<u32> {
         let pid = self.child.id();

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
 use super::{APPS, bytes, chunked, send, start, start_with, told, venv};
-use crate::harness::{Client, Nginx, TestGateway, check, eventually, eventually_ended, get, kill, request};
+use crate::harness::{
+    Client, Code, Nginx, TestGateway, check, eventually, eventually_ended, get, kill, request,
+};
 
 /// One application in processes of its own beside one in the workers.
 fn hosted(settings: &str) -> TestGateway {
@@ -36,6 +38,17 @@ fn an_application_apart_has_a_process_that_is_no_worker() {
     assert!(gateway.workers().contains(&pid(&gateway)), "the supervisor has started it");
     let answer = get(&gateway.address(), "/apart/");
     assert_eq!(told(&answer.text(), "multiprocess"), "False");
+}
+
+#[test]
+fn one_that_has_nothing_to_do_gives_its_code_back_and_that_of_python() {
+    let gateway = hosted("");
+    let pid = pid(&gateway);
+    eventually("its code to be given back", || {
+        let all = [Code::of_program(pid), Code::of(pid, "/libpython")];
+        all.iter().all(Code::is_given_back).then_some(())
+    });
+    assert_eq!(self::pid(&gateway), pid);
 }
 
 #[test]

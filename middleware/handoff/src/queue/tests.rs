@@ -268,3 +268,20 @@ fn all_threads_join_in_when_each_job_blocks() {
     look_until(&queue, &met);
     queue.close();
 }
+
+#[test]
+fn a_queue_is_busy_where_several_jobs_have_come_since_it_was_asked() {
+    let queue = Queue::new(8);
+    for (jobs, is_busy) in [(1, false), (2, true), (1, false), (1, false), (0, false), (3, true)] {
+        for job in 0..jobs {
+            push(&queue, job).unwrap();
+            // Whether they wait or were taken.
+            if job == 1 {
+                assert!(queue.next().is_some());
+            }
+        }
+        assert_eq!(queue.is_busy(), is_busy, "{jobs} have come");
+    }
+    queue.clear();
+    assert!(!queue.is_busy());
+}

@@ -5,28 +5,27 @@
 
 use std::ffi::CStr;
 
-use crate::python::{Arguments, Class, Function, Instance, Method, Object, PyResult, Python, Type};
+use crate::python::{Arguments, Class, Instance, Object, PyResult, Python, Type};
 
 struct Keeper;
 
 impl Class for Keeper {
     const NAME: &'static CStr = c"tower_wsgi.Keeper";
+
+    fn call<'py>(
+        py: Python<'py>,
+        _this: Instance<'_, 'py, Self>,
+        arguments: Arguments<'_, 'py>,
+    ) -> PyResult<'py, Object<'py>> {
+        for object in arguments.positional() {
+            // What is kept and never touched again is never given back.
+            let _ = object.clone().keep();
+        }
+        Ok(py.none())
+    }
 }
 
 /// The function `keep(object)`.
 pub(super) fn keep(py: Python<'_>) -> PyResult<'_, Object<'_>> {
-    let keeper = Type::new(py)?.instance(py, Keeper)?;
-    Function::new(Method::new(c"keep", forget)).bind(keeper.as_instance())
-}
-
-fn forget<'py>(
-    py: Python<'py>,
-    _: Instance<'_, 'py, Keeper>,
-    arguments: Arguments<'_, 'py>,
-) -> PyResult<'py, Object<'py>> {
-    for object in arguments.positional() {
-        // What is kept and never touched again is never given back.
-        let _ = object.clone().keep();
-    }
-    Ok(py.none())
+    Ok(Type::new(py)?.instance(py, Keeper)?.into_object())
 }

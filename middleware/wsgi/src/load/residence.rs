@@ -211,7 +211,7 @@ fn import<'py>(
     }
     Ok(Ok(Host {
         name: settings.name.as_str().into(),
-        template: template(py, bootstrap, settings)?,
+        template: template(py, bootstrap, &classes, settings)?,
         bootstrap: bootstrap.clone().keep(),
         file_wrapper: file_wrapper(py)?.keep(),
         callable: application?.1.keep(),
@@ -219,10 +219,16 @@ fn import<'py>(
     }))
 }
 
-fn template<'py>(py: Python<'py>, bootstrap: &Object<'py>, settings: &Settings) -> PyResult<'py, Template> {
+fn template<'py>(
+    py: Python<'py>,
+    bootstrap: &Object<'py>,
+    classes: &Classes,
+    settings: &Settings,
+) -> PyResult<'py, Template> {
     let errors = bootstrap.method("Lines")?.call([&log::sink(py)?, &py.str("wsgi.errors")?])?;
-    let file_wrapper = file_wrapper(py)?;
+    let (file_wrapper, no_input) = (file_wrapper(py)?, classes.no_input(py)?);
     let facts = Facts {
+        no_input: &no_input,
         errors: &errors,
         file_wrapper: &file_wrapper,
         multithread: settings.threads > 1,

@@ -1,10 +1,10 @@
-//! Classes of Python whose instances hold a value of Rust, and functions bound to such instances.
+//! Classes of Python whose instances hold a value of Rust, and can be called.
 //!
 //! No panic crosses into Python: it becomes a `RuntimeError`.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::marker::PhantomData;
-use std::mem::{align_of, size_of};
+use std::mem::{align_of, offset_of, size_of};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
@@ -14,8 +14,9 @@ use super::exception::{Exception, Kind, PyResult};
 use super::fork::is_forked;
 use super::kept::Kept;
 use super::library::{
-    FastFunction, METH_FASTCALL_KEYWORDS, PyMethodDef, PyObject, PyType_Slot, PyType_Spec, TP_CALL,
-    TP_DEALLOC, TP_ITER, TP_ITERNEXT, TP_METHODS, TPFLAGS, table,
+    FastFunction, METH_FASTCALL_KEYWORDS, PyMemberDef, PyMethodDef, PyObject, PyType_Slot, PyType_Spec,
+    READONLY, T_PYSSIZET, TP_CALL, TP_DEALLOC, TP_ITER, TP_ITERNEXT, TP_MEMBERS, TP_METHODS, TPFLAGS,
+    VECTORCALL_OFFSET, VectorcallFunction, table,
 };
 use super::object::{Object, Python};
 
@@ -28,8 +29,12 @@ pub(crate) trait Class: Send + Sized + 'static {
         Vec::new()
     }
 
-    /// `__call__`, whatever the arguments are
-    fn call<'py>(&self, py: Python<'py>) -> PyResult<'py, Object<'py>> {
+    /// `__call__`
+    fn call<'py>(
+        py: Python<'py>,
+        _this: Instance<'_, 'py, Self>,
+        _arguments: Arguments<'_, 'py>,
+    ) -> PyResult<'py, Object<'py>> {
         Err(Exception::new(py, Kind::Type, "not callable"))
     }
 
@@ -49,6 +54,11 @@ pub(crate) struct Arguments<'a, 'py> {
 impl<'a, 'py> Arguments<'a, 'py> {
     pub(crate) fn positional(&self) -> &'a [Object<'py>] {
         &self.all[..self.positional]
+    }
+
+    /// How many there are, given by place or by name.
+    pub(crate) fn count(&self) -> usize {
+        self.all.len()
     }
 
     /// The arguments given by name.
@@ -94,33 +104,6 @@ impl<T: Class> Method<T> {
     }
 }
 
-/// A function that is bound to an instance for each use: `start_response` of one request.
-pub(crate) struct Function<T> {
-    definition: *mut PyMethodDef,
-    class: PhantomData<fn(&T)>,
-}
-
-// SAFETY: the definition is never changed.
-unsafe impl<T> Send for Function<T> {}
-// SAFETY: as above.
-unsafe impl<T> Sync for Function<T> {}
-
-impl<T: Class> Function<T> {
-    pub(crate) fn new(method: Method<T>) -> Self {
-        // Python keeps the address for as long as any such function lives.
-        Self { definition: Box::into_raw(Box::new(method.definition)), class: PhantomData }
-    }
-
-    pub(crate) fn bind<'py>(&self, instance: Instance<'_, 'py, T>) -> PyResult<'py, Object<'py>> {
-        let this = instance.object;
-        // SAFETY: the GIL is held; the definition lives for ever; the function takes its own reference of the instance.
-        unsafe {
-            let function = (table().PyCFunction_NewEx)(self.definition, this.pointer(), ptr::null_mut());
-            Object::owned(this.py(), function)
-        }
-    }
-}
-
 /// The class of Python for a type of Rust.
 pub(crate) struct Type<T> {
     class: Kept,
@@ -140,16 +123,19 @@ impl<T: Class> Type<T> {
         });
         // The type refers to its methods for ever.
         let methods = Box::leak(methods.into_boxed_slice());
+        let header = header_size(py)?;
+        let mut members = members(header);
         let slot = |slot: c_int, pfunc: *mut c_void| PyType_Slot { slot, pfunc };
         let mut slots = [
-            slot(TP_CALL, call::<T> as *mut c_void),
+            slot(TP_CALL, table().PyVectorcall_Call as *mut c_void),
+            slot(TP_MEMBERS, members.as_mut_ptr().cast()),
             slot(TP_DEALLOC, deallocate::<T> as *mut c_void),
             slot(TP_METHODS, methods.as_mut_ptr().cast()),
             slot(TP_ITER, table().PyObject_SelfIter as *mut c_void),
             slot(TP_ITERNEXT, next::<T> as *mut c_void),
             slot(0, ptr::null_mut()),
         ];
-        let size = header_size(py)? + size_of::<T>();
+        let size = header + size_of::<Held<T>>();
         let mut spec = PyType_Spec {
             name: T::NAME.as_ptr(),
             basicsize: c_int::try_from(size).expect("a class is smaller than 2 GiB"),
@@ -157,7 +143,8 @@ impl<T: Class> Type<T> {
             flags: TPFLAGS,
             slots: slots.as_mut_ptr(),
         };
-        // SAFETY: the GIL is held; the spec and its slots live for the call, the methods for ever.
+        // SAFETY: the GIL is held; the spec, its slots and the members, which the type copies, live for the call, the methods
+        // for ever.
         let class = unsafe { Object::owned(py, (table().PyType_FromSpec)(&raw mut spec))? };
         Ok(Self { class: class.keep(), holds: PhantomData })
     }
@@ -167,8 +154,8 @@ impl<T: Class> Type<T> {
         // SAFETY: the GIL is held; the class is alive.
         let object =
             unsafe { Object::owned(py, (table().PyType_GenericAlloc)(self.class.get(py).pointer(), 0))? };
-        // SAFETY: the class's size leaves room for a T behind the header; nobody else has seen the object.
-        unsafe { value_of::<T>(object.pointer()).write(value) };
+        // SAFETY: the class's size leaves room for this behind the header; nobody else has seen the object.
+        unsafe { held::<T>(object.pointer()).write(Held { call: call::<T>, value }) };
         Ok(Owned { object, holds: PhantomData })
     }
 }
@@ -187,6 +174,10 @@ impl<'py, T> Owned<'py, T> {
     pub(crate) fn as_object(&self) -> &Object<'py> {
         &self.object
     }
+
+    pub(crate) fn into_object(self) -> Object<'py> {
+        self.object
+    }
 }
 
 /// An instance of `T`'s class, borrowed.
@@ -203,7 +194,11 @@ impl<T> Clone for Instance<'_, '_, T> {
 
 impl<T> Copy for Instance<'_, '_, T> {}
 
-impl<'a, T> Instance<'a, '_, T> {
+impl<'a, 'py, T> Instance<'a, 'py, T> {
+    pub(crate) fn object(&self) -> &'a Object<'py> {
+        self.object
+    }
+
     /// The value inside.
     pub(crate) fn value(&self) -> &'a T {
         // SAFETY: only `Type::instance` and checked `self` arguments make an Instance, so a T is behind the header;
@@ -233,15 +228,37 @@ fn header_size(py: Python<'_>) -> PyResult<'_, usize> {
     Ok(*HEADER.get_or_init(|| size))
 }
 
+/// What stands behind the header of an instance.
+#[repr(C)]
+struct Held<T> {
+    /// Python finds it here, so that no tuple is made of a call's arguments (PEP 590).
+    call: VectorcallFunction,
+    value: T,
+}
+
+/// Where Python finds [`Held::call`], and the end of the list.
+fn members(header: usize) -> [PyMemberDef; 2] {
+    let member = |name, kind, offset, flags| PyMemberDef { name, kind, offset, flags, doc: ptr::null() };
+    let offset = (header + offset_of!(Held<()>, call)).cast_signed();
+    [member(VECTORCALL_OFFSET.as_ptr(), T_PYSSIZET, offset, READONLY), member(ptr::null(), 0, 0, 0)]
+}
+
 /// # Safety
 /// The object is an instance of the class of T.
-unsafe fn value_of<T>(object: *mut PyObject) -> *mut T {
+unsafe fn held<T>(object: *mut PyObject) -> *mut Held<T> {
     let header = HEADER.get().expect("a class was made before its instances");
-    // SAFETY: the class's size is that of the header and of T.
+    // SAFETY: the class's size is that of the header and of what it holds.
     unsafe { object.cast::<u8>().add(*header).cast() }
 }
 
-/// What Python calls for a method: `self` is an instance of T, checked by Python or bound by [`Function::bind`].
+/// # Safety
+/// The object is an instance of the class of T.
+unsafe fn value_of<T>(object: *mut PyObject) -> *mut T {
+    // SAFETY: what is held is within the instance, and was written when that was made.
+    unsafe { &raw mut (*held::<T>(object)).value }
+}
+
+/// What Python calls for a method: `self` is an instance of T, checked by Python.
 unsafe extern "C" fn enter<T, F>(
     this: *mut PyObject,
     arguments: *const *mut PyObject,
@@ -255,37 +272,50 @@ where
 {
     // SAFETY: Python calls with the GIL held, with live objects that it keeps for the call. F has no size (checked
     // where a Method is made), so that nothing is read.
+    unsafe { run(this, arguments, count.cast_unsigned(), names, NonNull::<F>::dangling().read()) }
+}
+
+/// What Python calls for an instance of the class of T.
+unsafe extern "C" fn call<T: Class>(
+    this: *mut PyObject,
+    arguments: *const *mut PyObject,
+    count: usize,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // The highest bit tells that the place before the arguments may be used (PY_VECTORCALL_ARGUMENTS_OFFSET).
+    let count = count & (usize::MAX >> 1);
+    // SAFETY: Python calls with the GIL held, with live objects that it keeps for the call.
+    unsafe { run(this, arguments, count, names, T::call) }
+}
+
+/// # Safety
+/// The GIL is held, `this` is an instance of the class of T; there are `count` arguments and one more for each name, all of them
+/// alive until the end.
+unsafe fn run<T: Class>(
+    this: *mut PyObject,
+    arguments: *const *mut PyObject,
+    count: usize,
+    names: *mut PyObject,
+    function: impl for<'py> Fn(
+        Python<'py>,
+        Instance<'_, 'py, T>,
+        Arguments<'_, 'py>,
+    ) -> PyResult<'py, Object<'py>>,
+) -> *mut PyObject {
+    // SAFETY: as the caller promises.
     unsafe {
         let py = Python::assume();
         guarded(py, ptr::null_mut(), || {
-            let function = NonNull::<F>::dangling().read();
             let this = Object::borrowed(this);
             let keywords = if names.is_null() { None } else { Some(Object::borrowed(names)) };
-            let positional = count.cast_unsigned();
             let extra = keywords.as_ref().map_or(Ok(0), Object::tuple_len)?;
             let all: &[Object<'_>] = if arguments.is_null() {
                 &[]
             } else {
-                std::slice::from_raw_parts(arguments.cast(), positional + extra)
+                std::slice::from_raw_parts(arguments.cast(), count + extra)
             };
-            let arguments = Arguments { all, positional, names: keywords };
+            let arguments = Arguments { all, positional: count, names: keywords };
             function(py, Instance { object: &this, holds: PhantomData }, arguments).map(Object::into_pointer)
-        })
-    }
-}
-
-unsafe extern "C" fn call<T: Class>(
-    this: *mut PyObject,
-    _arguments: *mut PyObject,
-    _named: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: Python calls with the GIL held, with an instance of the class.
-    unsafe {
-        let py = Python::assume();
-        guarded(py, ptr::null_mut(), || {
-            let this = Object::borrowed(this);
-            let instance = Instance::<T> { object: &this, holds: PhantomData };
-            instance.call(py).map(Object::into_pointer)
         })
     }
 }

@@ -4,7 +4,7 @@
 
 #![expect(non_snake_case, reason = "the fields are named as CPython names its functions")]
 
-use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -55,6 +55,16 @@ pub(super) struct PyType_Spec {
     pub(super) slots: *mut PyType_Slot,
 }
 
+/// `PyMemberDef`
+#[repr(C)]
+pub(super) struct PyMemberDef {
+    pub(super) name: *const c_char,
+    pub(super) kind: c_int,
+    pub(super) offset: isize,
+    pub(super) flags: c_int,
+    pub(super) doc: *const c_char,
+}
+
 /// `PyInterpreterConfig`, as it is since 3.12
 #[repr(C)]
 pub(super) struct PyInterpreterConfig {
@@ -80,16 +90,27 @@ pub(super) struct PyStatus {
 pub(super) type FastFunction =
     unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, isize, *mut PyObject) -> *mut PyObject;
 
+/// `vectorcallfunc`: the callable, arguments, their number and a flag, the names of the last ones
+pub(super) type VectorcallFunction =
+    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, usize, *mut PyObject) -> *mut PyObject;
+
+/// The member that tells where instances have their `vectorcallfunc`.
+pub(super) const VECTORCALL_OFFSET: &CStr = c"__vectorcalloffset__";
+pub(super) const T_PYSSIZET: c_int = 19;
+pub(super) const READONLY: c_int = 1;
 pub(super) const METH_FASTCALL_KEYWORDS: c_int = 0x80 | 0x02;
-pub(super) const TPFLAGS: c_uint = TPFLAGS_DEFAULT | TPFLAGS_DISALLOW_INSTANTIATION | TPFLAGS_IMMUTABLE;
+pub(super) const TPFLAGS: c_uint =
+    TPFLAGS_DEFAULT | TPFLAGS_DISALLOW_INSTANTIATION | TPFLAGS_IMMUTABLE | TPFLAGS_HAVE_VECTORCALL;
 const TPFLAGS_DEFAULT: c_uint = 1 << 18;
 const TPFLAGS_DISALLOW_INSTANTIATION: c_uint = 1 << 7;
 const TPFLAGS_IMMUTABLE: c_uint = 1 << 8;
+const TPFLAGS_HAVE_VECTORCALL: c_uint = 1 << 11;
 pub(super) const TP_CALL: c_int = 50;
 pub(super) const TP_DEALLOC: c_int = 52;
 pub(super) const TP_ITER: c_int = 62;
 pub(super) const TP_ITERNEXT: c_int = 63;
 pub(super) const TP_METHODS: c_int = 64;
+pub(super) const TP_MEMBERS: c_int = 72;
 pub(super) const FILE_INPUT: c_int = 257;
 pub(super) const OWN_GIL: c_int = 2;
 
@@ -133,7 +154,6 @@ table! {
         PyBool_FromLong(c_long) -> Object;
         PyBytes_AsStringAndSize(Object, *mut *mut c_char, *mut isize) -> c_int;
         PyBytes_FromStringAndSize(*const c_char, isize) -> Object;
-        PyCFunction_NewEx(*mut PyMethodDef, Object, Object) -> Object;
         PyDict_Copy(Object) -> Object;
         PyDict_New() -> Object;
         PyDict_SetItem(Object, Object, Object) -> c_int;
@@ -163,7 +183,7 @@ table! {
         PyObject_SelfIter(Object) -> Object;
         PyObject_Str(Object) -> Object;
         PyObject_Type(Object) -> Object;
-        PyObject_VectorcallDict(Object, *const Object, usize, Object) -> Object;
+        PyObject_Vectorcall(Object, *const Object, usize, Object) -> Object;
         PyThreadState_Clear(*mut PyThreadState);
         PyThreadState_DeleteCurrent();
         PyThreadState_GetFrame(*mut PyThreadState) -> Object;
@@ -179,6 +199,7 @@ table! {
         PyUnicode_DecodeLatin1(*const c_char, isize, *const c_char) -> Object;
         PyUnicode_DecodeUTF8(*const c_char, isize, *const c_char) -> Object;
         PyUnicode_InternFromString(*const c_char) -> Object;
+        PyVectorcall_Call(Object, Object, Object) -> Object;
         Py_CompileString(*const c_char, *const c_char, c_int) -> Object;
         Py_DecRef(Object);
         Py_DecodeLocale(*const c_char, *mut usize) -> *mut libc::wchar_t;

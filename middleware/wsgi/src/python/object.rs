@@ -118,7 +118,7 @@ impl<'py> Object<'py> {
     fn call_pointers(&self, arguments: &[*mut PyObject]) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held; callable and arguments are alive for the call.
         unsafe {
-            let result = (table().PyObject_VectorcallDict)(
+            let result = (table().PyObject_Vectorcall)(
                 self.pointer(),
                 arguments.as_ptr(),
                 arguments.len(),

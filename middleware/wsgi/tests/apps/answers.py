@@ -320,6 +320,23 @@ def large(environ, start_response):
         yield b"x" * 16384
 
 
+def starts_wrongly(environ, start_response):
+    told = []
+    headers = [("Content-Type", "text/plain")]
+    for arguments, named in [(("200 OK",), {}), (("200 OK",), {"headers": headers}), ((), {"status": "200 OK"}), ((1, 2, 3, 4), {})]:
+        try:
+            start_response(*arguments, **named)
+        except TypeError as error:
+            told.append(type(error).__name__)
+    start_response("200 OK", headers)
+    return [", ".join(told).encode()]
+
+
+def echoes_headers(environ, start_response):
+    start_response("200 OK", [tuple(pair.split("=")) for pair in environ["QUERY_STRING"].split("&")])
+    return []
+
+
 def keeps_start_response(environ, start_response, kept=[]):
     if kept:
         message = "nothing was raised"

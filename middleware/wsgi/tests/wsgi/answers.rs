@@ -159,6 +159,26 @@ async fn what_is_no_exc_info_is_a_type_error() {
 }
 
 #[tokio::test]
+async fn start_response_without_headers_is_a_type_error() {
+    assert_eq!(get("answers:starts_wrongly").await.text(), "TypeError, TypeError, TypeError, TypeError");
+}
+
+#[tokio::test]
+async fn headers_that_change_from_answer_to_answer_are_each_answers_own() {
+    let settings = Settings { threads: 1, ..settings("answers:echoes_headers") };
+    let application = Application::load(settings).unwrap();
+    for text in ["a=1&b=2", "a=1&b=2", "a=1&b=2", "b=1&b=2", "a=2&b=2&c=3", "a=2&content-length=0", "a=1&b=2"]
+    {
+        let answer = read(call(&application, get_request(&format!("/?{text}"))).await.unwrap()).await;
+        let told: Vec<String> = (answer.headers.iter())
+            .map(|(name, value)| format!("{name}={}", value.to_str().unwrap()))
+            .filter(|header| text.contains("content-length") || !header.starts_with("content-length"))
+            .collect();
+        assert_eq!(told.join("&"), text);
+    }
+}
+
+#[tokio::test]
 async fn what_is_written_comes_before_what_is_yielded() {
     assert_eq!(get("answers:writes").await.text(), "written, yielded");
 }

@@ -200,6 +200,44 @@ async fn environs_have_in_common_what_their_requests_have_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn nothing_of_the_last_request_of_its_kind_is_left_in_an_environ() {
+    let settings = Settings { threads: 1, ..settings("environs:changes") };
+    let application = tower_wsgi::Application::load(settings).unwrap();
+    let long = format!("/{}", "x".repeat(1000));
+    let requests = [
+        ("/a?x=1", Some("192.0.2.1"), Some(40_000)),
+        ("/a?x=1", Some("192.0.2.1"), Some(40_000)),
+        ("/a?x=1", Some("192.0.2.1"), Some(40_512)),
+        ("/a", Some("192.0.2.2"), Some(40_000)),
+        ("/caf%C3%A9", Some("192.0.2.2"), None),
+        (&long, None, None),
+        ("/a?y", None, Some(1)),
+        (&long, Some("2001:db8::1"), Some(40_000)),
+        ("/a?y", Some("2001:db8::1"), Some(40_000)),
+    ];
+    for (target, address, port) in requests.into_iter().chain(requests) {
+        let request = request(target, &[("host", "example.com")], |environ| {
+            environ.remote_addr = address.map(|address| address.parse().unwrap());
+            environ.remote_port = port;
+        });
+        let told = Told::of(&read(call(&application, request).await.unwrap()).await);
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let port = port.map(|port: u16| port.to_string());
+        for (name, value) in [
+            ("PATH_INFO", Some(if path.contains('%') { "/caf\\u00c3\\u00a9" } else { path })),
+            ("QUERY_STRING", Some(query)),
+            ("REQUEST_URI", Some(target)),
+            ("RAW_URI", Some(target)),
+            ("REMOTE_ADDR", address.or(Some(""))),
+            ("REMOTE_PORT", port.as_deref()),
+            ("LEFT", None),
+        ] {
+            assert_eq!(told.get(name), value, "{name} of {target} by {address:?}, {port:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_thread_and_other_processes_are_told_truly() {
     let mut settings = settings("environs:everything");
     (settings.threads, settings.multiprocess) = (1, true);
