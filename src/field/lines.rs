@@ -41,18 +41,20 @@ impl Finder {
         if self.newlines.capacity() == 0 {
             self.newlines.reserve(USUAL_LINES);
         }
-        while let Some(at) = memchr::memchr(b'\n', &received[self.searched..]) {
-            let start = self.newlines.last().map_or(0, |last| last + 1);
-            let newline = self.searched + at;
-            self.searched = newline + 1;
+        let mut start = self.newlines.last().map_or(0, |last| last + 1);
+        let mut searched = self.searched;
+        while let Some(at) = memchr::memchr(b'\n', &received[searched..]) {
+            let newline = searched + at;
             self.newlines.push(newline);
-            if matches!(received[start..newline], [] | [b'\r']) {
-                return Ok(Some(newline + 1));
+            searched = newline + 1;
+            if newline == start || (newline == start + 1 && received[start] == b'\r') {
+                return Ok(Some(searched));
             }
             // The first line is none of a field.
             if self.newlines.len() > most + 1 {
                 return Err(TooMany);
             }
+            start = searched;
         }
         self.searched = received.len();
         Ok(None)
