@@ -188,11 +188,10 @@ fn request(head: &Bytes, mut lines: Lines<'_>, room: &mut HeaderMap) -> Result<H
             room.append(name, value);
         }
     }
-    let mut headers = std::mem::take(room);
     let length = framing.body(is_http_1_0)?;
     if length == Length::Chunks {
         // RFC 9112 section 6.3: it may be meant to deceive, and does not go on.
-        headers.remove(CONTENT_LENGTH);
+        room.remove(CONTENT_LENGTH);
     }
     let asked = Asked {
         is_http_1_0,
@@ -205,7 +204,7 @@ fn request(head: &Bytes, mut lines: Lines<'_>, room: &mut HeaderMap) -> Result<H
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = if is_http_1_0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    *request.headers_mut() = headers;
+    std::mem::swap(request.headers_mut(), room);
     if framing.upgrades && !is_http_1_0 {
         request.extensions_mut().insert(MayBegin);
     }
