@@ -197,7 +197,7 @@ impl<T> Clone for Instance<'_, '_, T> {
 impl<T> Copy for Instance<'_, '_, T> {}
 
 impl<'a, 'py, T> Instance<'a, 'py, T> {
-    pub(crate) fn object(&self) -> &'a Object<'py> {
+    pub(crate) fn object(self) -> &'a Object<'py> {
         self.object
     }
 
