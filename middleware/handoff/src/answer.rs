@@ -91,7 +91,7 @@ impl<T> Promise<T> {
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        if let Some(State::Open(Some(waker))) = self.0.take().map(|place| place.end()) {
+        if let Some(State::Open(Some(waker))) = self.0.take().and_then(|place| place.end()) {
             waker.wake();
         }
     }
@@ -99,8 +99,10 @@ impl<T> Drop for Promise<T> {
 
 impl<T> Place<T> {
     /// Ends it; gives what was there, to be dropped when the lock is open again: it may have a `Drop` of its own.
-    fn end(&self) -> State<T> {
-        std::mem::replace(&mut *self.lock(), State::Over)
+    fn end(&self) -> Option<State<T>> {
+        let mut state = self.lock();
+        // Most are over by then, and what an answer is made of is large.
+        if matches!(*state, State::Over) { None } else { Some(std::mem::replace(&mut *state, State::Over)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {

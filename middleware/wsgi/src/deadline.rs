@@ -112,16 +112,12 @@ impl Watch {
     fn enter(&self, until: Instant, waker: Waker) -> usize {
         let mut state = self.lock();
         let waiting = Waiting { until, waker: Some(waker) };
-        let place = match state.free.pop() {
-            Some(place) => {
-                state.waiting[place] = waiting;
-                place
-            }
-            None => {
-                state.waiting.push(waiting);
-                state.waiting.len() - 1
-            }
-        };
+        let place = state.free.pop().unwrap_or(state.waiting.len());
+        if place < state.waiting.len() {
+            state.waiting[place] = waiting;
+        } else {
+            state.waiting.push(waiting);
+        }
         // Nearly always it looks earlier, for one that may have been answered since.
         if state.look.is_none_or(|look| until < look) {
             state.look = Some(until);

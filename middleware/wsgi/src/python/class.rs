@@ -123,15 +123,17 @@ impl<T: Class> Type<T> {
         });
         // The type refers to its methods for ever.
         let methods = Box::leak(methods.into_boxed_slice());
+        // SAFETY: the GIL is held.
+        let (vectorcall, iter) = unsafe { (table().PyVectorcall_Call, table().PyObject_SelfIter) };
         let header = header_size(py)?;
         let mut members = members(header);
         let slot = |slot: c_int, pfunc: *mut c_void| PyType_Slot { slot, pfunc };
         let mut slots = [
-            slot(TP_CALL, table().PyVectorcall_Call as *mut c_void),
+            slot(TP_CALL, vectorcall as *mut c_void),
             slot(TP_MEMBERS, members.as_mut_ptr().cast()),
             slot(TP_DEALLOC, deallocate::<T> as *mut c_void),
             slot(TP_METHODS, methods.as_mut_ptr().cast()),
-            slot(TP_ITER, table().PyObject_SelfIter as *mut c_void),
+            slot(TP_ITER, iter as *mut c_void),
             slot(TP_ITERNEXT, next::<T> as *mut c_void),
             slot(0, ptr::null_mut()),
         ];
@@ -195,7 +197,7 @@ impl<T> Clone for Instance<'_, '_, T> {
 impl<T> Copy for Instance<'_, '_, T> {}
 
 impl<'a, 'py, T> Instance<'a, 'py, T> {
-    pub(crate) fn object(&self) -> &'a Object<'py> {
+    pub(crate) fn object(self) -> &'a Object<'py> {
         self.object
     }
 

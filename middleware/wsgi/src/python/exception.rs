@@ -36,7 +36,7 @@ impl<'py> Exception<'py> {
     pub(crate) fn new(py: Python<'py>, kind: Kind, message: &str) -> Self {
         let message = CString::new(message.replace('\0', "\u{fffd}")).unwrap_or_default();
         // SAFETY: the GIL is held; the message ends with a NUL and is copied.
-        unsafe { (table().PyErr_SetString)(kind.class(), message.as_ptr()) };
+        unsafe { (table().PyErr_SetString)(kind.class(py), message.as_ptr()) };
         Self::raised(py)
     }
 
@@ -45,8 +45,9 @@ impl<'py> Exception<'py> {
     pub(crate) fn from_parts(value: Object<'py>, traceback: Object<'py>) -> PyResult<'py, Option<Self>> {
         let kind = value.kind()?;
         // SAFETY: the GIL is held; both are classes.
-        let is_exception =
-            unsafe { (table().PyErr_GivenExceptionMatches)(kind.pointer(), Kind::Base.class()) == 1 };
+        let is_exception = unsafe {
+            (table().PyErr_GivenExceptionMatches)(kind.pointer(), Kind::Base.class(kind.py())) == 1
+        };
         let traceback = (!traceback.is_none()).then_some(traceback);
         Ok(is_exception.then_some(Self { kind, value: Some(value), traceback }))
     }
@@ -92,7 +93,7 @@ impl<'py> Exception<'py> {
 
     pub(crate) fn is(&self, kind: Kind) -> bool {
         // SAFETY: the GIL is held; both are classes.
-        unsafe { (table().PyErr_GivenExceptionMatches)(self.kind.pointer(), kind.class()) == 1 }
+        unsafe { (table().PyErr_GivenExceptionMatches)(self.kind.pointer(), kind.class(self.kind.py())) == 1 }
     }
 
     /// The traceback as Python prints it; the bare message where even that fails.
@@ -129,15 +130,17 @@ pub(crate) fn interrupt(_py: Python<'_>, thread: usize, class: Option<&Object<'_
 }
 
 impl Kind {
-    fn class(self) -> *mut PyObject {
+    fn class(self, _py: Python<'_>) -> *mut PyObject {
+        // SAFETY: the GIL is held.
+        let table = unsafe { table() };
         let reference = match self {
-            Self::Assertion => table().PyExc_AssertionError,
-            Self::Attribute => table().PyExc_AttributeError,
-            Self::Base => table().PyExc_BaseException,
-            Self::Os => table().PyExc_OSError,
-            Self::Runtime => table().PyExc_RuntimeError,
-            Self::Type => table().PyExc_TypeError,
-            Self::Value => table().PyExc_ValueError,
+            Self::Assertion => table.PyExc_AssertionError,
+            Self::Attribute => table.PyExc_AttributeError,
+            Self::Base => table.PyExc_BaseException,
+            Self::Os => table.PyExc_OSError,
+            Self::Runtime => table.PyExc_RuntimeError,
+            Self::Type => table.PyExc_TypeError,
+            Self::Value => table.PyExc_ValueError,
         };
         // SAFETY: the variable is a constant of the library: the address of a static type.
         unsafe { *reference }

@@ -225,12 +225,14 @@ unsafe impl Sync for Table {}
 
 static TABLE: OnceLock<Table> = OnceLock::new();
 
-/// The table of the one library of this process.
+/// The table of the one library of this process. A request asks for it some fifty times: so it is not looked whether it is there.
 ///
-/// # Panics
-/// Before [`open`]: whoever has a [`Python`](super::Python) or a started interpreter came through it.
-pub(super) fn table() -> &'static Table {
-    TABLE.get().expect("the library is opened before anything of Python is touched")
+/// # Safety
+/// After [`open`]: whoever has a [`Python`](super::Python) or a started interpreter came through it.
+pub(super) unsafe fn table() -> &'static Table {
+    debug_assert!(TABLE.get().is_some(), "the library is opened before anything of Python is touched");
+    // SAFETY: as the caller promises.
+    unsafe { TABLE.get().unwrap_unchecked() }
 }
 
 /// Opens the library for the whole process; extension modules find its symbols (`RTLD_GLOBAL`).

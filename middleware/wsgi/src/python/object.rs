@@ -77,12 +77,15 @@ impl<'py> Object<'py> {
     }
 
     pub(crate) fn is_none(&self) -> bool {
-        self.pointer() == table()._Py_NoneStruct
+        // SAFETY: the GIL is held (an Object exists).
+        self.pointer() == unsafe { table() }._Py_NoneStruct
     }
 
     /// Whether it is a `list` or a `tuple`, and no subclass of one.
     pub(crate) fn is_plain_sequence(&self) -> bool {
-        let kinds = [table().PyList_Type, table().PyTuple_Type];
+        // SAFETY: the GIL is held (an Object exists).
+        let table = unsafe { table() };
+        let kinds = [table.PyList_Type, table.PyTuple_Type];
         self.kind().is_ok_and(|kind| kinds.contains(&kind.pointer()))
     }
 
@@ -173,8 +176,9 @@ impl<'py> Object<'py> {
 
     /// The only item of a list or tuple; `None` where it has none or several.
     pub(crate) fn only_item(&self) -> PyResult<'py, Option<Object<'py>>> {
-        let kind = self.kind()?;
-        if kind.pointer() == table().PyList_Type {
+        // SAFETY: the GIL is held (an Object exists).
+        let list = unsafe { table() }.PyList_Type;
+        if self.kind()?.pointer() == list {
             return if self.list_len()? == 1 { self.list_item(0).map(Some) } else { Ok(None) };
         }
         if self.tuple_len()? == 1 { self.tuple_item(0).map(Some) } else { Ok(None) }

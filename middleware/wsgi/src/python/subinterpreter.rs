@@ -28,7 +28,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// Makes an interpreter, whose main thread is this one. The message of Python where it fails.
 pub(super) fn start(main: &Home) -> Result<PythonThread, String> {
-    let new = table().Py_NewInterpreterFromConfig.ok_or("this version of Python cannot")?;
+    // SAFETY: the library is open, as there is a main interpreter.
+    let new = unsafe { table() }.Py_NewInterpreterFromConfig.ok_or("this version of Python cannot")?;
     let mut state: *mut PyThreadState = ptr::null_mut();
     // SAFETY: this thread has no state yet; the one of the main interpreter is only for the call, which asks for its
     // GIL, and is deleted under it. In between, this thread holds one GIL at a time.

@@ -4,20 +4,23 @@
 //! its end is broken off, whatever the reason: also `NO_ERROR` only says that nobody wants the rest of the request (RFC 9113
 //! section 8.1).
 
+mod upload;
+mod wait;
+
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use h2::RecvStream;
 use h2::client::ResponseFuture;
-use h2::{RecvStream, SendStream};
 use http::{HeaderMap, HeaderName, Method, Response as HttpResponse};
-use http_body::{Body as _, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use http_body::{Frame, SizeHint};
 use vestibule_layers::rescue::BrokenOff;
 use vestibule_layers::{Body, Response, told_length};
 
+use self::upload::Upload;
+use self::wait::Wait;
 use super::shared::Line;
 use crate::backend::http::failure::Failure;
 use crate::backend::http::hop::is_hop_by_hop;
@@ -132,152 +135,6 @@ impl Rest {
             self.line.leave();
             Err(Failure::Wire(Wire::Io(error)))
         })
-    }
-}
-
-/// Whose turn it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    /// The client's, to send the next piece of its request.
-    Client,
-    /// The server's, to take the next piece.
-    Taking,
-    /// The server's, to answer.
-    Answering,
-}
-
-/// The wait for a server.
-struct Wait {
-    limits: Limits,
-    /// For whom, once it is known.
-    turn: Option<Turn>,
-    /// Made at once, because a body may be polled by a thread that has no runtime.
-    timer: Pin<Box<Sleep>>,
-}
-
-impl Wait {
-    fn new(limits: Limits) -> Self {
-        Self { limits, turn: None, timer: Box::pin(tokio::time::sleep(limits.read)) }
-    }
-
-    fn end(&mut self) {
-        self.turn = None;
-    }
-
-    /// Goes on with the wait, which does not count while the client is waited for.
-    fn poll(&mut self, cx: &mut Context<'_>, turn: Turn) -> Poll<io::Error> {
-        let (limit, what) = match turn {
-            Turn::Client => {
-                self.turn = None;
-                return Poll::Pending;
-            }
-            Turn::Taking => (self.limits.write, "was taken"),
-            Turn::Answering => (self.limits.read, "came"),
-        };
-        if self.turn.replace(turn) != Some(turn) {
-            self.timer.as_mut().reset(Instant::now() + limit);
-        }
-        self.timer
-            .as_mut()
-            .poll(cx)
-            .map(|()| io::Error::new(io::ErrorKind::TimedOut, format!("nothing {what} for {limit:?}")))
-    }
-}
-
-/// A request's body on its way out.
-struct Upload {
-    stream: SendStream<Bytes>,
-    /// What has not come yet; `None` after its end.
-    body: Option<Body>,
-    /// What has come and is not sent yet.
-    piece: Bytes,
-    /// How much is to come, where that is known.
-    left: Option<u64>,
-    is_taken: bool,
-    turn: Turn,
-    has_advanced: bool,
-}
-
-impl Upload {
-    fn new(stream: SendStream<Bytes>, body: Body, framing: Framing) -> Self {
-        let (body, left) = match framing {
-            Framing::Length(0) => (None, None),
-            Framing::Length(length) => (Some(body), Some(length)),
-            Framing::Chunks => (Some(body), None),
-        };
-        let piece = Bytes::new();
-        Self { stream, body, piece, left, is_taken: false, turn: Turn::Answering, has_advanced: false }
-    }
-
-    fn into_untaken(self) -> Option<Body> {
-        (!self.is_taken).then(|| self.body.unwrap_or_default())
-    }
-
-    /// Sends no more of it.
-    fn end(&mut self) {
-        (self.body, self.piece, self.turn) = (None, Bytes::new(), Turn::Answering);
-        self.is_taken = true;
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        loop {
-            while !self.piece.is_empty() {
-                self.turn = Turn::Taking;
-                ready!(self.poll_send(cx))?;
-            }
-            self.turn = Turn::Answering;
-            let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
-            let frame = Pin::new(body).poll_frame(cx).map(Option::transpose);
-            if frame.is_pending() {
-                self.turn = Turn::Client;
-            }
-            let frame = ready!(frame).map_err(Wire::Body)?;
-            self.is_taken = true;
-            match frame.map(Frame::into_data) {
-                Some(Ok(piece)) => self.take(piece)?,
-                Some(Err(trailers)) => {
-                    self.check_length()?;
-                    let mut trailers = trailers.into_trailers().unwrap_or_default();
-                    remove_hop_by_hop(&mut trailers);
-                    self.body = None;
-                    self.stream.send_trailers(trailers).map_err(Failure::Stream)?;
-                }
-                None => {
-                    self.check_length()?;
-                    self.body = None;
-                    self.stream.send_data(Bytes::new(), true).map_err(Failure::Stream)?;
-                }
-            }
-        }
-    }
-
-    fn take(&mut self, piece: Bytes) -> Result<(), Failure> {
-        if let Some(left) = &mut self.left {
-            *left = left.checked_sub(piece.len() as u64).ok_or(Wire::BodyLength)?;
-        }
-        self.piece = piece;
-        Ok(())
-    }
-
-    fn check_length(&self) -> Result<(), Failure> {
-        if self.left.is_some_and(|left| left > 0) { Err(Wire::BodyLength.into()) } else { Ok(()) }
-    }
-
-    /// Sends as much of the piece as the server takes.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        self.stream.reserve_capacity(self.piece.len());
-        while self.stream.capacity() == 0 {
-            let Some(capacity) = ready!(self.stream.poll_capacity(cx)) else {
-                // The server has reset it; what it has answered comes by the other direction.
-                self.end();
-                return Poll::Ready(Ok(()));
-            };
-            capacity.map_err(Failure::Stream)?;
-        }
-        let most = self.stream.capacity().min(self.piece.len());
-        self.has_advanced = true;
-        let sent = self.stream.send_data(self.piece.split_to(most), false);
-        Poll::Ready(sent.map_err(Failure::Stream))
     }
 }
 
