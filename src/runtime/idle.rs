@@ -44,7 +44,7 @@ impl Idle {
     }
 
     fn stir(&self) {
-        // A load, mostly: of two looks a second, each takes the number from all cores.
+        // Mostly a load: it is written at each look, and by whoever is the first after it.
         if self.looks.load(Ordering::Relaxed) != 0 && self.looks.swap(0, Ordering::Relaxed) == ENOUGH {
             self.stirred.notify_one();
         }

@@ -4,7 +4,7 @@
     tests/bench/idle.py VESTIBULE [CONNECTIONS]
 
 The memory is the proportional set size (PSS) of all its processes, before the first connection and while all are open and
-silent, once it falls no more. Needs a limit of open files above the number of connections.
+silent, each time once it falls no more. Needs a limit of open files above the number of connections.
 """
 
 import re
@@ -50,7 +50,7 @@ def listening(server):
 
 def measure(server, address, count):
     ask(socket.create_connection(address), address)
-    before = memory(server.pid)
+    before = settled(server.pid)
     open_ones = []
     for _ in range(count):
         connection = socket.create_connection(address)
