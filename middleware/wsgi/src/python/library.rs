@@ -183,7 +183,7 @@ table! {
         PyObject_SelfIter(Object) -> Object;
         PyObject_Str(Object) -> Object;
         PyObject_Type(Object) -> Object;
-        PyObject_Vectorcall(Object, *const Object, usize, Object) -> Object;
+        PyObject_VectorcallDict(Object, *const Object, usize, Object) -> Object;
         PyThreadState_Clear(*mut PyThreadState);
         PyThreadState_DeleteCurrent();
         PyThreadState_GetFrame(*mut PyThreadState) -> Object;

@@ -121,7 +121,7 @@ impl<'py> Object<'py> {
     fn call_pointers(&self, arguments: &[*mut PyObject]) -> PyResult<'py, Object<'py>> {
         // SAFETY: the GIL is held; callable and arguments are alive for the call.
         unsafe {
-            let result = (table().PyObject_Vectorcall)(
+            let result = (table().PyObject_VectorcallDict)(
                 self.pointer(),
                 arguments.as_ptr(),
                 arguments.len(),
