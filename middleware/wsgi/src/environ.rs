@@ -1,17 +1,13 @@
 //! The environ dictionary: a copy of a template, then what differs from request to request.
 
-use std::collections::HashMap;
-
 use http::Version;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue};
-use http_environ::{Environ, Variable, View};
+use http_environ::{Environ, View};
 
 use crate::clients::Clients;
+use crate::names::Names;
 use crate::python::{Kept, Object, PyResult, Python};
-use crate::usual::{Usual, Varying, only_host};
-
-/// How many names of headers a thread remembers; clients choose them.
-const REMEMBERED: usize = 256;
+use crate::usual::{Varying, only_host};
 
 /// What is the same in every environ of an application.
 pub(crate) struct Template {
@@ -285,38 +281,6 @@ fn joined<'a>(
         whole.extend_from_slice(value.as_bytes());
     }
     whole
-}
-
-/// Objects that one thread has made before and is likely to need again.
-#[derive(Default)]
-pub(crate) struct Names {
-    usual: Usual,
-    clients: Clients,
-    headers: HashMap<HeaderName, Option<Kept>>,
-}
-
-impl Names {
-    /// The key of a header; `None` where it has no variable.
-    fn header<'py>(&mut self, py: Python<'py>, name: &HeaderName) -> PyResult<'py, Option<Object<'py>>> {
-        if let Some(known) = self.headers.get(name) {
-            return Ok(known.as_ref().map(|key| key.get(py).clone()));
-        }
-        let key = variable(name);
-        if self.headers.len() >= REMEMBERED {
-            return key.map(|key| py.latin1(key.as_bytes())).transpose();
-        }
-        let key = key.map(|key| py.interned(&key)).transpose()?;
-        self.headers.insert(name.clone(), key.clone().map(Object::keep));
-        Ok(key)
-    }
-}
-
-/// `HTTP_*`, where the header has such a variable.
-fn variable(header: &HeaderName) -> Option<String> {
-    let name = format!("HTTP_{}", header.as_str().to_ascii_uppercase().replace('-', "_"));
-    // A name with an underscore would be taken for another header's.
-    let Ok(variable) = name.parse::<Variable>();
-    (variable == Variable::Header(header.clone())).then_some(name)
 }
 
 /// `SERVER_PROTOCOL`

@@ -33,7 +33,7 @@
 //! 1. `service`: the tower service takes the request (until its `deadline`); `request` gets its body ready (`spool` where it is long; `input` is what
 //!    will be read, `streamed` what still comes).
 //! 2. A queue of [`handoff`]: it waits for a thread of its application.
-//! 3. `worker`: the thread, under the GIL, makes the environ (`environ`, `usual`, `clients`), `start_response` (`exchange`, checked by `head`, with `repeated`)
+//! 3. `worker`: the thread, under the GIL, makes the environ (`environ`, with `names`, `usual` and `clients`), `start_response` (`exchange`, checked by `head`, with `repeated`)
 //!    and `wsgi.input` (`wsgi_input`), calls the application, sends what it yields (`outgoing`, into a `body`, or `file_body`) and closes it.
 //! 4. The hub of [`handoff`]: the answer goes back to the task that waits for it; `clock` tells how long all this took.
 //!
@@ -64,6 +64,7 @@ mod head;
 mod input;
 mod load;
 mod log;
+mod names;
 mod outgoing;
 #[expect(unsafe_code, reason = "the functions of CPython are called here, and nowhere else")]
 mod python;

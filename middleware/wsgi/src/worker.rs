@@ -12,10 +12,11 @@ use http_environ::View;
 
 use crate::clock::{Clock, has_gil};
 use crate::crew::{Crew, Slot};
-use crate::environ::{Given, Names, Template};
+use crate::environ::{Given, Template};
 use crate::exchange::Exchange;
 use crate::input::{BoxError, Input};
 use crate::log;
+use crate::names::Names;
 use crate::outgoing::{Fault, Outgoing};
 use crate::python::{
     Exception, Instance, Kept, Object, Owned, PyResult, Python, PythonThread, Type, duplicate,

@@ -1,17 +1,15 @@
 //! Classes of Python whose instances hold a value of Rust, and can be called.
-//!
-//! No panic crosses into Python: it becomes a `RuntimeError`.
+
+mod entry;
 
 use std::ffi::{CStr, c_int, c_void};
 use std::marker::PhantomData;
 use std::mem::{align_of, offset_of, size_of};
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::OnceLock;
 
 use super::exception::{Exception, Kind, PyResult};
-use super::fork::is_forked;
 use super::kept::Kept;
 use super::library::{
     FastFunction, METH_FASTCALL_KEYWORDS, PyMemberDef, PyMethodDef, PyObject, PyType_Slot, PyType_Spec,
@@ -93,7 +91,7 @@ impl<T: Class> Method<T> {
             + 'static,
     {
         const { assert!(size_of::<F>() == 0, "a method is a plain function") };
-        let entry: FastFunction = enter::<T, F>;
+        let entry: FastFunction = entry::enter::<T, F>;
         let definition = PyMethodDef {
             ml_name: name.as_ptr(),
             ml_meth: entry as *mut c_void,
@@ -131,10 +129,10 @@ impl<T: Class> Type<T> {
         let mut slots = [
             slot(TP_CALL, vectorcall as *mut c_void),
             slot(TP_MEMBERS, members.as_mut_ptr().cast()),
-            slot(TP_DEALLOC, deallocate::<T> as *mut c_void),
+            slot(TP_DEALLOC, entry::deallocate::<T> as *mut c_void),
             slot(TP_METHODS, methods.as_mut_ptr().cast()),
             slot(TP_ITER, iter as *mut c_void),
-            slot(TP_ITERNEXT, next::<T> as *mut c_void),
+            slot(TP_ITERNEXT, entry::next::<T> as *mut c_void),
             slot(0, ptr::null_mut()),
         ];
         let size = header + size_of::<Held<T>>();
@@ -157,7 +155,7 @@ impl<T: Class> Type<T> {
         let object =
             unsafe { Object::owned(py, (table().PyType_GenericAlloc)(self.class.get(py).pointer(), 0))? };
         // SAFETY: the class's size leaves room for this behind the header; nobody else has seen the object.
-        unsafe { held::<T>(object.pointer()).write(Held { call: call::<T>, value }) };
+        unsafe { held::<T>(object.pointer()).write(Held { call: entry::call::<T>, value }) };
         Ok(Owned { object, holds: PhantomData })
     }
 }
@@ -258,112 +256,4 @@ unsafe fn held<T>(object: *mut PyObject) -> *mut Held<T> {
 unsafe fn value_of<T>(object: *mut PyObject) -> *mut T {
     // SAFETY: what is held is within the instance, and was written when that was made.
     unsafe { &raw mut (*held::<T>(object)).value }
-}
-
-/// What Python calls for a method: `self` is an instance of T, checked by Python.
-unsafe extern "C" fn enter<T, F>(
-    this: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: isize,
-    names: *mut PyObject,
-) -> *mut PyObject
-where
-    T: Class,
-    F: for<'py> Fn(Python<'py>, Instance<'_, 'py, T>, Arguments<'_, 'py>) -> PyResult<'py, Object<'py>>
-        + Copy,
-{
-    // SAFETY: Python calls with the GIL held, with live objects that it keeps for the call. F has no size (checked
-    // where a Method is made), so that nothing is read.
-    unsafe { run(this, arguments, count.cast_unsigned(), names, NonNull::<F>::dangling().read()) }
-}
-
-/// What Python calls for an instance of the class of T.
-unsafe extern "C" fn call<T: Class>(
-    this: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: usize,
-    names: *mut PyObject,
-) -> *mut PyObject {
-    // The highest bit tells that the place before the arguments may be used (PY_VECTORCALL_ARGUMENTS_OFFSET).
-    let count = count & (usize::MAX >> 1);
-    // SAFETY: Python calls with the GIL held, with live objects that it keeps for the call.
-    unsafe { run(this, arguments, count, names, T::call) }
-}
-
-/// # Safety
-/// The GIL is held, `this` is an instance of the class of T; there are `count` arguments and one more for each name, all of them
-/// alive until the end.
-unsafe fn run<T: Class>(
-    this: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: usize,
-    names: *mut PyObject,
-    function: impl for<'py> Fn(
-        Python<'py>,
-        Instance<'_, 'py, T>,
-        Arguments<'_, 'py>,
-    ) -> PyResult<'py, Object<'py>>,
-) -> *mut PyObject {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let py = Python::assume();
-        guarded(py, ptr::null_mut(), || {
-            let this = Object::borrowed(this);
-            let keywords = if names.is_null() { None } else { Some(Object::borrowed(names)) };
-            let extra = keywords.as_ref().map_or(Ok(0), Object::tuple_len)?;
-            let all: &[Object<'_>] = if arguments.is_null() {
-                &[]
-            } else {
-                std::slice::from_raw_parts(arguments.cast(), count + extra)
-            };
-            let arguments = Arguments { all, positional: count, names: keywords };
-            function(py, Instance { object: &this, holds: PhantomData }, arguments).map(Object::into_pointer)
-        })
-    }
-}
-
-unsafe extern "C" fn next<T: Class>(this: *mut PyObject) -> *mut PyObject {
-    // SAFETY: Python calls with the GIL held, with an instance of the class.
-    unsafe {
-        let py = Python::assume();
-        guarded(py, ptr::null_mut(), || {
-            let this = Object::borrowed(this);
-            let instance = Instance::<T> { object: &this, holds: PhantomData };
-            // Null without an exception is the end.
-            Ok(instance.next(py)?.map_or(ptr::null_mut(), Object::into_pointer))
-        })
-    }
-}
-
-unsafe extern "C" fn deallocate<T: Class>(this: *mut PyObject) {
-    // SAFETY: Python calls with the GIL held, once, for an instance that nobody refers to; what PyType_GenericAlloc
-    // gave for a class without garbage collection goes back by PyObject_Free, and with it the instance's reference
-    // to its class.
-    unsafe {
-        let class = (table().PyObject_Type)(this);
-        let value = AssertUnwindSafe(value_of::<T>(this));
-        // A forked child gives up the objects of all other threads, whose values are the parent's to drop: here they
-        // would wake the parent's tasks, behind locks that nobody is left to open.
-        if !is_forked() && catch_unwind(|| value.drop_in_place()).is_err() {
-            tracing::error!(class = ?T::NAME, "a panic while an object was dropped");
-        }
-        (table().PyObject_Free)(this.cast());
-        (table().Py_DecRef)(class);
-        (table().Py_DecRef)(class);
-    }
-}
-
-/// Runs what Python called: an error is raised, a panic becomes one.
-fn guarded<'py, R>(py: Python<'py>, failed: R, run: impl FnOnce() -> PyResult<'py, R>) -> R {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(result)) => result,
-        Ok(Err(error)) => {
-            error.raise();
-            failed
-        }
-        Err(_panic) => {
-            Exception::new(py, Kind::Runtime, "the gateway failed inside this call (see its log)").raise();
-            failed
-        }
-    }
 }
