@@ -15,7 +15,7 @@ const RELIEF: Duration = Duration::from_millis(20);
 pub(crate) struct Coming {
     called: Vec<Called>,
     /// When one has come too late.
-    pub(crate) crowded: Option<Instant>,
+    crowded: Option<Instant>,
 }
 
 struct Called {

@@ -7,7 +7,7 @@
 //!
 //! The other way round, a thread that is woken takes the processor at once, and would serve one request and sleep again.
 //! So the dispatcher wakes it, too: after the tasks that were ready, when all their requests are in the queue. As long as
-//! requests wait, it looks again every [`PATIENCE`] (seldomer while no thread could help, see [`Queue::holding`]): for them, and
+//! requests wait, it looks again every [`PATIENCE`] (seldomer while no thread is idle, see [`Queue::holding`]): for them, and
 //! for answers that were held back.
 
 use std::cell::RefCell;
@@ -103,8 +103,8 @@ impl<T> Reply<T> {
 
     /// Allows the hub to hold the answer back where more requests, `waiting`, wait for the thread that has taken this one
     /// at the time `taken`: for as long as `hold`, counted from the first one that is held back, or for as many requests
-    /// as are few beside those that wait; while the next one takes longer, until the next look (after 1 ms, 4 where more threads
-    /// could not help, or as long as [`Queue::holding`] says).
+    /// as are few beside those that wait; while the next one takes longer, until the next look (after 1 ms at most, or as long as
+    /// [`Queue::holding`] says).
     pub fn is_followed(&mut self, waiting: usize, taken: Instant, hold: Duration) {
         self.followed = (waiting > 0).then_some(Followed { taken, hold, waiting });
     }

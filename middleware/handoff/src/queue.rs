@@ -21,10 +21,6 @@ use crate::hub::Watched;
 /// How long a job waits for a running thread before another thread takes it.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(1);
 
-/// How long nobody looks after jobs while one more thread could only take turns with the others: each look takes the processor
-/// away from these.
-const CROWDED: Duration = Duration::from_millis(4);
-
 /// A bounded queue of jobs. The threads that serve it are its owner's: each calls [`wait`](Self::wait), then
 /// [`next`](Self::next) until there is no job, then [`rest`](Self::rest), in a loop.
 pub struct Queue<T> {
@@ -286,11 +282,7 @@ impl<T: Send> Watched for Queue<T> {
 
     fn patience(&self) -> Duration {
         let state = self.lock();
-        match state.free() {
-            0 => self.hold,
-            _ if state.coming.is_crowded() => CROWDED,
-            _ => PATIENCE,
-        }
+        if state.free() == 0 { self.hold } else { PATIENCE }
     }
 
     fn leave(&self) {
