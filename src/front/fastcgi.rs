@@ -8,7 +8,7 @@
 //! (`fastcgi_keep_conn on`). An answer that breaks off has no `END_REQUEST`; nginx takes the end of the connection for the end of
 //! the answer all the same, so before it comes what is no record.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use bytes::Bytes;
 use fastcgi::record::HEAD;
@@ -38,11 +38,12 @@ pub(super) async fn serve(io: impl Socket, visit: Visit) {
     let mut gate = Gate { visit: &visit, waiting: Some(visit.patience.wait()) };
     let (reader, mut writer) = tokio::io::split(visit.patience.watch(io));
     let serving = responder::serve_application(reader, &mut writer, limits, &mut gate);
-    match visit.attend(serving).await {
+    let attended = visit.attend(pin!(serving)).await;
+    match attended {
         Err(_) | Ok(Ok(())) => {}
         Ok(Err(ServeError::Answer(_))) => {
             // Where there is no room for it, the front server does not listen, and is given up.
-            drop(visit.attend(writer.write_all(&NO_RECORD)).await);
+            drop(visit.attend(pin!(writer.write_all(&NO_RECORD))).await);
         }
         Ok(Err(error @ (ServeError::Io(_) | ServeError::Aborted))) => {
             tracing::debug!(%peer, "connection ended: {}", rescue::chain(&error));

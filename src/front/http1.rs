@@ -14,6 +14,7 @@ mod incoming;
 mod outgoing;
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -118,7 +119,8 @@ async fn converse<I: Socket>(io: I, visitor: &Visitor, left: Duration) -> Option
     };
     let visit = Visit::that_tires(visitor.clone(), rest::AFTER);
     let connection = Connection::new(Arc::clone(&visit.server), visit.peer);
-    let end = match visit.attend(talk(&mut line, &visit, &connection)).await {
+    let attended = visit.attend(pin!(talk(&mut line, &visit, &connection))).await;
+    let end = match attended {
         Ok(end) => end,
         Err(Over::Expired(Expired::Tired)) => {
             // Nothing has come: a head that has begun is no rest.

@@ -70,7 +70,8 @@ enum Broken {
 /// Serves a connection.
 pub(super) async fn serve(io: impl Socket, visit: Visit, language: &'static Language) {
     let peer = visit.peer;
-    match visit.attend(exchange(&io, &visit, language)).await {
+    let attended = visit.attend(pin!(exchange(&io, &visit, language))).await;
+    match attended {
         Ok(Ok(None)) => {}
         Ok(Ok(Some(left))) => end(io, left).await,
         // It takes too long, or nothing was asked.

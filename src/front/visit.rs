@@ -1,7 +1,7 @@
 //! A connection, whatever is spoken on it (HTTP/2 has its own): the same limits, the same log lines, the same drain.
 
 use std::error::Error;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,9 +80,9 @@ impl Visit {
         *self.stage.borrow() == Stage::Closing
     }
 
-    /// Serves until that has ended, has taken too long, or is idle when the worker closes.
-    pub(super) async fn attend<T>(&self, serving: impl Future<Output = T>) -> Result<T, Over> {
-        let mut serving = pin!(serving);
+    /// Serves until that has ended, has taken too long, or is idle when the worker closes. It comes pinned: as a value it would take
+    /// its room twice, here and where it comes from.
+    pub(super) async fn attend<T>(&self, mut serving: Pin<&mut impl Future<Output = T>>) -> Result<T, Over> {
         // Before what is served is dropped, so that its requests know why.
         let _cut_off = CutOff(Arc::clone(&self.talk));
         let mut expired = pin!(self.patience.expired());
