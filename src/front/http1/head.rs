@@ -178,6 +178,11 @@ fn request(head: &Bytes, mut lines: Lines<'_>, room: &mut HeaderMap) -> Result<H
     if target.len() > MOST_TARGET {
         return Err(NoRequest::LongTarget);
     }
+    // `Uri` drops a fragment without a look at it: it might hold a bare carriage return, or a second version.
+    let fragment = memchr::memchr(b'#', target).map_or(&[][..], |at| &target[at..]);
+    if !fragment.iter().all(u8::is_ascii_graphic) {
+        return Err(NoRequest::Target);
+    }
     let uri = Uri::from_maybe_shared(head.slice_ref(target)).map_err(|_| NoRequest::Target)?;
     let mut framing = Framing::default();
     while let Some(line) = lines.next() {
@@ -345,9 +350,49 @@ mod tests {
         let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!(read(old).unwrap_err(), N::Coding);
         assert_eq!(read(b"GET a://[ HTTP/1.1\r\n\r\n").unwrap_err(), N::Target);
+        for fragment in ["\r", "\0", "\t", "\u{7f}", " HTTP/1.1"] {
+            let line = format!("GET /#{fragment} HTTP/1.1\r\n\r\n");
+            assert_eq!(read(line.as_bytes()).unwrap_err(), N::Target, "{line:?}");
+        }
+        assert_eq!(read(b"GET /a#b HTTP/1.1\r\n\r\n").unwrap().unwrap().request.uri(), "/a");
         assert_eq!(read(b"\rGET / HTTP/1.1\r\n\r\n").unwrap_err(), N::Malformed(M::First));
         // It has no end, and shall not be waited for.
         assert_eq!(read(b"\x16\x03\x01").unwrap_err(), N::Malformed(M::First));
+    }
+
+    /// The target, the version and the fields of a head, as another parser reads them.
+    fn read_by_httparse(whole: &[u8]) -> Option<(Method, Uri, bool, HeaderMap)> {
+        let mut room = [httparse::EMPTY_HEADER; 100];
+        let mut parsed = httparse::Request::new(&mut room);
+        if parsed.parse(whole) != Ok(httparse::Status::Complete(whole.len())) {
+            return None;
+        }
+        let name = |name: &str| HeaderName::from_bytes(name.as_bytes()).ok();
+        let field = |field: &httparse::Header<'_>| {
+            Some((name(field.name)?, HeaderValue::from_bytes(field.value).ok()?))
+        };
+        let fields = parsed.headers.iter().map(field).collect::<Option<_>>()?;
+        Some((parsed.method?.parse().ok()?, parsed.path?.parse().ok()?, parsed.version? == 0, fields))
+    }
+
+    #[test]
+    fn nothing_is_taken_that_another_parser_refuses_or_reads_otherwise() {
+        for good in ["GET http://h/a?b#c HTTP/1.1\r\nHost: a\nX: \t b c\r\n\r\n", "PUT /a#b HTTP/1.0\n\n"] {
+            // Every byte in every place: instead of what is there, and before it.
+            for at in 0..good.len() {
+                for (byte, rest) in (0..=u8::MAX).flat_map(|byte| [(byte, at), (byte, at + 1)]) {
+                    let whole = [&good.as_bytes()[..at], &[byte], &good.as_bytes()[rest..]].concat();
+                    let mut received = BytesMut::from(&*whole);
+                    let limits = Limits::default();
+                    let read = Reader::default().read(&mut received, &mut HeaderMap::new(), &limits);
+                    let Ok(Some(Head { request, asked, .. })) = read else { continue };
+                    let whole = &whole[..whole.len() - received.len()];
+                    let (parts, ()) = request.into_parts();
+                    let read = (parts.method, parts.uri, asked.is_http_1_0, parts.headers);
+                    assert_eq!(Some(read), read_by_httparse(whole), "{}", whole.escape_ascii());
+                }
+            }
+        }
     }
 
     #[test]

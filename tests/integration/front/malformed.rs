@@ -36,6 +36,7 @@ fn a_line_that_is_no_request_line() {
         b"GET / a HTTP/1.1\r\nHost: test\r\n\r\n",
         b"GET / HTTP/3.7\r\nHost: test\r\n\r\n",
         b"GET /\x01 HTTP/1.1\r\nHost: test\r\n\r\n",
+        b"GET /#\rHost: a HTTP/1.1\r\nHost: test\r\n\r\n",
         b"GET / HTTP/1.1\rHost: test\r\r",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ]);
