@@ -149,7 +149,8 @@ impl Chunks {
 /// already.
 fn trailers(section: &[u8]) -> Result<HeaderMap, Malformed> {
     let mut finder = Finder::default();
-    finder.find(section, MOST_TRAILERS).map_err(|_| Malformed::Trailers)?;
+    // The first line is one of a field, which it is not in a head.
+    finder.find(section, MOST_TRAILERS - 1).map_err(|_| Malformed::Trailers)?;
     let (mut trailers, mut lines) = (HeaderMap::new(), finder.lines(section));
     while let Some(line) = lines.next() {
         let (name, value) = lines::field(line).map_err(|_| Malformed::Trailers)?;
@@ -259,7 +260,9 @@ mod tests {
         assert_eq!(decoded(spaces.as_bytes(), 100), Err(Malformed::Extensions(MOST_EXTENSIONS)));
         let each = "1;yyyyyyyy\r\nx\r\n".repeat(MOST_EXTENSIONS / 8 + 1);
         assert_eq!(decoded(each.as_bytes(), 100), Err(Malformed::Extensions(MOST_EXTENSIONS)));
-        let trailers = format!("0\r\n{}\r\n", "a: b\r\n".repeat(200));
-        assert_eq!(decoded(trailers.as_bytes(), 100), Err(Malformed::TooLarge(1000)));
+        let trailers = |count| format!("0\r\n{}\r\n", "a: b\r\n".repeat(count));
+        assert_eq!(decoded(trailers(200).as_bytes(), 100), Err(Malformed::TooLarge(1000)));
+        assert_eq!(decoded(trailers(MOST_TRAILERS).as_bytes(), 100).unwrap().1.len(), MOST_TRAILERS);
+        assert_eq!(decoded(trailers(MOST_TRAILERS + 1).as_bytes(), 100), Err(Malformed::Trailers));
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Finder {
 }
 
 impl Finder {
-    /// How long the head is, if its empty line is there. It may have so many fields at `most`.
+    /// How long the head is, if its empty line is there. It may have so many fields at `most`, behind a first line that is none.
     pub(crate) fn find(&mut self, received: &[u8], most: usize) -> Result<Option<usize>, TooMany> {
         if self.newlines.capacity() == 0 {
             self.newlines.reserve(USUAL_LINES);
@@ -50,7 +50,6 @@ impl Finder {
             if newline == start || (newline == start + 1 && received[start] == b'\r') {
                 return Ok(Some(searched));
             }
-            // The first line is none of a field.
             if self.newlines.len() > most + 1 {
                 return Err(TooMany);
             }
