@@ -13,7 +13,7 @@ const USUAL_LINES: usize = 32;
 /// What is wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
-    #[error("its first line is not of HTTP/1.1 or HTTP/1.0")]
+    #[error("its first line is none of HTTP/1.1 or HTTP/1.0")]
     First,
     #[error("a line of a field has no name, or a malformed one")]
     Name,
@@ -77,7 +77,7 @@ impl Finder {
 }
 
 /// Lines, up to the empty one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Lines<'a> {
     head: &'a [u8],
     start: usize,
