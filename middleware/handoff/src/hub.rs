@@ -212,10 +212,9 @@ impl fmt::Debug for Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        // The dispatcher finds its hub gone, and ends.
-        if let Some(waker) = self.lock().waker.take() {
-            waker.wake();
-        }
+        // The dispatcher finds its hub gone, and ends: nobody else would wake those whose answers are here.
+        let State { work, waker, .. } = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        work.ready.drain(..).chain(waker.take()).for_each(Waker::wake);
     }
 }
 
@@ -364,6 +363,27 @@ mod tests {
             });
             assert_eq!(answer.await, Ok(2));
         });
+    }
+
+    #[test]
+    fn who_waits_is_woken_where_the_last_to_know_the_hub_is_the_answer() {
+        struct Woken(std::sync::mpsc::Sender<()>);
+        impl std::task::Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.send(()).unwrap();
+            }
+        }
+        let (tell, told) = std::sync::mpsc::channel();
+        let first = runtime();
+        let (reply, mut answer) = first.block_on(async { reply() });
+        // The thread has another hub from now on, and the first runtime is still there.
+        runtime().block_on(async { drop(HUB.with(Hub::of_this_thread)) });
+        let waker = Arc::new(Woken(tell)).into();
+        assert!(Pin::new(&mut answer).poll(&mut Context::from_waker(&waker)).is_pending());
+        reply.send(1);
+        first.block_on(tokio::task::yield_now());
+        assert_eq!(told.try_iter().count(), 1);
+        assert_eq!(first.block_on(answer), Ok(1));
     }
 
     #[test]
