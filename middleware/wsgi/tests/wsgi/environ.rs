@@ -203,6 +203,7 @@ async fn environs_have_in_common_what_their_requests_have_and_nothing_else() {
 async fn nothing_of_the_last_request_of_its_kind_is_left_in_an_environ() {
     let settings = Settings { threads: 1, ..settings("environs:changes") };
     let application = tower_wsgi::Application::load(settings).unwrap();
+    let server = Arc::new(Server::default());
     let long = format!("/{}", "x".repeat(1000));
     let requests = [
         ("/a?x=1", Some("192.0.2.1"), Some(40_000)),
@@ -217,6 +218,7 @@ async fn nothing_of_the_last_request_of_its_kind_is_left_in_an_environ() {
     ];
     for (target, address, port) in requests.into_iter().chain(requests) {
         let request = request(target, &[("host", "example.com")], |environ| {
+            environ.server = Arc::clone(&server);
             environ.remote_addr = address.map(|address| address.parse().unwrap());
             environ.remote_port = port;
         });
