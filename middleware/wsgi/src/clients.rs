@@ -30,6 +30,12 @@ impl Clients {
         let place = usize::from(port.rotate_right(1)) % PORTS;
         remembered(py, &mut self.ports[place], port)
     }
+
+    pub(crate) fn give_back(self, py: Python<'_>) {
+        let address = self.address.into_iter().map(|(_, object)| object);
+        let ports = self.ports.into_iter().flatten().map(|(_, object)| object);
+        address.chain(ports).for_each(|object| drop(object.into_object(py)));
+    }
 }
 
 /// The text of a value, which is made again only where it is not that of the last one in this place.

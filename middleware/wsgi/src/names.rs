@@ -38,6 +38,13 @@ impl Names {
         self.headers.insert(name.clone(), key.clone().map(Object::keep));
         Ok(key)
     }
+
+    /// For a thread that ends before its interpreter does.
+    pub(crate) fn give_back(self, py: Python<'_>) {
+        self.usual.give_back(py);
+        self.clients.give_back(py);
+        self.headers.into_values().flatten().for_each(|key| drop(key.into_object(py)));
+    }
 }
 
 /// `HTTP_*`, where the header has such a variable.

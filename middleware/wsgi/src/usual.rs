@@ -110,9 +110,18 @@ impl Usual {
             self.known.push(new);
             return;
         }
-        let forgotten = std::mem::replace(&mut self.known[self.oldest], new);
-        forgotten.last.into_iter().for_each(|(dict, _)| drop(dict.into_object(py)));
+        std::mem::replace(&mut self.known[self.oldest], new).give_back(py);
         self.oldest = (self.oldest + 1) % REMEMBERED;
+    }
+
+    pub(crate) fn give_back(self, py: Python<'_>) {
+        self.known.into_iter().for_each(|beginning| beginning.give_back(py));
+    }
+}
+
+impl Beginning {
+    fn give_back(self, py: Python<'_>) {
+        self.last.into_iter().for_each(|(dict, _)| drop(dict.into_object(py)));
     }
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
                     tracing::error!(application = %host.name, "a panic while a request was served");
                 }
                 if slot.end() && crew.comes_back(py, slot) {
+                    std::mem::take(&mut names).give_back(py);
                     return true;
                 }
             }

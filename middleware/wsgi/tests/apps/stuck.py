@@ -1,5 +1,6 @@
 """Applications that do not answer in time."""
 
+import gc
 import threading
 import time
 import traceback
@@ -22,6 +23,14 @@ def waits(environ, start_response):
         gate(environ).set()
     start_response("200 OK", [])
     return [b"answered"]
+
+
+def counts(environ, start_response):
+    """As `waits`, and tells how many environs there are of this application."""
+    answer = waits(environ, start_response)
+    if environ["QUERY_STRING"] != "count":
+        return answer
+    return [str(sum(type(known) is dict and "COUNTED" in known for known in gc.get_objects())).encode()]
 
 
 def stands_here(environ):

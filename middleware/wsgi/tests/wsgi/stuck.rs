@@ -1,10 +1,12 @@
 //! Requests that do not end in time, and clients that do not wait for theirs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::header::HOST;
+use http::{HeaderValue, Request};
 use http_body_util::BodyExt;
-use http_environ::{Environ, RequestId};
+use http_environ::{Environ, RequestId, Server};
 use tower_wsgi::{Application, Settings, WsgiError};
 
 use crate::harness::{PATIENCE, TestBody, call, load, read, settings, wait_for_log};
@@ -63,6 +65,32 @@ async fn a_request_that_is_stuck_tells_where_and_its_thread_is_replaced() {
         assert!(line.contains("\"application\":\"impatient\""), "{line}");
         assert_eq!(answer(&application, &format!("open={round}")).await, "answered");
     }
+}
+
+#[tokio::test]
+async fn a_thread_that_ends_gives_back_what_it_has_remembered() {
+    let timeout = Some(Duration::from_secs(2));
+    let wanted = Settings { threads: 1, spare_threads: 1, timeout, ..settings("stuck:counts") };
+    let application =
+        Application::load(Settings { variables: vec![("COUNTED".into(), "1".into())], ..wanted }).unwrap();
+    let server = Arc::new(Server::default());
+    let send = async |query: &str| {
+        let mut request = request(query, query);
+        request.headers_mut().insert(HOST, HeaderValue::from_static("example.com"));
+        request.extensions_mut().get_mut::<Environ>().unwrap().server = Arc::clone(&server);
+        Ok::<_, WsgiError>(read(call(&application, request).await?).await.text().to_owned())
+    };
+    let until = async |query: &str, is_it: fn(&Result<String, WsgiError>) -> bool| {
+        let sends = async { while !is_it(&send(query).await) {} };
+        tokio::time::timeout(PATIENCE, sends).await.unwrap_or_else(|_| panic!("in vain: {query}"));
+    };
+    for name in ["ends-one", "ends-two"] {
+        // Those of the application, of its only thread and of the request.
+        until("count", |told| told.as_ref().is_ok_and(|count| count == "3")).await;
+        until(&format!("stand={name}"), |told| matches!(told, Err(WsgiError::TooSlow(..)))).await;
+        until(&format!("open={name}"), Result::is_ok).await;
+    }
+    until("count", |told| told.as_ref().is_ok_and(|count| count == "3")).await;
 }
 
 #[tokio::test]
