@@ -27,7 +27,8 @@ impl Class for Exchange {
     ) -> PyResult<'py, Object<'py>> {
         match arguments.count() {
             0 => py.bool(this.with(|outgoing| outgoing.is_unread())),
-            1 => write(py, this, &arguments),
+            // Nobody has `write` before.
+            1 if this.with(|outgoing| outgoing.is_started()) => write(py, this, &arguments),
             _ => start_response(py, this, &arguments),
         }
     }

@@ -327,9 +327,9 @@ def starts_wrongly(environ, start_response):
         try:
             start_response(*arguments, **named)
         except TypeError as error:
-            told.append(type(error).__name__)
+            told.append(str(error))
     start_response("200 OK", headers)
-    return [", ".join(told).encode()]
+    return ["; ".join(told).encode()]
 
 
 def echoes_headers(environ, start_response):
