@@ -101,9 +101,12 @@ impl Head {
         matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     }
 
-    /// Sets the length of a body that is known, where the application has not.
+    /// Sets the length of a body that is known, where the application has not. That of a 304 would be said of the answer that
+    /// it stands for (RFC 9110 section 8.6).
     pub(crate) fn default_content_length(&mut self, length: u64) {
-        self.content_length.get_or_insert(length);
+        if !self.is_bodiless() {
+            self.content_length.get_or_insert(length);
+        }
     }
 
     pub(crate) fn into_response(mut self, body: Body) -> Response<Body> {

@@ -110,7 +110,9 @@ impl Outgoing {
 
     /// Sends the only chunk there is; with it goes a Content-Length that is right.
     pub(crate) fn whole(&mut self, chunk: Bytes) -> Result<(), Fault> {
-        if let Some(head) = &mut self.head {
+        // Who answers HEAD by nothing has not told how long the answer to GET would be.
+        let is_left_out = self.is_head_request && chunk.is_empty();
+        if let Some(head) = self.head.as_mut().filter(|_| !is_left_out) {
             head.default_content_length(chunk.len() as u64);
             self.missing = head.content_length();
         }

@@ -169,6 +169,11 @@ def not_modified(environ, start_response):
     return [b"12345"]
 
 
+def one_empty_chunk(environ, start_response):
+    start_response(environ["QUERY_STRING"].replace("+", " "), [])
+    return [b""]
+
+
 def bodiless_with_body(environ, start_response):
     start_response("204 No Content", [("Content-Length", "4")])
     return [b"body"]

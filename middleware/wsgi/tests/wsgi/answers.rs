@@ -202,6 +202,19 @@ async fn not_modified_keeps_its_length_and_has_no_body() {
 }
 
 #[tokio::test]
+async fn an_empty_chunk_tells_no_length_where_it_stands_for_a_body_that_is_not_sent() {
+    let application = load("answers:one_empty_chunk");
+    for (method, status, length) in
+        [("GET", "200+OK", Some("0")), ("HEAD", "200+OK", None), ("GET", "304+Not+Modified", None)]
+    {
+        let request = Request::builder().method(method).uri(format!("/?{status}"));
+        let request = request.body(TestBody::default()).unwrap();
+        let answer = read(call(&application, request).await.unwrap()).await;
+        assert_eq!(answer.header("content-length"), length, "{method} {status}");
+    }
+}
+
+#[tokio::test]
 async fn an_informational_status_is_a_failure() {
     assert!(matches!(failure("answers:informational").await, WsgiError::ApplicationFailed(_)));
 }
