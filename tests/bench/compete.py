@@ -8,9 +8,12 @@ FILE.json: {"cpu": 0, "load_cpu": 1, "support": [shell, ...], "contestants": [..
 
 What counts is CPU microseconds per request, user and system, of all processes of the server, as a ratio within one run.
 A control group of its own counts them; who may not make one gets the sums of /proc, which lack the programs that the
-kernel reaps (Apache's mod_cgid leaves its own to it). The server is pinned to one processor and the load to another, the contestants take turns round by
-round, so that a change of the machine's speed meets all of them, and the median of the rounds counts. Requests per
-second and latencies depend on what else the machine does.
+kernel reaps (Apache's mod_cgid leaves its own to it). The servers are pinned to one processor and the load to another.
+
+In each round all contestants are started, and then they take turns of a second at each workload, so that a change of
+the machine's speed meets all of them: what counts is the median of the ratios to the best contestant in the same turn.
+The range beside it holds the middle half of these ratios. Requests per second and latencies depend on what else the
+machine does.
 """
 
 import argparse
@@ -36,8 +39,9 @@ def main():
     options.add_argument("file")
     options.add_argument("--only", help="names of contestants, separated by commas")
     options.add_argument("--workloads", help="names of workloads, separated by commas")
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--seconds", type=int, default=3, help="of load for each contestant, workload and round")
+    options.add_argument("--rounds", type=int, default=3, help="how often all servers are started")
+    options.add_argument("--turns", type=int, default=4, help="of each contestant at each workload in a round")
+    options.add_argument("--seconds", type=int, default=1, help="of load in each turn")
     options.add_argument("--json", help="a file for the medians")
     options = options.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers are stopped then, too
@@ -49,7 +53,7 @@ def main():
 
     support = [Server(command, plan["load_cpu"], "support") for command in plan.get("support", [])]
     try:
-        results = compete(plan, options.rounds, options.seconds)
+        results = compete(plan, options)
     finally:
         for server in support:
             server.stop()
@@ -64,32 +68,46 @@ def chosen(things, names):
     return [thing for thing in things if not names or thing["name"] in names.split(",")]
 
 
-def compete(plan, rounds, seconds):
-    """All runs, by names of workload and contestant."""
+def compete(plan, options):
+    """All turns, by names of workload and contestant: in the same place those that were taken one after the other."""
     results = {(w["name"], c["name"]): [] for w in plan["workloads"] for c in plan["contestants"]}
-    for number in range(1, rounds + 1):
-        for contestant in plan["contestants"]:
-            for workload, result in take_turn(contestant, plan, seconds):
-                results[workload, contestant["name"]].append(result)
-            print(f"round {number}: {contestant['name']} done", file=sys.stderr)
+    for number in range(1, options.rounds + 1):
+        servers = {}
+        try:
+            for contestant in plan["contestants"]:
+                servers[contestant["name"]] = start(contestant, plan)
+            for workload in plan["workloads"]:
+                take_turns(workload, servers, plan, options, results)
+                print(f"round {number}: {workload['name']} done", file=sys.stderr)
+        finally:
+            for server in servers.values():
+                server.stop()
     return results
 
 
-def take_turn(contestant, plan, seconds):
-    """Starts a contestant, and gives each workload's name with its figures."""
-    server = Server(
+def start(contestant, plan):
+    return Server(
         contestant["start"], plan["cpu"], contestant["name"], contestant.get("env", {}), contestant.get("cwd")
     )
-    base = f"http://127.0.0.1:{contestant['port']}"
-    try:
-        for workload in plan["workloads"]:
-            if workload["name"] in contestant.get("skip", []):
-                continue
-            url = base + workload["path"]
-            problem = wait_for_answer(server, url, workload)
-            yield workload["name"], {"problem": problem} if problem else load(server, url, workload, plan, seconds)
-    finally:
-        server.stop()
+
+
+def take_turns(workload, servers, plan, options, results):
+    """One after the other, in another order each time; who does not give the expected answer is left out."""
+    ready = []
+    for contestant in plan["contestants"]:
+        if workload["name"] in contestant.get("skip", []):
+            continue
+        server = servers[contestant["name"]]
+        url = f"http://127.0.0.1:{contestant['port']}{workload['path']}"
+        turns = results[workload["name"], contestant["name"]]
+        if problem := wait_for_answer(server, url, workload):
+            turns += [{"problem": problem}] * options.turns
+            continue
+        ready.append((server, url, turns))
+        wrk(url, workload, plan, 1)  # to warm up
+    for number in range(options.turns):
+        for server, url, turns in ready[number % len(ready) :] + ready[: number % len(ready)]:
+            turns.append(load(server, url, workload, plan, options.seconds))
 
 
 def wait_for_answer(server, url, workload):
@@ -109,12 +127,17 @@ def wait_for_answer(server, url, workload):
         time.sleep(0.1)
 
 
+def wrk(url, workload, plan, seconds):
+    """What wrk reports."""
+    command = ["taskset", "-c", str(plan["load_cpu"]), "wrk", "-t1", f"-c{workload.get('connections', 32)}", "--latency"]
+    command += [f"-d{seconds}s", *workload.get("wrk", []), url]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 def load(server, url, workload, plan, seconds):
-    wrk = ["taskset", "-c", str(plan["load_cpu"]), "wrk", "-t1", f"-c{workload.get('connections', 32)}", "--latency"]
-    extra = [*workload.get("wrk", []), url]
-    subprocess.run([*wrk, "-d1s", *extra], stdout=subprocess.DEVNULL, check=True)  # to warm up
+    """One turn."""
     before = server.cpu_seconds()
-    report = subprocess.run([*wrk, f"-d{seconds}s", *extra], stdout=subprocess.PIPE, text=True, check=True).stdout
+    report = wrk(url, workload, plan, seconds)
     used = server.cpu_seconds() - before
 
     requests = int(found(r"(\d+) requests in", report) or 0)
@@ -135,28 +158,37 @@ def found(pattern, text):
     return match and match[1]
 
 
-def summary(runs):
-    """The median of each figure over the runs that worked; None if none did."""
-    good = [run for run in runs if not run["problem"]]
+def summary(turns):
+    """The median of each figure over the turns that worked; None if none did."""
+    good = [turn for turn in turns if not turn["problem"]]
     if not good:
         return None
-    medians = {k: statistics.median(run[k] for run in good) for k in ("cpu_us", "per_second", "p99_ms", "memory_mib")}
-    return medians | {"not_2xx": sum(run["not_2xx"] for run in good), "socket_errors": good[-1]["socket_errors"]}
+    medians = {k: statistics.median(turn[k] for turn in good) for k in ("cpu_us", "per_second", "p99_ms", "memory_mib")}
+    return medians | {"not_2xx": sum(turn["not_2xx"] for turn in good), "socket_errors": good[-1]["socket_errors"]}
+
+
+def ratios(turns, others):
+    """The lower quartile, the median and the upper quartile of the ratios of turns that were taken together."""
+    pairs = [(a["cpu_us"], b["cpu_us"]) for a, b in zip(turns, others) if not (a["problem"] or b["problem"])]
+    values = [mine / other for mine, other in pairs] or [0]
+    return statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
 
 
 def print_table(workload, results):
-    runs = {contestant: runs for (name, contestant), runs in results.items() if name == workload["name"] and runs}
-    rows = {contestant: summary(runs) for contestant, runs in runs.items()}
-    best = min((row["cpu_us"] for row in rows.values() if row), default=0)
+    turns = {contestant: turns for (name, contestant), turns in results.items() if name == workload["name"] and turns}
+    rows = {contestant: summary(turns) for contestant, turns in turns.items()}
     print(f"\n## {workload['name']}  ({workload['path']}, {workload.get('connections', 32)} connections)")
-    print(f"{'contestant':<18}{'CPU us/req':>11}{'vs best':>9}{'req/s':>9}{'p99 ms':>9}{'PSS MiB':>9}  errors")
+    print(f"{'contestant':<18}{'CPU us/req':>11}{'vs best':>9}{'range':>12}{'req/s':>9}{'p99 ms':>9}{'PSS MiB':>9}  errors")
+    best = None
     for contestant, row in sorted(rows.items(), key=lambda item: item[1]["cpu_us"] if item[1] else float("inf")):
         if row is None:
-            print(f"{contestant:<18}{'-':>11}  {runs[contestant][0]['problem']}")
+            print(f"{contestant:<18}{'-':>11}  {turns[contestant][0]['problem']}")
             continue
+        best = best or contestant
+        low, ratio, high = ratios(turns[contestant], turns[best])
         errors = (f"{row['not_2xx']} not 2xx " if row["not_2xx"] else "") + row["socket_errors"]
         print(
-            f"{contestant:<18}{row['cpu_us']:>11.1f}{row['cpu_us'] / best:>9.2f}{row['per_second']:>9.0f}"
+            f"{contestant:<18}{row['cpu_us']:>11.1f}{ratio:>9.2f}{f'{low:.2f}-{high:.2f}':>12}{row['per_second']:>9.0f}"
             f"{row['p99_ms']:>9.2f}{row['memory_mib']:>9.1f}  {errors}"
         )
 

@@ -13,7 +13,7 @@ import json
 import os
 import time
 
-from compete import Server, chosen, wait_for_answer
+from compete import chosen, start, wait_for_answer
 
 SETTLED = 2  # seconds
 
@@ -31,9 +31,7 @@ def main():
 
 
 def measure(contestant, plan):
-    server = Server(
-        contestant["start"], plan["cpu"], contestant["name"], contestant.get("env", {}), contestant.get("cwd")
-    )
+    server = start(contestant, plan)
     try:
         workload = plan["workloads"][0]
         problem = wait_for_answer(server, f"http://127.0.0.1:{contestant['port']}{workload['path']}", workload)
