@@ -3,12 +3,13 @@
 //! The worker's main thread serves core 0, and accepts; the other cores have a thread each. A connection is given to the
 //! core with the fewest open ones and stays there, with everything that it needs (upstream pools are found by [`core()`]);
 //! on one core, nothing crosses threads. This module and its `acceptor` are all that knows of it, so that the model can be
-//! revisited on machines with more cores. `seldom` spares a task to ask what has not moved, `memory` gives back what is
-//! free, and `idle` what can be had again.
+//! revisited on machines with more cores. `seldom` spares a task to ask what has not moved, `room` is what a thread
+//! receives into, `memory` gives back what is free, and `idle` what can be had again.
 
 pub(crate) mod acceptor;
 pub(crate) mod idle;
 pub(crate) mod memory;
+pub(crate) mod room;
 pub(crate) mod seldom;
 
 use std::cell::Cell;

@@ -20,27 +20,23 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use http::{HeaderMap, Response};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use vestibule_config::Protocol;
 use vestibule_layers::{Body, rescue};
 
 use self::exchange::exchange;
 use self::head::{Asked, Head, NoRequest};
-use self::incoming::FIRST;
 use self::outgoing::Outgoing;
 use super::begun::Begun;
 use super::patience::Expired;
 use super::reading::Reading;
-use super::socket::Socket;
+use super::socket::{Awaited, Socket};
 use super::visit::{Over, Visit};
 use super::{Visitor, ending, h2c, rest};
 use crate::identity::{Connection, Peer};
 use crate::tunnel::Tunnel;
 
 pub(super) static PROTOCOL: Protocol = Protocol { name: "http", speaks_for_clients: false };
-
-/// With less room than this, a new buffer is better than a short read.
-const LEAST: usize = 1 << 10;
 
 /// Serves one connection, until it ends. From [`Stage::Retiring`](crate::runtime::Stage::Retiring) on, the next answer is the last.
 pub(super) async fn serve<I: Socket>(mut io: I, mut visitor: Visitor) {
@@ -70,6 +66,7 @@ struct Line<I> {
     reader: head::Reader,
     /// Whether a request has come.
     has_asked: bool,
+    awaited: Awaited,
 }
 
 impl<I> Line<I> {
@@ -116,6 +113,7 @@ async fn converse<I: Socket>(io: I, visitor: &Visitor, left: Duration) -> Option
         headers: HeaderMap::new(),
         reader: head::Reader::default(),
         has_asked: false,
+        awaited: Awaited::default(),
     };
     let visit = Visit::that_tires(visitor.clone(), rest::AFTER);
     let connection = Connection::new(Arc::clone(&visit.server), visit.peer);
@@ -217,12 +215,8 @@ async fn next<I: Socket>(line: &mut Line<I>, visit: &Visit) -> Result<Head, End>
         if head::has_begun(&line.received) {
             visit.patience.begun();
         }
-        // Where nothing is left of the last request, this begins at the start of the same buffer again, which is in the
-        // processor's cache.
-        if !line.received.try_reclaim(FIRST) && line.received.capacity() - line.received.len() < LEAST {
-            line.received.reserve(FIRST);
-        }
-        match line.io.read_buf(&mut line.received).await {
+        let (mut read, _) = line.io.halves(&mut line.awaited);
+        match incoming::receive(&mut read, &mut line.received).await {
             Ok(0) if line.received.is_empty() => return Err(End::Over),
             Ok(0) => return Err(End::Io(io::ErrorKind::UnexpectedEof.into())),
             Ok(_) => {}
@@ -243,7 +237,7 @@ async fn refuse<I: Socket>(line: &mut Line<I>, visit: &Visit, why: NoRequest) ->
     let mut answer = Response::new(Body::Empty);
     *answer.status_mut() = why.status();
     answer_head::put(&mut line.out, &answer, asked, false);
-    let (_, write) = line.io.halves();
+    let (_, write) = line.io.halves(&mut line.awaited);
     match Outgoing::new(write, &mut line.out, visit).flush().await {
         Ok(()) => End::NoRequest(why),
         Err(_) => End::Gone,

@@ -3,12 +3,17 @@
 //! What is read and written at once, by a shared reference, needs no lock and no halves; and what is only looked at stays where
 //! it is: a PROXY header, of which nobody knows the length, and the last byte of a request (see `single_use`).
 
+mod halves;
+
 use std::io;
 use std::os::fd::AsFd;
 
 use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
+
+pub(super) use self::halves::Awaited;
+use self::halves::{ReadSide, WriteSide};
 
 /// A socket that can end badly.
 pub trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + Send + Sync + 'static {
@@ -23,13 +28,19 @@ pub trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + Send + Sync + 'static 
     ) -> impl Future<Output = io::Result<T>> + Send;
 
     /// Its reading and its writing side, which share it without a lock.
-    fn halves(&mut self) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin);
+    fn halves<'a>(
+        &'a mut self,
+        awaited: &'a mut Awaited,
+    ) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin);
 
     /// Waits until it may be read, or is closed.
     fn readable(&self) -> impl Future<Output = io::Result<Ready>> + Send;
 
     /// Tries to read. Where that would block, it is not [`readable`](Self::readable) until more has come.
     fn try_read<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T>;
+
+    /// Tries to write. Where that would block, it is not writable until there is room.
+    fn try_write<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T>;
 }
 
 /// Reads into a buffer, or looks at what there is to read.
@@ -75,8 +86,12 @@ impl Socket for TcpStream {
         self.async_io(interest, act).await
     }
 
-    fn halves(&mut self) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin) {
-        self.split()
+    fn halves<'a>(
+        &'a mut self,
+        awaited: &'a mut Awaited,
+    ) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin) {
+        let (read, write) = self.split();
+        (ReadSide::<_, Self>::new(read, awaited), WriteSide::<_, Self>::new(write))
     }
 
     async fn readable(&self) -> io::Result<Ready> {
@@ -85,6 +100,10 @@ impl Socket for TcpStream {
 
     fn try_read<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.try_io(Interest::READABLE, read)
+    }
+
+    fn try_write<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.try_io(Interest::WRITABLE, write)
     }
 }
 
@@ -100,8 +119,12 @@ impl Socket for UnixStream {
         self.async_io(interest, act).await
     }
 
-    fn halves(&mut self) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin) {
-        self.split()
+    fn halves<'a>(
+        &'a mut self,
+        awaited: &'a mut Awaited,
+    ) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin) {
+        let (read, write) = self.split();
+        (ReadSide::<_, Self>::new(read, awaited), WriteSide::<_, Self>::new(write))
     }
 
     async fn readable(&self) -> io::Result<Ready> {
@@ -110,5 +133,9 @@ impl Socket for UnixStream {
 
     fn try_read<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.try_io(Interest::READABLE, read)
+    }
+
+    fn try_write<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.try_io(Interest::WRITABLE, write)
     }
 }

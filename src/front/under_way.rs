@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::future::poll_fn;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -46,9 +47,9 @@ impl Drop for CutOff {
     }
 }
 
-/// A request that is not answered to its end.
-pub(super) struct UnderWay {
-    talk: Arc<Talk>,
+/// A request that is not answered to its end. `T` is how it holds what its connection has in common.
+pub(super) struct UnderWay<T: Deref<Target = Talk> = Arc<Talk>> {
+    talk: T,
     request: RequestId,
     /// Whether its failure is in the log already.
     is_told: bool,
@@ -57,10 +58,6 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
-    pub(super) fn new(talk: Arc<Talk>, request: RequestId) -> Self {
-        Self { talk, request, is_told: false, is_stream: false }
-    }
-
     /// One of several on a connection, each of which its client may end alone.
     pub(super) fn of_stream(talk: Arc<Talk>, request: RequestId) -> Self {
         Self { talk, request, is_told: false, is_stream: true }
@@ -73,9 +70,15 @@ impl UnderWay {
         let length = if is_counted { told_length(answer.headers()) } else { None };
         self.sending(answer, length)
     }
+}
+
+impl<T: Deref<Target = Talk>> UnderWay<T> {
+    pub(super) fn new(talk: T, request: RequestId) -> Self {
+        Self { talk, request, is_told: false, is_stream: false }
+    }
 
     /// Goes on with the answer's body, which is to have this length, until that has been sent.
-    pub(super) fn sending(mut self, answer: Response, missing: Option<u64>) -> http::Response<Sending> {
+    pub(super) fn sending(mut self, answer: Response, missing: Option<u64>) -> http::Response<Sending<T>> {
         if let Some(given) = answer.extensions().get::<RequestId>() {
             self.request = given.clone();
         }
@@ -91,7 +94,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWay {
+impl<T: Deref<Target = Talk>> Drop for UnderWay<T> {
     fn drop(&mut self) {
         if self.is_told {
             return;
@@ -106,13 +109,13 @@ impl Drop for UnderWay {
 }
 
 /// The body of an answer that is being sent.
-pub(super) struct Sending {
+pub(super) struct Sending<T: Deref<Target = Talk> = Arc<Talk>> {
     body: Body,
     /// What is left of a Content-Length that the body itself does not know.
     missing: Option<u64>,
     /// Why it breaks off, while what came before is sent.
     failure: Option<BodyError>,
-    under_way: UnderWay,
+    under_way: UnderWay<T>,
 }
 
 /// A frame of a body, or its end.
@@ -123,7 +126,7 @@ type Next = Option<Result<Frame<Bytes>, BodyError>>;
 #[error("the answer is {0} bytes shorter than its Content-Length")]
 struct Short(u64);
 
-impl Sending {
+impl<T: Deref<Target = Talk> + Unpin> Sending<T> {
     /// Notes that all of it was taken: nothing is left to be told.
     pub(super) fn note_whole(&mut self) {
         self.under_way.is_told = true;
@@ -146,7 +149,7 @@ impl Sending {
     }
 }
 
-impl http_body::Body for Sending {
+impl<T: Deref<Target = Talk> + Unpin> http_body::Body for Sending<T> {
     type Data = Bytes;
     type Error = BodyError;
 

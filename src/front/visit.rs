@@ -10,7 +10,7 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use http_environ::{Server, answer};
+use http_environ::{RequestId, Server, answer};
 use tokio::sync::watch;
 use vestibule_config::Limits;
 use vestibule_layers::rescue::BrokenOff;
@@ -41,6 +41,8 @@ pub(super) struct Visit {
     pub(super) talk: Arc<Talk>,
     gateway: Arc<Gateway>,
     stage: watch::Receiver<Stage>,
+    /// The stage at its beginning.
+    began_in: Stage,
 }
 
 impl Visit {
@@ -56,9 +58,10 @@ impl Visit {
     }
 
     fn with(visitor: Visitor, patience: Patience) -> Self {
-        let Visitor { server, peer, gateway, stage } = visitor;
+        let Visitor { server, peer, gateway, mut stage } = visitor;
         let talk = Arc::new(Talk::default());
-        Self { server, peer, patience, talk, gateway, stage }
+        let began_in = *stage.borrow_and_update();
+        Self { server, peer, patience, talk, gateway, stage, began_in }
     }
 
     /// The gateway, and how far the worker has come: for whoever goes on with the connection.
@@ -72,12 +75,17 @@ impl Visit {
 
     /// Whether the worker goes on to serve this connection.
     pub(super) fn is_serving(&self) -> bool {
-        *self.stage.borrow() == Stage::Serving
+        self.stage() == Stage::Serving
     }
 
     /// Whether the worker ends with what is under way.
     pub(super) fn is_closing(&self) -> bool {
-        *self.stage.borrow() == Stage::Closing
+        self.stage() == Stage::Closing
+    }
+
+    /// It is asked twice for each request, and hardly ever moves: that it has not takes no lock.
+    fn stage(&self) -> Stage {
+        if matches!(self.stage.has_changed(), Ok(false)) { self.began_in } else { *self.stage.borrow() }
     }
 
     /// Serves until that has ended, has taken too long, or is idle when the worker closes. It comes pinned: as a value it would take
@@ -119,15 +127,14 @@ impl Visit {
         }
     }
 
-    /// Has a request answered.
+    /// Has a request answered, which has this number.
     pub(super) fn handle(
         &self,
         connection: &Connection,
         request: vestibule_layers::Request,
-    ) -> (Answer, UnderWay) {
+    ) -> (Answer, RequestId) {
         let number = self.gateway.number();
-        let under_way = UnderWay::new(Arc::clone(&self.talk), number.clone());
-        (self.gateway.handle(connection, number, request), under_way)
+        (self.gateway.handle(connection, number.clone(), request), number)
     }
 
     /// Answers a request. What concerns a connection is left out of the answer, as is the body that an answer to HEAD has not.
@@ -143,7 +150,8 @@ impl Visit {
         let is_head = parts.method == Method::HEAD;
         let body = body.map_err(|error| BrokenOff::new(Cause::ClientGone, error));
         let request = Request::from_parts(parts, client_body::guard(body, self.limits()));
-        let (answer, under_way) = self.handle(&connection, request);
+        let (answer, number) = self.handle(&connection, request);
+        let under_way = UnderWay::new(Arc::clone(&self.talk), number);
         async move {
             let mut answer = answer.await;
             let connection: Vec<HeaderName> = answer

@@ -16,7 +16,7 @@ use super::outgoing::{Broken, Framing, Outgoing};
 use super::{End, Line, answer_head};
 use crate::front::client_body;
 use crate::front::socket::Socket;
-use crate::front::under_way::UnderWay;
+use crate::front::under_way::{Talk, UnderWay};
 use crate::front::visit::Visit;
 use crate::identity::Connection;
 use crate::tunnel::Tunnel;
@@ -31,7 +31,7 @@ pub(super) async fn exchange<I: Socket>(
     let Head { request, length, asked } = head;
     line.has_asked = true;
     let limits = visit.limits();
-    let (read, write) = line.io.halves();
+    let (read, write) = line.io.halves(&mut line.awaited);
     let mut incoming = Incoming::new(read, &mut line.received, length, limits.header_bytes);
     let question = Question::default();
     let mut to_come = None;
@@ -45,7 +45,8 @@ pub(super) async fn exchange<I: Socket>(
             client_body::guard(incoming.body(ask), limits)
         }
     };
-    let (answer, under_way) = visit.handle(connection, request.map(|()| body));
+    let (answer, number) = visit.handle(connection, request.map(|()| body));
+    let under_way = UnderWay::new(&*visit.talk, number);
     let outgoing = Outgoing::new(write, &mut line.out, visit);
     let mut responding = pin!(respond(outgoing, visit, asked, answer, under_way, to_come, &mut line.headers));
     let responded = loop {
@@ -131,7 +132,7 @@ async fn respond(
     visit: &Visit,
     mut asked: Asked,
     mut answer: Answer,
-    under_way: UnderWay,
+    under_way: UnderWay<&Talk>,
     to_come: Option<ToCome<'_>>,
     room: &mut HeaderMap,
 ) -> Result<Done, Broken> {

@@ -112,7 +112,8 @@ impl Reader {
         if end > limits.header_bytes {
             return Err(NoRequest::TooLong);
         }
-        let head = received.split_to(end).freeze();
+        let is_all = end == received.len();
+        let head = if is_all { std::mem::take(received) } else { received.split_to(end) }.freeze();
         let read = request(&head, self.finder.lines(&head), room);
         self.finder.begin();
         read.map(Some)

@@ -1,6 +1,6 @@
 //! What a client sends while it is answered: the body of its request, and the end of its connection.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
@@ -15,9 +15,13 @@ use vestibule_layers::rescue::BrokenOff;
 
 use super::head::Length;
 use crate::chunks::{Chunks, Malformed};
+use crate::runtime::room;
 
 /// How much is read at once: this much where little is expected.
-pub(super) const FIRST: usize = 8 << 10;
+const FIRST: usize = room::WHOLE;
+
+/// With less room than this, a new buffer is better than a short read.
+const LEAST: usize = 1 << 10;
 
 /// So much where more is. With more, a long body leaves the processor's cache on its way.
 const MOST: usize = 64 << 10;
@@ -92,8 +96,7 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
         }
         // What comes now is the next request: it waits for its turn, and for as long nobody knows what comes behind it.
         while self.received.is_empty() {
-            self.received.reserve(1);
-            match self.read.read_buf(self.received).await {
+            match receive(&mut self.read, self.received).await {
                 Ok(0) => return io::ErrorKind::ConnectionAborted.into(),
                 Ok(_) => {}
                 Err(error) => return error,
@@ -209,6 +212,21 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
         self.is_fast = read == room;
         if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
+}
+
+/// Reads what comes behind what was received; 0 at the end.
+pub(super) async fn receive(
+    read: &mut (impl AsyncRead + Unpin),
+    received: &mut BytesMut,
+) -> io::Result<usize> {
+    if received.is_empty() {
+        *received = poll_fn(|cx| room::poll_receive(read, cx)).await?;
+        return Ok(received.len());
+    }
+    if received.capacity() - received.len() < LEAST {
+        received.reserve(FIRST);
+    }
+    read.read_buf(received).await
 }
 
 impl Left {

@@ -62,7 +62,11 @@ impl<'a, W: AsyncWrite + Unpin> Outgoing<'a, W> {
     }
 
     /// Writes what there is, and then the body. What is ready is gathered, and written before anything is waited for.
-    pub(super) async fn send(&mut self, mut body: Sending, mut framing: Framing) -> Result<(), Broken> {
+    pub(super) async fn send(
+        &mut self,
+        mut body: Sending<&Talk>,
+        mut framing: Framing,
+    ) -> Result<(), Broken> {
         while framing != Framing::Length(0) {
             let next = if let Some(next) = body.at_hand().await {
                 next
@@ -243,7 +247,7 @@ mod tests {
         let (patience, talk) = (Patience::new(&Limits::default()), Arc::new(Talk::default()));
         let body = Body::boxed(Pieces(pieces.into_iter().collect(), false));
         let missing = if let Framing::Length(length) = framing { Some(length) } else { None };
-        let under_way = UnderWay::new(Arc::clone(&talk), RequestId::Serial(1));
+        let under_way = UnderWay::new(&*talk, RequestId::Serial(1));
         let body = under_way.sending(http::Response::new(body), missing).into_body();
         let mut out = b"head ".to_vec();
         let sending = async {
