@@ -21,7 +21,6 @@ pub mod uwsgi;
 pub mod variables;
 mod visit;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -42,6 +41,7 @@ use crate::gateway::Gateway;
 use crate::identity::{Connection, Peer, tells_of_client};
 use crate::listener::proxy_protocol;
 use crate::runtime::Stage;
+use crate::runtime::phase::Phase;
 
 pub use self::socket::Socket;
 pub(crate) use self::socket::discard;
@@ -49,24 +49,20 @@ pub(crate) use self::socket::discard;
 /// What may be spoken on a connection, and who serves it; the first is the default.
 fn table<I: Socket>() -> [(&'static Protocol, Serve<I>); 5] {
     [
-        (&http1::PROTOCOL, |io, visitor| Box::pin(http1::serve(io, visitor))),
+        (&http1::PROTOCOL, http1::serve),
         (&h2c::PROTOCOL, |io, visitor| {
             let Visitor { server, peer, gateway, stage } = visitor;
-            Box::pin(h2c::serve(
-                Reading::new(Begun::default(), io),
-                Connection::new(server, peer),
-                gateway,
-                stage,
-            ))
+            let (io, connection) = (Reading::new(Begun::default(), io), Connection::new(server, peer));
+            Phase::last(h2c::serve(io, connection, gateway, stage))
         }),
-        (&uwsgi::PROTOCOL, |io, visitor| Box::pin(uwsgi::serve(io, Visit::new(visitor)))),
-        (&scgi::PROTOCOL, |io, visitor| Box::pin(scgi::serve(io, Visit::new(visitor)))),
-        (&fastcgi::PROTOCOL, |io, visitor| Box::pin(fastcgi::serve(io, Visit::new(visitor)))),
+        (&uwsgi::PROTOCOL, |io, visitor| Phase::last(uwsgi::serve(io, Visit::new(visitor)))),
+        (&scgi::PROTOCOL, |io, visitor| Phase::last(scgi::serve(io, Visit::new(visitor)))),
+        (&fastcgi::PROTOCOL, |io, visitor| Phase::last(fastcgi::serve(io, Visit::new(visitor)))),
     ]
 }
 
-/// Boxed: a connection takes the room that its own protocol needs.
-type Serve<I> = fn(I, Visitor) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Each protocol has its own phases.
+type Serve<I> = fn(I, Visitor) -> Phase;
 
 /// What a listener may speak.
 pub(crate) fn protocols() -> Vec<&'static Protocol> {
@@ -92,30 +88,41 @@ pub(crate) struct Visitor {
     pub(crate) stage: watch::Receiver<Stage>,
 }
 
-/// Serves one connection, until it ends. From [`Stage::Retiring`] on, the next answer is the last.
-pub(crate) async fn serve<I: Socket>(
+/// The first phase of a connection, if it is served. From [`Stage::Retiring`] on, its next answer is the last.
+pub(crate) fn begin<I: Socket>(
     io: I,
     entrance: Arc<Entrance>,
     peer: Peer,
     gateway: Arc<Gateway>,
     stage: watch::Receiver<Stage>,
-) {
-    let peer = if entrance.proxy_protocol {
-        let Some(client) = Box::pin(handed_on(&io, peer, &gateway, stage.clone())).await else { return };
-        client
-    } else {
-        peer
-    };
+) -> Option<Phase> {
+    if !entrance.proxy_protocol {
+        return speak(io, &entrance, peer, gateway, stage);
+    }
+    Some(Phase::new(async move {
+        let client = handed_on(&io, peer, &gateway, stage.clone()).await?;
+        speak(io, &entrance, client, gateway, stage)
+    }))
+}
+
+/// Speaks what its listener speaks, if the peer may.
+fn speak<I: Socket>(
+    io: I,
+    entrance: &Entrance,
+    peer: Peer,
+    gateway: Arc<Gateway>,
+    stage: watch::Receiver<Stage>,
+) -> Option<Phase> {
     let protocol = entrance.protocol;
     if protocol.speaks_for_clients && !gateway.trusts(peer) {
         let name = protocol.name;
         tracing::warn!(%peer, "closed: {name} is spoken by a peer that is not trusted (`trust: peers`)");
-        return;
+        return None;
     }
     let visitor = Visitor { server: Arc::clone(&entrance.server), peer, gateway, stage };
     let row = table().into_iter().find(|(known, _)| std::ptr::eq(*known, protocol));
     let (_, serve) = row.expect("the configuration uses protocols of the table");
-    serve(io, visitor).await;
+    Some(serve(io, visitor))
 }
 
 /// Serves a connection by HTTP with somebody on this machine, until it ends: for whoever has a socket, and no listener.

@@ -3,24 +3,29 @@
 //! The worker's main thread serves core 0, and accepts; the other cores have a thread each. A connection is given to the
 //! core with the fewest open ones and stays there, with everything that it needs (upstream pools are found by [`core()`]);
 //! on one core, nothing crosses threads. This module and its `acceptor` are all that knows of it, so that the model can be
-//! revisited on machines with more cores. `seldom` spares a task to ask what has not moved, `room` is what a thread
-//! receives into, `memory` gives back what is free, and `idle` what can be had again.
+//! revisited on machines with more cores. `seldom` spares a task to ask what has not moved, `phase` is what becomes of
+//! a connection, `room` is what a thread receives into, `memory` gives back what is free, and `idle` what can be had again.
 
 pub(crate) mod acceptor;
 pub(crate) mod idle;
 pub(crate) mod memory;
+pub(crate) mod phase;
 pub(crate) mod room;
 pub(crate) mod seldom;
 
 use std::cell::Cell;
 use std::io;
 use std::num::NonZero;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
+
+use self::phase::Phase;
 
 thread_local! {
     static CORE: Cell<usize> = const { Cell::new(0) };
@@ -123,14 +128,26 @@ impl Core {
         self.number == core()
     }
 
-    /// Serves a connection on this core; it counts as open until the future ends.
-    pub(crate) fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
+    /// Serves a connection on this core. It counts as open until its last phase ends; `held` is dropped then.
+    pub(crate) fn spawn(&self, first: Phase, held: impl Send + Unpin + 'static) {
         self.open.fetch_add(1, Ordering::Relaxed);
         let open = Open(Arc::clone(&self.open));
-        self.handle.spawn(async move {
-            let _open = open;
-            connection.await;
-        });
+        self.handle.spawn(Served { phase: first, _open: open, _held: held });
+    }
+}
+
+/// A connection that is served.
+struct Served<H> {
+    phase: Phase,
+    _open: Open,
+    _held: H,
+}
+
+impl<H: Unpin> Future for Served<H> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.phase).poll(cx)
     }
 }
 
@@ -158,10 +175,11 @@ mod tests {
             for _ in 0..6 {
                 let (tell, told) = oneshot::channel();
                 let mut ended = end.subscribe();
-                cores.least_loaded().spawn(async move {
+                let connection = Phase::last(async move {
                     tell.send(core()).unwrap();
                     while ended.changed().await.is_ok() {}
                 });
+                cores.least_loaded().spawn(connection, ());
                 served.push(told.await.unwrap());
             }
             assert_eq!(served, [0, 1, 2, 0, 1, 2]);

@@ -34,24 +34,27 @@ use super::socket::{Awaited, Socket};
 use super::visit::{Over, Visit};
 use super::{Visitor, ending, h2c, rest};
 use crate::identity::{Connection, Peer};
+use crate::runtime::phase::Phase;
 use crate::tunnel::Tunnel;
 
 pub(super) static PROTOCOL: Protocol = Protocol { name: "http", speaks_for_clients: false };
 
-/// Serves one connection, until it ends. From [`Stage::Retiring`](crate::runtime::Stage::Retiring) on, the next answer is the last.
-pub(super) async fn serve<I: Socket>(mut io: I, mut visitor: Visitor) {
-    let mut left = visitor.gateway.limits().keep_alive;
-    loop {
-        // Boxed: a connection that rests shall not carry the room for it.
-        let Some(tired) = Box::pin(converse(io, &visitor, left)).await else { return };
-        io = tired.io;
+/// Serves one connection. From [`Stage::Retiring`](crate::runtime::Stage::Retiring) on, the next answer is the last.
+pub(super) fn serve<I: Socket>(io: I, visitor: Visitor) -> Phase {
+    let left = visitor.gateway.limits().keep_alive;
+    Phase::new(converse(io, visitor, left))
+}
+
+/// A connection rests, until something comes. `left` is how long it may be idle yet.
+fn rest<I: Socket>(io: I, mut visitor: Visitor, left: Duration) -> Phase {
+    Phase::new(async move {
         tracing::debug!(peer = %visitor.peer, "an idle connection gives its buffers back");
         let rests_since = Instant::now();
-        if tired.left.is_zero() || !rest::is_disturbed(&io, tired.left, &mut visitor.stage).await {
-            return;
+        if !rest::is_disturbed(&io, left, &mut visitor.stage).await {
+            return None;
         }
-        left = tired.left.saturating_sub(rests_since.elapsed());
-    }
+        Some(Phase::new(converse(io, visitor, left.saturating_sub(rests_since.elapsed()))))
+    })
 }
 
 /// A connection, and what its requests use one after the other.
@@ -76,13 +79,6 @@ impl<I> Line<I> {
     }
 }
 
-/// A connection that has had nothing to do for a while.
-struct Tired<I> {
-    io: I,
-    /// How long it may be idle yet.
-    left: Duration,
-}
-
 /// How a conversation ends.
 enum End {
     /// The client has ended it, or all is said
@@ -103,8 +99,8 @@ enum End {
     Http2,
 }
 
-/// Serves one connection, until it ends (`None`) or tires. `left` is how long it may be idle before its first request.
-async fn converse<I: Socket>(io: I, visitor: &Visitor, left: Duration) -> Option<Tired<I>> {
+/// Answers the requests of a connection, until it ends or tires. `left` is how long it may be idle before the first of them.
+async fn converse<I: Socket>(io: I, visitor: Visitor, left: Duration) -> Option<Phase> {
     let began = Instant::now();
     let mut line = Line {
         io,
@@ -115,7 +111,7 @@ async fn converse<I: Socket>(io: I, visitor: &Visitor, left: Duration) -> Option
         has_asked: false,
         awaited: Awaited::default(),
     };
-    let visit = Visit::that_tires(visitor.clone(), rest::AFTER);
+    let visit = Visit::that_tires(visitor, rest::AFTER);
     let connection = Connection::new(Arc::clone(&visit.server), visit.peer);
     let attended = visit.attend(pin!(talk(&mut line, &visit, &connection))).await;
     let end = match attended {
@@ -125,7 +121,7 @@ async fn converse<I: Socket>(io: I, visitor: &Visitor, left: Duration) -> Option
             let idle_before = || left.saturating_sub(began.elapsed());
             // Empty lines are no request: they do not make it wait any longer.
             let left = if line.has_asked { visit.patience.left() } else { idle_before() };
-            return Some(Tired { io: line.io, left });
+            return (!left.is_zero()).then(|| rest(line.io, visit.into_visitor(), left));
         }
         Err(Over::Expired(Expired::Unread)) => {
             line.io.reset_on_close();
@@ -134,9 +130,7 @@ async fn converse<I: Socket>(io: I, visitor: &Visitor, left: Duration) -> Option
         Err(Over::Expired(Expired::Idle | Expired::Head) | Over::Closing) => return None,
     };
     let (io, received) = line.into_parts();
-    // Boxed: it comes once, and no connection shall carry the room for it.
-    Box::pin(follow(end, io, received, visit, connection)).await;
-    None
+    Some(Phase::last(follow(end, io, received, visit, connection)))
 }
 
 /// Goes on with what a connection has become, or ends it.
@@ -159,7 +153,7 @@ async fn follow<I: Socket>(end: End, mut io: I, received: BytesMut, visit: Visit
         End::Http2 => {
             let mut io = Reading::new(Begun::default(), io);
             io.look_mut().put_back(received.freeze());
-            let (gateway, stage) = visit.into_parts();
+            let Visitor { gateway, stage, .. } = visit.into_visitor();
             h2c::serve(io, connection, gateway, stage).await;
         }
     }

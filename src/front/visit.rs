@@ -64,9 +64,10 @@ impl Visit {
         Self { server, peer, patience, talk, gateway, stage, began_in }
     }
 
-    /// The gateway, and how far the worker has come: for whoever goes on with the connection.
-    pub(super) fn into_parts(self) -> (Arc<Gateway>, watch::Receiver<Stage>) {
-        (self.gateway, self.stage)
+    /// For whoever goes on with the connection.
+    pub(super) fn into_visitor(self) -> Visitor {
+        let Self { server, peer, gateway, stage, .. } = self;
+        Visitor { server, peer, gateway, stage }
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time;
 
+use super::phase::Phase;
 use super::{Cores, Stage};
 use crate::front::{self, Entrance};
 use crate::gateway::Gateway;
@@ -204,22 +205,25 @@ impl Shared {
         stage: &watch::Receiver<Stage>,
     ) -> io::Result<()> {
         let (gateway, stage) = (Arc::clone(&self.gateway), stage.clone());
-        let serve = async move |io: I| {
-            let _permit = permit;
-            front::serve(io, entrance, peer, gateway, stage).await;
-        };
+        let begin = move |io: I| front::begin(io, entrance, peer, gateway, stage);
         let core = self.cores.least_loaded();
         if core.is_here() {
-            core.spawn(serve(io));
+            if let Some(first) = begin(io) {
+                core.spawn(first, permit);
+            }
             return Ok(());
         }
         let still = io.leave()?;
-        core.spawn(async move {
+        let first = Phase::new(async move {
             match I::join(still) {
-                Ok(io) => serve(io).await,
-                Err(error) => tracing::error!("failed to take over a connection: {error}"),
+                Ok(io) => begin(io),
+                Err(error) => {
+                    tracing::error!("failed to take over a connection: {error}");
+                    None
+                }
             }
         });
+        core.spawn(first, permit);
         Ok(())
     }
 }

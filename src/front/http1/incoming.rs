@@ -89,7 +89,9 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
     /// Reads the body, and then waits for the end of the connection: why it has ended. Without the end of a body, whoever reads
     /// that decides. Given up, it may be begun again.
     pub(super) async fn pump(&mut self) -> io::Error {
-        if self.read_body().await.is_err() {
+        // Boxed: most requests have none, and shall not carry the room for it.
+        let is_to_come = self.to.is_some() || self.held.is_some() || !self.left.is_nothing();
+        if is_to_come && Box::pin(self.read_body()).await.is_err() {
             // Whoever reads the body learns that there is no more of it, and may answer that.
             self.to = None;
             return pending().await;
