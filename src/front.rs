@@ -15,7 +15,6 @@ mod reading;
 mod rest;
 pub mod scgi;
 mod single_use;
-mod socket;
 mod under_way;
 pub mod uwsgi;
 pub mod variables;
@@ -42,9 +41,7 @@ use crate::identity::{Connection, Peer, tells_of_client};
 use crate::listener::proxy_protocol;
 use crate::runtime::Stage;
 use crate::runtime::phase::Phase;
-
-pub use self::socket::Socket;
-pub(crate) use self::socket::discard;
+use crate::runtime::socket::Socket;
 
 /// What may be spoken on a connection, and who serves it; the first is the default.
 fn table<I: Socket>() -> [(&'static Protocol, Serve<I>); 5] {

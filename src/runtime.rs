@@ -4,7 +4,8 @@
 //! core with the fewest open ones and stays there, with everything that it needs (upstream pools are found by [`core()`]);
 //! on one core, nothing crosses threads. This module and its `acceptor` are all that knows of it, so that the model can be
 //! revisited on machines with more cores. `seldom` spares a task to ask what has not moved, `phase` is what becomes of
-//! a connection, `room` is what a thread receives into, `memory` gives back what is free, and `idle` what can be had again.
+//! a connection, `socket` reads and writes, `room` is what a thread receives into, `memory` gives back what is free, and
+//! `idle` what can be had again.
 
 pub(crate) mod acceptor;
 pub(crate) mod idle;
@@ -12,6 +13,7 @@ pub(crate) mod memory;
 pub(crate) mod phase;
 pub(crate) mod room;
 pub(crate) mod seldom;
+pub(crate) mod socket;
 
 use std::cell::Cell;
 use std::io;

@@ -20,11 +20,11 @@ use vestibule_config::Protocol;
 use vestibule_layers::{Cause, rescue};
 
 use super::patience::HeadWait;
-use super::socket::Socket;
 use super::under_way::Sending;
 use super::variables::{self, Asked, Pair};
 use super::visit::Visit;
 use crate::identity::Connection;
+use crate::runtime::socket::Socket;
 
 pub(super) static PROTOCOL: Protocol = Protocol { name: "fastcgi", speaks_for_clients: true };
 

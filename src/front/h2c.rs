@@ -33,11 +33,11 @@ use super::begun::Begun;
 use super::client_body;
 use super::patience::{Expired, SLOW_HEAD, UNREAD};
 use super::reading::Reading;
-use super::socket::Socket;
 use super::under_way::{CutOff, Talk, UnderWay};
 use crate::gateway::Gateway;
 use crate::identity::Connection;
 use crate::runtime::Stage;
+use crate::runtime::socket::Socket;
 
 /// What every connection of HTTP/2 begins with (RFC 9113 section 3.4).
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

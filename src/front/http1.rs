@@ -30,11 +30,11 @@ use self::outgoing::Outgoing;
 use super::begun::Begun;
 use super::patience::Expired;
 use super::reading::Reading;
-use super::socket::{Awaited, Socket};
 use super::visit::{Over, Visit};
 use super::{Visitor, ending, h2c, rest};
 use crate::identity::{Connection, Peer};
 use crate::runtime::phase::Phase;
+use crate::runtime::socket::{Awaited, Socket};
 use crate::tunnel::Tunnel;
 
 pub(super) static PROTOCOL: Protocol = Protocol { name: "http", speaks_for_clients: false };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time;
 
-use super::socket::Socket;
+use crate::runtime::socket::Socket;
 use crate::runtime::{Stage, memory};
 
 /// So long a connection has nothing to do before it rests. A shorter time would make it rest, and begin anew, between

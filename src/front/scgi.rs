@@ -12,9 +12,9 @@ use vestibule_config::Protocol;
 
 use super::single_use::{self, Language};
 pub use super::single_use::{Head, HeadError};
-use super::socket::Socket;
 use super::variables::Pair;
 use super::visit::Visit;
+use crate::runtime::socket::Socket;
 
 pub(super) static PROTOCOL: Protocol = Protocol { name: "scgi", speaks_for_clients: true };
 

@@ -15,10 +15,10 @@ use http::{HeaderMap, StatusCode};
 use vestibule_layers::{Cause, rescue};
 
 use self::incoming::Incoming;
-use super::socket::Socket;
+use super::ending;
 use super::variables::{Pair, VariablesError};
 use super::visit::Visit;
-use super::{ending, socket};
+use crate::runtime::socket::{self, Socket};
 
 /// One of these protocols.
 pub(super) struct Language {

@@ -14,8 +14,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustix::net::RecvFlags;
 
-use crate::front::{Socket, discard};
 use crate::identity::Peer;
+use crate::runtime::socket::{Socket, discard};
 
 /// What each header of version 2 begins with.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";

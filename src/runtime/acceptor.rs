@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time;
 
 use super::phase::Phase;
+use super::socket::Socket;
 use super::{Cores, Stage};
 use crate::front::{self, Entrance};
 use crate::gateway::Gateway;
@@ -229,7 +230,7 @@ impl Shared {
 }
 
 /// A connection that can go to the runtime of another core.
-trait Movable: front::Socket + Sized {
+trait Movable: Socket + Sized {
     /// It, while it belongs to no runtime.
     type Still: Send;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::listener::Door;
+use crate::runtime::socket::{self, Socket};
 
 /// Where a server listens.
 #[derive(Clone, Debug)]
@@ -119,12 +120,11 @@ impl Stream {
 
     /// The same, as far as the runtime has heard: the system is asked only where there is something to be asked about.
     pub(in crate::backend) fn seems_silent(&self) -> bool {
-        let mut nobody = Context::from_waker(Waker::noop());
-        let heard = match self {
-            Self::Tcp(stream) => stream.poll_read_ready(&mut nobody),
-            Self::Unix(stream) => stream.poll_read_ready(&mut nobody),
+        let may_be_read = match self {
+            Self::Tcp(stream) => socket::is_readable(stream),
+            Self::Unix(stream) => socket::is_readable(stream),
         };
-        heard.is_pending() || self.is_silent()
+        !may_be_read || self.is_silent()
     }
 
     /// Writes what fits at once, and waits for nothing.
@@ -147,8 +147,8 @@ impl Stream {
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tcp(stream) => poll_read(stream, cx, buf),
+            Self::Unix(stream) => poll_read(stream, cx, buf),
         }
     }
 }
@@ -156,8 +156,8 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tcp(stream) => poll_write(stream, cx, buf),
+            Self::Unix(stream) => poll_write(stream, cx, buf),
         }
     }
 
@@ -190,6 +190,20 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+fn poll_read(io: &mut impl Socket, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    match socket::try_poll_read(io, cx, buf) {
+        Some(read) => read,
+        None => Pin::new(io).poll_read(cx, buf),
+    }
+}
+
+fn poll_write(io: &mut impl Socket, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    match socket::try_poll_write(io, cx, bytes) {
+        Some(written) => written,
+        None => Pin::new(io).poll_write(cx, bytes),
     }
 }
 

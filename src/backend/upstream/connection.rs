@@ -13,10 +13,10 @@ use super::address::{Address, Stream};
 use super::deadline::{Deadline, Limits, Turn};
 use super::failure::Failure;
 use super::pool::Opening;
-use crate::runtime;
+use crate::runtime::{self, room};
 
 /// How much is read at once: this much first, which is room for most answers.
-const FIRST: usize = 8 << 10;
+const FIRST: usize = room::WHOLE;
 
 /// So much where a read has filled its room. With more, a long answer leaves the processor's cache on its way.
 const MOST: usize = 64 << 10;
@@ -121,6 +121,13 @@ impl<S: Line> Connection<S> {
 
     /// Reads more; the end is an error.
     pub(in crate::backend) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if self.received.is_empty() && self.room == FIRST {
+            return room::poll_receive(&mut self.io, cx).map(|received| {
+                let (received, is_full) = received.map_err(Failure::Io)?;
+                self.received = received;
+                self.has_read(self.received.len(), is_full)
+            });
+        }
         let free = self.received.capacity() - self.received.len();
         if free < LEAST || (self.received.is_empty() && free < self.room) {
             self.received.reserve(self.room);
@@ -128,19 +135,23 @@ impl<S: Line> Connection<S> {
         let room = self.received.capacity() - self.received.len();
         // Nothing is lost with the future: it reads at once or not at all.
         let read = pin!(self.io.read_buf(&mut self.received)).poll(cx);
-        read.map(|read| match read {
-            Ok(0) => Err(Failure::Ended),
-            Ok(length) => {
-                self.opening = None;
-                if length == room {
-                    self.room = MOST;
-                } else if length < FIRST / 2 {
-                    self.room = FIRST;
-                }
-                Ok(())
-            }
-            Err(error) => Err(Failure::Io(error)),
+        read.map(|length| {
+            let length = length.map_err(Failure::Io)?;
+            self.has_read(length, length == room)
         })
+    }
+
+    fn has_read(&mut self, length: usize, is_full: bool) -> Result<(), Failure> {
+        if length == 0 {
+            return Err(Failure::Ended);
+        }
+        self.opening = None;
+        if is_full {
+            self.room = MOST;
+        } else if length < FIRST / 2 {
+            self.room = FIRST;
+        }
+        Ok(())
     }
 
     /// Writes some of three pieces that follow each other, of which one has something.

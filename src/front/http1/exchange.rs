@@ -15,10 +15,10 @@ use super::incoming::Incoming;
 use super::outgoing::{Broken, Framing, Outgoing};
 use super::{End, Line, answer_head};
 use crate::front::client_body;
-use crate::front::socket::Socket;
 use crate::front::under_way::{Talk, UnderWay};
 use crate::front::visit::Visit;
 use crate::identity::Connection;
+use crate::runtime::socket::Socket;
 use crate::tunnel::Tunnel;
 
 /// Answers one request; `Ok` if another may follow.

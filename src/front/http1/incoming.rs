@@ -222,7 +222,7 @@ pub(super) async fn receive(
     received: &mut BytesMut,
 ) -> io::Result<usize> {
     if received.is_empty() {
-        *received = poll_fn(|cx| room::poll_receive(read, cx)).await?;
+        (*received, _) = poll_fn(|cx| room::poll_receive(read, cx)).await?;
         return Ok(received.len());
     }
     if received.capacity() - received.len() < LEAST {

@@ -8,9 +8,9 @@ use rustix::net::RecvFlags;
 use tokio::sync::mpsc::{self, Sender};
 
 use super::{Broken, ReadHead};
-use crate::front::socket::{self, Socket};
 use crate::front::variables::{self, Asked};
 use crate::front::visit::Visit;
+use crate::runtime::socket::{self, Socket};
 
 /// How much is read at once.
 const BUFFER: usize = 16 << 10;

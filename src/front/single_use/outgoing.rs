@@ -9,9 +9,9 @@ use tokio::io::Interest;
 use vestibule_layers::Cause;
 
 use super::{Broken, Language, put_headers};
-use crate::front::socket::{self, Socket};
 use crate::front::under_way::Sending;
 use crate::front::visit::Visit;
+use crate::runtime::socket::{self, Socket};
 
 /// A longer piece is written from where it is, and not copied.
 const COPIED: usize = 16 << 10;

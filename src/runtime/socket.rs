@@ -12,11 +12,11 @@ use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
-pub(super) use self::halves::Awaited;
+pub(crate) use self::halves::{Awaited, is_readable, try_poll_read, try_poll_write};
 use self::halves::{ReadSide, WriteSide};
 
 /// A socket that can end badly.
-pub trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + Send + Sync + 'static {
+pub(crate) trait Socket: AsyncRead + AsyncWrite + AsFd + Unpin + Send + Sync + 'static {
     /// Makes a reset of its closing, where it can.
     fn reset_on_close(&self);
 

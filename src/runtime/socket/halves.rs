@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice};
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
@@ -15,7 +15,7 @@ use super::{Socket, receive_now, send_now};
 
 /// Whether the runtime knows whom to wake when a socket may be read.
 #[derive(Default)]
-pub struct Awaited {
+pub(crate) struct Awaited {
     is_known: bool,
     waker: Option<Waker>,
 }
@@ -54,18 +54,13 @@ impl<R: AsyncRead + AsRef<S> + Unpin, S: Socket> AsyncRead for ReadSide<'_, R, S
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Self { read, awaited, .. } = &mut *self;
-        let is_there = read.as_ref().try_read(|| Ok(())).is_ok();
+        let is_there = is_readable(read.as_ref());
         if !is_there && awaited.is_by(cx.waker()) {
             return Poll::Pending;
         }
         awaited.is_known = false;
-        if is_there && buf.initialized().len() == buf.capacity() {
-            let turn = ready!(coop::poll_proceed(cx));
-            let received = receive_once(read.as_ref(), buf.initialize_unfilled());
-            if !received.as_ref().is_err_and(is_would_block) {
-                turn.made_progress();
-                return Poll::Ready(received.map(|count| buf.advance(count)));
-            }
+        if is_there && let Some(read) = try_poll_read(read.as_ref(), cx, buf) {
+            return read;
         }
         let read = Pin::new(read).poll_read(cx, buf);
         if read.is_pending() {
@@ -73,6 +68,38 @@ impl<R: AsyncRead + AsRef<S> + Unpin, S: Socket> AsyncRead for ReadSide<'_, R, S
         }
         read
     }
+}
+
+/// Whether there may be something to read, as far as the runtime knows.
+pub(crate) fn is_readable(io: &impl Socket) -> bool {
+    io.try_read(|| Ok(())).is_ok()
+}
+
+/// Reads what is there; `None` where that is nothing, or the buffer has no contents yet: then tokio has to read.
+pub(crate) fn try_poll_read(
+    io: &impl Socket,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Option<Poll<io::Result<()>>> {
+    if buf.initialized().len() < buf.capacity() {
+        return None;
+    }
+    let Poll::Ready(turn) = coop::poll_proceed(cx) else { return Some(Poll::Pending) };
+    let received = unless_blocked(receive_once(io, buf.initialize_unfilled()))?;
+    turn.made_progress();
+    Some(Poll::Ready(received.map(|count| buf.advance(count))))
+}
+
+/// Writes what there is room for; `None` where there is none: then tokio has to wait for it.
+pub(crate) fn try_poll_write(
+    io: &impl Socket,
+    cx: &mut Context<'_>,
+    bytes: &[u8],
+) -> Option<Poll<io::Result<usize>>> {
+    let Poll::Ready(turn) = coop::poll_proceed(cx) else { return Some(Poll::Pending) };
+    let written = unless_blocked(io.try_write(|| send_now(io, bytes)))?;
+    turn.made_progress();
+    Some(Poll::Ready(written))
 }
 
 /// Receives once. Where that leaves room, nothing more is there, and the socket is not readable until more comes.
@@ -87,8 +114,9 @@ fn receive_once(io: &impl Socket, buffer: &mut [u8]) -> io::Result<usize> {
     if received > 0 { Ok(received) } else { all }
 }
 
-fn is_would_block(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
+fn unless_blocked<T>(result: io::Result<T>) -> Option<io::Result<T>> {
+    let is_blocked = result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+    (!is_blocked).then_some(result)
 }
 
 /// The writing side; `W` is tokio's.
@@ -105,15 +133,10 @@ impl<W, S> WriteSide<W, S> {
 
 impl<W: AsyncWrite + AsRef<S> + Unpin, S: Socket> AsyncWrite for WriteSide<W, S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let turn = ready!(coop::poll_proceed(cx));
-        let io = self.write.as_ref();
-        let written = io.try_write(|| send_now(io, buf));
-        if !written.as_ref().is_err_and(is_would_block) {
-            turn.made_progress();
-            return Poll::Ready(written);
+        match try_poll_write(self.write.as_ref(), cx, buf) {
+            Some(written) => written,
+            None => Pin::new(&mut self.write).poll_write(cx, buf),
         }
-        drop(turn);
-        Pin::new(&mut self.write).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
