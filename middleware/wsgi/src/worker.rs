@@ -77,6 +77,7 @@ impl Classes {
 pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
     let (host, queue) = (&crew.host, &crew.queue);
     QUEUE.set(Some(Arc::clone(queue)));
+    let _context = log::enter(&host.name);
     let mut names = Names::default();
     let key = thread.key();
     thread.attach(|py| match host.enter_thread(py) {
@@ -144,7 +145,7 @@ impl Host {
         // One by one: the parts, the largest of all, stay where they are.
         let (input, length, reply, queued) = (job.input, job.length, job.reply, job.queued);
         let view = View::of_parts(&job.parts);
-        let _context = log::enter_request(&self.name, view.environ());
+        let _context = log::enter_request(view.environ());
         let clock = queued.zip(view.environ().asking());
         let clock = clock.map(|(queued, asking)| Clock::begin(asking, &self.name, queued));
         let outgoing = Outgoing::new(reply, view.method(), clock);
