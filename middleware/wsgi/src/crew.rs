@@ -23,10 +23,10 @@ pub(crate) struct Allowance {
     pub(crate) max_requests: Option<u64>,
 }
 
-/// The threads of one application and what they share.
+/// The threads of one application and what they share: it lasts as long as the process, since Python code cannot be unloaded.
 pub(crate) struct Crew {
     pub(crate) host: Host,
-    pub(crate) queue: Arc<Queue<Box<Job>>>,
+    pub(crate) queue: Arc<Queue<Job>>,
     pub(crate) allowance: Allowance,
     interpreter: Interpreter,
     living: Living,
@@ -61,7 +61,7 @@ struct Roll {
 impl Crew {
     pub(crate) fn new(
         host: Host,
-        queue: Arc<Queue<Box<Job>>>,
+        queue: Arc<Queue<Job>>,
         allowance: Allowance,
         interpreter: Interpreter,
         living: Living,
@@ -78,14 +78,14 @@ impl Crew {
     }
 
     /// Starts one more thread.
-    pub(crate) fn start_thread(self: &Arc<Self>) -> std::io::Result<()> {
-        let (crew, slot) = (Arc::clone(self), Arc::new(Slot::default()));
+    pub(crate) fn start_thread(&'static self) -> std::io::Result<()> {
+        let slot = Arc::new(Slot::default());
         let alive = self.living.begin();
         self.roll().slots.push(Arc::clone(&slot));
         let name = &self.host.name;
         let started = self.interpreter.spawn(name, move |thread| {
-            worker::run(&crew, &slot, thread);
-            crew.roll().slots.retain(|other| !Arc::ptr_eq(other, &slot));
+            worker::run(self, &slot, thread);
+            self.roll().slots.retain(|other| !Arc::ptr_eq(other, &slot));
             drop(alive);
         });
         started.map(drop)
@@ -105,7 +105,7 @@ impl Crew {
 
     /// Nobody waits for this request any longer. Where a thread works on it, that tells where it stands, is interrupted if
     /// that is wanted, and is replaced. False where it still waits for a thread, and will never get one.
-    pub(crate) fn give_up(self: &Arc<Self>, request: u64, id: RequestId) -> bool {
+    pub(crate) fn give_up(&'static self, request: u64, id: RequestId) -> bool {
         let given_up = self.roll().give_up(request, self.allowance.spare_threads);
         let Some((slot, loss)) = given_up else { return false };
         match loss {
@@ -115,8 +115,7 @@ impl Crew {
                 self.host.name
             )),
         }
-        let crew = Arc::clone(self);
-        self.interpreter.post(move |py| crew.tell_stack(py, &slot, request, &id));
+        self.interpreter.post(move |py| self.tell_stack(py, &slot, request, &id));
         true
     }
 
@@ -127,7 +126,7 @@ impl Crew {
         self.roll().comes_back()
     }
 
-    fn replace(self: &Arc<Self>) {
+    fn replace(&'static self) {
         if let Err(error) = self.start_thread() {
             let mut roll = self.roll();
             roll.replaced = roll.replaced.saturating_sub(1);

@@ -4,16 +4,24 @@ use std::fs::File;
 
 use bytes::Bytes;
 use handoff::Reply;
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response};
 
 use crate::body::{Abandoned, Body, BodyError, ChunkSender, Room};
 use crate::clock::Clock;
 use crate::file_body::FileBody;
 use crate::head::Head;
+use crate::request::Call;
 use crate::service::WsgiError;
 
 /// What a service gives.
 pub(crate) type Outcome = Result<Response<Body>, WsgiError>;
+
+/// What goes back to the service.
+pub(crate) struct Answered {
+    pub(crate) outcome: Outcome,
+    /// What the request has brought, where the application is done with it.
+    pub(crate) call: Option<Box<Call>>,
+}
 
 /// One answer. The head waits for the first chunk that is not empty, so that an error before it can still become a clean 500.
 pub(crate) struct Outgoing {
@@ -22,6 +30,10 @@ pub(crate) struct Outgoing {
     head: Option<Head>,
     /// Until the answer begins.
     clock: Option<Clock>,
+    /// From the call of the application on.
+    call: Option<Box<Call>>,
+    /// The same, when the application is done with the request.
+    spent: Option<Box<Call>>,
     is_head_request: bool,
     /// What is left of the Content-Length.
     missing: Option<u64>,
@@ -35,8 +47,8 @@ pub(crate) struct Outgoing {
 
 enum Phase {
     /// `start_response` has not been called.
-    New(Reply<Outcome>),
-    Started(Reply<Outcome>),
+    New(Reply<Answered>),
+    Started(Reply<Answered>),
     /// The head is sent and chunks follow.
     Streaming(ChunkSender),
     /// All was sent that may be sent: a whole body, or none because of HEAD, 204 or 304.
@@ -70,17 +82,32 @@ pub(crate) enum Sent {
 }
 
 impl Outgoing {
-    pub(crate) fn new(reply: Reply<Outcome>, method: &Method, clock: Option<Clock>) -> Self {
+    pub(crate) fn new(reply: Reply<Answered>, method: &Method, clock: Option<Clock>) -> Self {
         Self {
             phase: Phase::New(reply),
             head: None,
             clock,
+            call: None,
+            spent: None,
             is_head_request: method == Method::HEAD,
             missing: None,
             excess: 0,
             is_bodiless: false,
             has_left: false,
         }
+    }
+
+    /// Keeps what the request has brought until its end, or until it goes back with an answer.
+    pub(crate) fn keep(&mut self, call: Box<Call>) {
+        self.call = Some(call);
+    }
+
+    /// A place for the headers of the answer: that of the request's headers, which are in the environ by now.
+    pub(crate) fn place_of_headers(&mut self) -> HeaderMap {
+        let mut headers =
+            self.call.as_mut().map(|call| std::mem::take(&mut call.parts.headers)).unwrap_or_default();
+        headers.clear();
+        headers
     }
 
     pub(crate) fn is_started(&self) -> bool {
@@ -116,6 +143,7 @@ impl Outgoing {
             head.default_content_length(chunk.len() as u64);
             self.missing = head.content_length();
         }
+        self.spent = self.call.take();
         self.chunk(chunk)?;
         self.finish()
     }
@@ -213,17 +241,19 @@ impl Outgoing {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::New(reply) | Phase::Started(reply) => {
                 self.tell_time();
-                reply.send(Err(error));
+                reply.send(Answered { outcome: Err(error), call: self.spent.take() });
             }
             Phase::Streaming(sender) => sender.end(Err(BodyError::Application)),
             Phase::Complete | Phase::Over => {}
         }
     }
 
-    /// Ends the request: whatever the application has kept of it does nothing any more.
-    pub(crate) fn close(&mut self) {
+    /// Ends the request: whatever the application has kept of it does nothing any more. Gives what the request has brought,
+    /// to be dropped when nobody borrows this any longer: that may have a `Drop` of its own.
+    pub(crate) fn close(&mut self) -> Option<Box<Call>> {
         self.phase = Phase::Over;
         self.head = None;
+        self.call.take().or_else(|| self.spent.take())
     }
 
     /// Whether nobody would read another chunk.
@@ -285,7 +315,7 @@ impl Outgoing {
                     // The first chunk of a stream waits for nobody else's answer.
                     reply.is_urgent();
                 }
-                reply.send(Ok(head.into_response(body)));
+                reply.send(Answered { outcome: Ok(head.into_response(body)), call: self.spent.take() });
                 Phase::Complete
             }
             (other, _) => other,

@@ -14,7 +14,7 @@ use http::request::Parts;
 use http_body::Body;
 
 use crate::input::{BoxError, Input, RequestBody};
-use crate::outgoing::Outcome;
+use crate::outgoing::Answered;
 use crate::spool::{next, spool};
 
 /// Bodies up to this size are buffered.
@@ -39,11 +39,17 @@ pub enum InputMode {
 /// A request on its way to an application's thread.
 pub(crate) struct Job {
     pub(crate) number: u64,
+    pub(crate) call: Box<Call>,
+    pub(crate) reply: Reply<Answered>,
+}
+
+/// What a request brings. It goes back with its answer where it can: memory that another thread than its own gives back costs
+/// both of them.
+pub(crate) struct Call {
     pub(crate) parts: Parts,
     pub(crate) input: Input,
     /// `CONTENT_LENGTH`
     pub(crate) length: Option<u64>,
-    pub(crate) reply: Reply<Outcome>,
     /// When it came into the queue, where somebody wants to know.
     pub(crate) queued: Option<Instant>,
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use handoff::{Answer, Hub, Refused};
+use handoff::{Answer, Hub, Lost, Refused};
 use http::request::Parts;
 use http::{Request, Response};
 use http_environ::{Environ, RequestId};
@@ -19,8 +19,8 @@ use crate::body::Body;
 use crate::crew::Crew;
 use crate::deadline::Deadline;
 use crate::input::{BoxError, Input};
-use crate::outgoing::Outcome;
-use crate::request::{Gather, GatherError, InputMode, Job, Plan};
+use crate::outgoing::Answered;
+use crate::request::{Call, Gather, GatherError, InputMode, Job, Plan};
 
 thread_local! {
     static HUB: handoff::Kept = const { RefCell::new(None) };
@@ -29,11 +29,11 @@ thread_local! {
 /// A WSGI application that was imported, as a service. Clones share its threads and its queue.
 ///
 /// A request's extensions must hold its [`Environ`](http_environ::Environ), and the service must be called within a
-/// runtime of tokio that has its timers enabled. The extensions are dropped when the application is done with the request,
-/// which may be long before somebody has taken its answer.
+/// runtime of tokio that has its timers enabled. The extensions are dropped when the application is done with the request:
+/// with its answer where that is given as a whole, else perhaps long before or after somebody has taken its beginning.
 #[derive(Clone)]
 pub struct Application {
-    crew: Arc<Crew>,
+    crew: &'static Crew,
     input: InputMode,
 }
 
@@ -61,7 +61,7 @@ pub enum WsgiError {
 }
 
 impl Application {
-    pub(crate) fn new(crew: Arc<Crew>, input: InputMode) -> Self {
+    pub(crate) fn new(crew: &'static Crew, input: InputMode) -> Self {
         Self { crew, input }
     }
 
@@ -102,8 +102,8 @@ impl Application {
         let id = || environ.map(|environ| environ.request_id.clone()).unwrap_or_default();
         let deadline = self.crew.allowance.timeout.map(|timeout| (Deadline::after(timeout), id()));
         let name = || Arc::clone(&self.crew.host.name);
-        let job = Box::new(Job { number, parts, input, length, reply, queued });
-        match hub.push(&self.crew.queue, job) {
+        let call = Box::new(Call { parts, input, length, queued });
+        match hub.push(&self.crew.queue, Job { number, call, reply }) {
             Ok(()) => State::Answer(Waiting { answer, number, deadline }),
             Err(Refused::Full) => State::Failed(Some(WsgiError::QueueFull(name()))),
             Err(Refused::Closed) => State::Failed(Some(WsgiError::Draining(name()))),
@@ -150,7 +150,7 @@ enum State {
 
 /// A request that was handed over.
 struct Waiting {
-    answer: Answer<Outcome>,
+    answer: Answer<Answered>,
     number: u64,
     /// And how the log names the request.
     deadline: Option<(Deadline, RequestId)>,
@@ -183,8 +183,12 @@ impl Future for ResponseFuture {
                 }
                 State::Answer(waiting) => {
                     let outcome = match Pin::new(&mut waiting.answer).poll(context) {
+                        Poll::Ready(Ok(Answered { outcome, call })) => {
+                            drop(call);
+                            outcome
+                        }
                         // A thread that is lost answers nothing.
-                        Poll::Ready(outcome) => outcome.unwrap_or_else(|_| Err(this.application.failed())),
+                        Poll::Ready(Err(Lost)) => Err(this.application.failed()),
                         Poll::Pending => Err(ready!(waiting.poll_deadline(&this.application, context))),
                     };
                     this.state = State::Failed(None);
