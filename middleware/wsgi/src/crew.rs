@@ -31,8 +31,6 @@ pub(crate) struct Crew {
     interpreter: Interpreter,
     living: Living,
     roll: Mutex<Roll>,
-    /// How many requests have come.
-    requests: AtomicU64,
 }
 
 /// What one thread works on, for those who look from outside.
@@ -66,15 +64,7 @@ impl Crew {
         interpreter: Interpreter,
         living: Living,
     ) -> Self {
-        Self {
-            host,
-            queue,
-            allowance,
-            interpreter,
-            living,
-            roll: Mutex::default(),
-            requests: AtomicU64::new(0),
-        }
+        Self { host, queue, allowance, interpreter, living, roll: Mutex::default() }
     }
 
     /// Starts one more thread.
@@ -91,23 +81,21 @@ impl Crew {
         started.map(drop)
     }
 
-    /// A number for a request. The worker wears out with the last one that it may serve.
-    pub(crate) fn number_request(&self) -> u64 {
-        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+    /// This is the number of a request that has come. The worker wears out with the last one that it may serve.
+    pub(crate) fn count_request(&self, number: u64) {
         if self.allowance.max_requests == Some(number) {
             worn::out(format!(
                 "the application {} has got its {number} requests (max_requests)",
                 self.host.name
             ));
         }
-        number
     }
 
-    /// Nobody waits for this request any longer. Where a thread works on it, that tells where it stands, is interrupted if
-    /// that is wanted, and is replaced. False where it still waits for a thread, and will never get one.
-    pub(crate) fn give_up(&'static self, request: u64, id: RequestId) -> bool {
+    /// Nobody waits for this request any longer, which a thread has taken. Where it works on it still, it tells where it stands,
+    /// is interrupted if that is wanted, and is replaced.
+    pub(crate) fn give_up(&'static self, request: u64, id: RequestId) {
         let given_up = self.roll().give_up(request, self.allowance.spare_threads);
-        let Some((slot, loss)) = given_up else { return false };
+        let Some((slot, loss)) = given_up else { return };
         match loss {
             Loss::Replaced => self.replace(),
             Loss::Lasting { lost } => worn::out(format!(
@@ -116,7 +104,6 @@ impl Crew {
             )),
         }
         self.interpreter.post(move |py| self.tell_stack(py, &slot, request, &id));
-        true
     }
 
     /// A thread has come back from a request that was given up. True where it is one too many.

@@ -38,7 +38,6 @@ pub enum InputMode {
 
 /// A request on its way to an application's thread.
 pub(crate) struct Job {
-    pub(crate) number: u64,
     pub(crate) call: Box<Call>,
     pub(crate) reply: Reply<Answered>,
 }
@@ -52,6 +51,12 @@ pub(crate) struct Call {
     pub(crate) length: Option<u64>,
     /// When it came into the queue, where somebody wants to know.
     pub(crate) queued: Option<Instant>,
+}
+
+impl Call {
+    pub(crate) fn new(parts: Parts, input: Input, length: Option<u64>) -> Box<Self> {
+        Box::new(Self { parts, input, length, queued: None })
+    }
 }
 
 /// How a request's body is brought to the application.

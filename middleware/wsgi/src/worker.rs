@@ -90,10 +90,9 @@ pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
         let asked = Instant::now();
         let is_surplus = thread.attach(|py| {
             has_gil(&host.name, asked);
-            while let Some(Taken { mut job, at, waiting }) = queue.next() {
+            while let Some(Taken { mut job, at, waiting }) = queue.begin_next(|number| slot.begin(number)) {
                 job.reply.is_followed(waiting, at, HOLD);
                 py.give_back();
-                slot.begin(job.number);
                 // A panic ends its request, not the thread: nobody would take its place.
                 let served = catch_unwind(AssertUnwindSafe(|| host.serve(py, &mut names, job)));
                 if served.is_err() {
@@ -139,10 +138,7 @@ impl Host {
     }
 
     fn serve(&self, py: Python<'_>, names: &mut Names, job: Job) {
-        let Job { mut call, reply, .. } = job;
-        if reply.is_abandoned() {
-            return;
-        }
+        let Job { mut call, reply } = job;
         let input = std::mem::replace(&mut call.input, Input::empty());
         let view = View::of_parts(&call.parts);
         let _context = log::enter_request(view.environ());
