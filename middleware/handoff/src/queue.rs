@@ -9,6 +9,8 @@
 //! the others take jobs all the same, they compute and do not wait for anything: one more could only take turns with
 //! them, at the price of the switches. So it goes to rest again for a while.
 
+mod attended;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +18,6 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::coming::Coming;
-use crate::dispatcher::Watched;
 
 /// How long a job waits for a running thread before another thread takes it.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(1);
@@ -260,54 +261,6 @@ impl<T> Drop for Blocked<'_, T> {
 impl<T> fmt::Debug for Queue<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Queue").field("capacity", &self.capacity).finish_non_exhaustive()
-    }
-}
-
-impl<T: Send> Watched for Queue<T> {
-    fn is_busy(&self) -> bool {
-        let mut state = self.lock();
-        let come = state.come();
-        // A client that waits for its answer before it asks again is alone each time: whoever waited for others would wait for
-        // nobody.
-        come.saturating_sub(std::mem::replace(&mut state.counted, come)) > 1
-    }
-
-    fn attend(&self) -> bool {
-        let mut state = self.lock();
-        state.is_told = false;
-        if state.is_needed() {
-            // The thread may run at once, on this processor, and leave nothing to look after.
-            wake(state);
-            state = self.lock();
-        }
-        state.is_watched = !state.jobs.is_empty();
-        state.is_watched
-    }
-
-    fn look(&self) -> bool {
-        let mut state = self.lock();
-        state.is_watched = !state.jobs.is_empty();
-        let is_watched = state.is_watched;
-        let has_waited = state.taken < state.seen;
-        state.seen = state.come();
-        let would_help = has_waited && state.coming.is_empty() && !state.coming.is_crowded();
-        if is_watched && (would_help || state.is_needed()) {
-            wake(state);
-        }
-        is_watched
-    }
-
-    fn patience(&self) -> Duration {
-        let state = self.lock();
-        if state.free() == 0 { self.hold } else { PATIENCE }
-    }
-
-    fn leave(&self) {
-        let mut state = self.lock();
-        (state.is_told, state.is_watched) = (false, false);
-        if state.is_needed() {
-            wake(state);
-        }
     }
 }
 

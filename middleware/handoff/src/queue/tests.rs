@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use super::*;
+use crate::dispatcher::Watched;
 
 /// Pushes and attends at once.
 fn push<T: Send>(queue: &Queue<T>, job: T) -> Result<(), Refused> {
