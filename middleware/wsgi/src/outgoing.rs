@@ -4,7 +4,7 @@ use std::fs::File;
 
 use bytes::Bytes;
 use handoff::Reply;
-use http::{HeaderMap, Method, Response};
+use http::{Extensions, HeaderMap, Method, Response};
 
 use crate::body::{Abandoned, Body, BodyError, ChunkSender, Room};
 use crate::clock::Clock;
@@ -16,13 +16,6 @@ use crate::service::WsgiError;
 /// What a service gives.
 pub(crate) type Outcome = Result<Response<Body>, WsgiError>;
 
-/// What goes back to the service.
-pub(crate) struct Answered {
-    pub(crate) outcome: Outcome,
-    /// What the request has brought, where the application is done with it.
-    pub(crate) call: Option<Box<Call>>,
-}
-
 /// One answer. The head waits for the first chunk that is not empty, so that an error before it can still become a clean 500.
 pub(crate) struct Outgoing {
     phase: Phase,
@@ -30,10 +23,10 @@ pub(crate) struct Outgoing {
     head: Option<Head>,
     /// Until the answer begins.
     clock: Option<Clock>,
-    /// From the call of the application on.
+    /// From the call of the application until it is answered.
     call: Option<Box<Call>>,
-    /// The same, when the application is done with the request.
-    spent: Option<Box<Call>>,
+    /// Those of the request, until the application is done with it.
+    extensions: Extensions,
     is_head_request: bool,
     /// What is left of the Content-Length.
     missing: Option<u64>,
@@ -47,8 +40,8 @@ pub(crate) struct Outgoing {
 
 enum Phase {
     /// `start_response` has not been called.
-    New(Reply<Answered>),
-    Started(Reply<Answered>),
+    New(Reply<Box<Call>>),
+    Started(Reply<Box<Call>>),
     /// The head is sent and chunks follow.
     Streaming(ChunkSender),
     /// All was sent that may be sent: a whole body, or none because of HEAD, 204 or 304.
@@ -82,13 +75,13 @@ pub(crate) enum Sent {
 }
 
 impl Outgoing {
-    pub(crate) fn new(reply: Reply<Answered>, method: &Method, clock: Option<Clock>) -> Self {
+    pub(crate) fn new(reply: Reply<Box<Call>>, method: &Method, clock: Option<Clock>) -> Self {
         Self {
             phase: Phase::New(reply),
             head: None,
             clock,
             call: None,
-            spent: None,
+            extensions: Extensions::new(),
             is_head_request: method == Method::HEAD,
             missing: None,
             excess: 0,
@@ -97,8 +90,9 @@ impl Outgoing {
         }
     }
 
-    /// Keeps what the request has brought until its end, or until it goes back with an answer.
-    pub(crate) fn keep(&mut self, call: Box<Call>) {
+    /// Keeps what the request has brought until it goes back with the answer; its extensions until the application is done.
+    pub(crate) fn keep(&mut self, mut call: Box<Call>) {
+        self.extensions = std::mem::take(&mut call.parts.extensions);
         self.call = Some(call);
     }
 
@@ -143,7 +137,9 @@ impl Outgoing {
             head.default_content_length(chunk.len() as u64);
             self.missing = head.content_length();
         }
-        self.spent = self.call.take();
+        if let Some(call) = &mut self.call {
+            call.parts.extensions = std::mem::take(&mut self.extensions);
+        }
         self.chunk(chunk)?;
         self.finish()
     }
@@ -241,19 +237,20 @@ impl Outgoing {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::New(reply) | Phase::Started(reply) => {
                 self.tell_time();
-                reply.send(Answered { outcome: Err(error), call: self.spent.take() });
+                self.answer(reply, Err(error));
             }
             Phase::Streaming(sender) => sender.end(Err(BodyError::Application)),
             Phase::Complete | Phase::Over => {}
         }
     }
 
-    /// Ends the request: whatever the application has kept of it does nothing any more. Gives what the request has brought,
-    /// to be dropped when nobody borrows this any longer: that may have a `Drop` of its own.
-    pub(crate) fn close(&mut self) -> Option<Box<Call>> {
+    /// Ends the request: whatever the application has kept of it does nothing any more. Gives the request's extensions,
+    /// to be dropped when nobody borrows this any longer: they may have a `Drop` of their own.
+    pub(crate) fn close(&mut self) -> Extensions {
         self.phase = Phase::Over;
         self.head = None;
-        self.call.take().or_else(|| self.spent.take())
+        self.call = None;
+        std::mem::take(&mut self.extensions)
     }
 
     /// Whether nobody would read another chunk.
@@ -307,6 +304,14 @@ impl Outgoing {
         }
     }
 
+    /// What the request has brought, and so the memory of both, goes back to where it came from.
+    fn answer(&mut self, reply: Reply<Box<Call>>, outcome: Outcome) {
+        if let Some(mut call) = self.call.take() {
+            call.outcome = Some(outcome);
+            reply.send(call);
+        }
+    }
+
     fn send_head(&mut self, body: Body) {
         self.tell_time();
         self.phase = match (std::mem::replace(&mut self.phase, Phase::Complete), self.head.take()) {
@@ -315,7 +320,7 @@ impl Outgoing {
                     // The first chunk of a stream waits for nobody else's answer.
                     reply.is_urgent();
                 }
-                reply.send(Answered { outcome: Ok(head.into_response(body)), call: self.spent.take() });
+                self.answer(reply, Ok(head.into_response(body)));
                 Phase::Complete
             }
             (other, _) => other,

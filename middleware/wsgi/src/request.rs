@@ -14,7 +14,7 @@ use http::request::Parts;
 use http_body::Body;
 
 use crate::input::{BoxError, Input, RequestBody};
-use crate::outgoing::Answered;
+use crate::outgoing::Outcome;
 use crate::spool::{next, spool};
 
 /// Bodies up to this size are buffered.
@@ -39,11 +39,10 @@ pub enum InputMode {
 /// A request on its way to an application's thread.
 pub(crate) struct Job {
     pub(crate) call: Box<Call>,
-    pub(crate) reply: Reply<Answered>,
+    pub(crate) reply: Reply<Box<Call>>,
 }
 
-/// What a request brings. It goes back with its answer where it can: memory that another thread than its own gives back costs
-/// both of them.
+/// What a request brings, and its answer brings back: memory that another thread than its own frees costs both of them.
 pub(crate) struct Call {
     pub(crate) parts: Parts,
     pub(crate) input: Input,
@@ -51,11 +50,13 @@ pub(crate) struct Call {
     pub(crate) length: Option<u64>,
     /// When it came into the queue, where somebody wants to know.
     pub(crate) queued: Option<Instant>,
+    /// In here, since it is large: a pointer is all that is handed over.
+    pub(crate) outcome: Option<Outcome>,
 }
 
 impl Call {
     pub(crate) fn new(parts: Parts, input: Input, length: Option<u64>) -> Box<Self> {
-        Box::new(Self { parts, input, length, queued: None })
+        Box::new(Self { parts, input, length, queued: None, outcome: None })
     }
 }
 

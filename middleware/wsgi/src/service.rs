@@ -17,13 +17,13 @@ use tower::Service;
 use crate::body::Body;
 use crate::crew::Crew;
 use crate::input::BoxError;
-use crate::outgoing::{Answered, Outcome};
+use crate::outgoing::Outcome;
 use crate::request::{Call, Gather, GatherError, InputMode, Job, Plan};
 
-static HUBS: Hubs<Answered> = Hubs::new();
+static HUBS: Hubs<Box<Call>> = Hubs::new();
 
 thread_local! {
-    static HUB: Kept<Answered> = const { Kept::of(&HUBS) };
+    static HUB: Kept<Box<Call>> = const { Kept::of(&HUBS) };
 }
 
 /// A WSGI application that was imported, as a service. Clones share its threads and its queue.
@@ -146,7 +146,7 @@ enum State {
 
 /// A request that was handed over.
 struct Waiting {
-    answer: Answer<Answered>,
+    answer: Answer<Box<Call>>,
     number: u64,
     /// How the log names it.
     id: RequestId,
@@ -190,15 +190,13 @@ impl Future for ResponseFuture {
 }
 
 impl Waiting {
-    fn outcome(&mut self, answered: Result<Answered, Lost>, crew: &'static Crew) -> Outcome {
+    fn outcome(&mut self, answered: Result<Box<Call>, Lost>, crew: &'static Crew) -> Outcome {
         let name = || Arc::clone(&crew.host.name);
+        let failed = || Err(WsgiError::ApplicationFailed(name()));
         match answered {
-            Ok(Answered { outcome, call }) => {
-                drop(call);
-                outcome
-            }
+            Ok(mut call) => call.outcome.take().unwrap_or_else(failed),
             // A thread that is lost answers nothing.
-            Err(Lost::GivenUp) => Err(WsgiError::ApplicationFailed(name())),
+            Err(Lost::GivenUp) => failed(),
             Err(Lost::Late) => {
                 let time = crew.allowance.timeout.unwrap_or_default();
                 // Either it still waits, and no thread will ever see it, or it has been begun.
