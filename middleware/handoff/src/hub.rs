@@ -20,7 +20,7 @@ use tokio::runtime::{Handle, Id};
 
 use crate::answer::{Answer, Reply, sides};
 use crate::dispatcher::{Dispatcher, Told, Work};
-use crate::places::{Places, Waiting};
+use crate::places::{Places, Time, Waiting};
 use crate::queue::{Pushed, Queue, Refused};
 
 /// Answers are held back while there are so many times more requests that wait: those wait much longer.
@@ -159,17 +159,17 @@ impl<T: Send> Hub<T> {
         self.open(Waiting::default())
     }
 
-    /// Both sides of one answer, for which a task waits already: it need not ask before it is woken. Where there is none by the
-    /// time `until`, the task is woken and told so, if the runtime has its timers enabled.
-    pub fn reply_to(&'static self, waker: &Waker, until: Option<Instant>) -> (Reply<T>, Answer<T>) {
-        self.open(Waiting { waker: Some(waker.clone()), until })
+    /// Both sides of one answer, for which a task waits already: it need not ask before it is woken. Where there is none
+    /// `within` this time, and up to 20 ms more, the task is woken and told so, if the runtime has its timers enabled.
+    pub fn reply_to(&'static self, waker: &Waker, within: Option<Duration>) -> (Reply<T>, Answer<T>) {
+        self.open(Waiting { waker: Some(waker.clone()), time: within.map_or(Time::Endless, Time::For) })
     }
 
     fn open(&'static self, waiting: Waiting) -> (Reply<T>, Answer<T>) {
         let mut state = self.lock();
         let (place, is_first) = state.places.open(waiting);
         if is_first {
-            // It is to look in time. Nearly always it looks earlier, for one that may have been answered since.
+            // It is to look in time.
             Self::wake_dispatcher(state);
         }
         sides(self, place)

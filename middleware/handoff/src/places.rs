@@ -4,7 +4,11 @@
 //! the lock of the hub; so what may have a `Drop` of its own is never dropped here, but handed out.
 
 use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How much later than its time, at most, an answer is found to be late. A reading of the clock for each request would cost
+/// more than to look that often.
+const TICK: Duration = Duration::from_millis(20);
 
 /// They, and when the first of those that wait is late.
 pub(crate) struct Places<T> {
@@ -12,6 +16,8 @@ pub(crate) struct Places<T> {
     /// Those of them that are nobody's.
     free: Vec<usize>,
     first: Option<Instant>,
+    /// Some wait for whom nobody has looked at the clock yet.
+    has_new: bool,
 }
 
 pub(crate) enum Place<T> {
@@ -27,11 +33,20 @@ pub(crate) enum Place<T> {
     Closed,
 }
 
-/// Who waits, and until when.
+/// Who waits, and how long.
 #[derive(Default)]
 pub(crate) struct Waiting {
     pub(crate) waker: Option<Waker>,
-    pub(crate) until: Option<Instant>,
+    pub(crate) time: Time,
+}
+
+#[derive(Default)]
+pub(crate) enum Time {
+    #[default]
+    Endless,
+    /// From the next look on.
+    For(Duration),
+    Until(Instant),
 }
 
 /// Why there is no answer.
@@ -45,20 +60,17 @@ pub enum Lost {
 
 impl<T> Places<T> {
     pub(crate) const fn new() -> Self {
-        Self { all: Vec::new(), free: Vec::new(), first: None }
+        Self { all: Vec::new(), free: Vec::new(), first: None, has_new: false }
     }
 
-    /// When the first of those that wait is late, if not before: it may have got its answer since.
+    /// When to look for those that are late: the first of them may have got its answer since.
     pub(crate) fn first(&self) -> Option<Instant> {
         self.first
     }
 
-    /// A place for one answer; true where it is late before all others.
+    /// A place for one answer; true where there is to be a look before all others for its sake.
     pub(crate) fn open(&mut self, waiting: Waiting) -> (usize, bool) {
-        let is_first = waiting.until.is_some_and(|until| self.first.is_none_or(|first| until < first));
-        if is_first {
-            self.first = waiting.until;
-        }
+        let is_first = !matches!(waiting.time, Time::Endless) && !self.has_new && self.look_soon();
         let place = Place::Open(waiting);
         let at = self.free.pop().unwrap_or(self.all.len());
         if at < self.all.len() {
@@ -121,19 +133,36 @@ impl<T> Places<T> {
         matches!(self.all[at], Place::Closed)
     }
 
-    /// Gives whom to wake because they are late.
+    /// There will be a look within a tick; true where there would have been none.
+    fn look_soon(&mut self) -> bool {
+        self.has_new = true;
+        let soon = Instant::now() + TICK;
+        let is_first = self.first.is_none_or(|first| soon < first);
+        if is_first {
+            self.first = Some(soon);
+        }
+        is_first
+    }
+
+    /// Looks for those that are late; gives whom to wake for that.
     pub(crate) fn end_late(&mut self, now: Instant) -> Vec<Waker> {
         let (mut late, mut first) = (Vec::new(), None);
         for place in &mut self.all {
-            let Place::Open(Waiting { until: Some(until), waker }) = place else { continue };
-            if *until <= now {
-                late.extend(waker.take());
-                *place = Place::Late;
-            } else if first.is_none_or(|first| *until < first) {
-                first = Some(*until);
+            let Place::Open(Waiting { time, waker }) = place else { continue };
+            if let Time::For(length) = time {
+                // What is too long to be told has no end.
+                *time = now.checked_add(*length).map_or(Time::Endless, Time::Until);
+            }
+            match time {
+                Time::Until(until) if *until <= now => {
+                    late.extend(waker.take());
+                    *place = Place::Late;
+                }
+                Time::Until(until) if first.is_none_or(|first| *until < first) => first = Some(*until),
+                _ => {}
             }
         }
-        self.first = first;
+        (self.first, self.has_new) = (first, false);
         late
     }
 

@@ -88,12 +88,9 @@ impl Application {
     fn submit(&self, mut call: Box<Call>, context: &Context<'_>) -> Result<Waiting, WsgiError> {
         let environ = call.parts.extensions.get::<Environ>();
         let id = environ.map(|environ| environ.request_id.clone()).unwrap_or_default();
-        let now = Instant::now();
-        call.queued = environ.and_then(Environ::asking).map(|_| now);
-        // A time that is too long to be told has no end.
-        let until = self.crew.allowance.timeout.and_then(|timeout| now.checked_add(timeout));
+        call.queued = environ.and_then(Environ::asking).map(|_| Instant::now());
         let hub = HUB.with(Kept::hub);
-        let (reply, answer) = hub.reply_to(context.waker(), until);
+        let (reply, answer) = hub.reply_to(context.waker(), self.crew.allowance.timeout);
         let pushed = hub.push(&self.crew.queue, Job { call, reply });
         let name = || Arc::clone(&self.crew.host.name);
         let number = pushed.map_err(|refused| match refused {

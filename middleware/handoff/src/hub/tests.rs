@@ -15,7 +15,7 @@ thread_local! {
 
 /// Far beyond what any of this takes.
 const LONG: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_millis(20);
+const SHORT: Duration = Duration::from_millis(50);
 
 fn reply() -> (Reply<u32>, Answer<u32>) {
     HUB.with(Kept::hub).reply()
@@ -216,13 +216,13 @@ fn each_answer_is_late_at_its_own_time_whatever_others_wait() {
     runtime().block_on(async {
         let began = Instant::now();
         let hub = HUB.with(Kept::hub);
-        let until =
-            |time| poll_fn(move |context| Poll::Ready(hub.reply_to(context.waker(), Some(began + time))));
-        let (_long, mut never) = until(LONG).await;
-        drop(until(SHORT / 2).await);
-        let (first_reply, first) = until(SHORT).await;
-        let (late_reply, late) = until(SHORT).await;
-        let (_second, second) = until(2 * SHORT).await;
+        let within = |time| poll_fn(move |context| Poll::Ready(hub.reply_to(context.waker(), Some(time))));
+        let (_long, mut never) = within(LONG).await;
+        drop(within(SHORT / 2).await);
+        let (first_reply, first) = within(SHORT).await;
+        let (late_reply, late) = within(SHORT).await;
+        let (_endless, mut endless) = within(Duration::MAX).await;
+        let (_second, second) = within(2 * SHORT).await;
         assert_eq!(second.await, Err(Lost::Late));
         assert!(began.elapsed() >= 2 * SHORT);
         assert!(!first_reply.is_abandoned(), "nobody has been told yet that it is late");
@@ -230,7 +230,9 @@ fn each_answer_is_late_at_its_own_time_whatever_others_wait() {
         assert_eq!(first.await, Ok(1));
         assert_eq!(late.await, Err(Lost::Late));
         assert!(late_reply.is_abandoned());
-        assert!(tokio::time::timeout(SHORT, &mut never).await.is_err());
+        for never in [&mut never, &mut endless] {
+            assert!(tokio::time::timeout(SHORT, never).await.is_err());
+        }
     });
 }
 
@@ -238,8 +240,8 @@ fn each_answer_is_late_at_its_own_time_whatever_others_wait() {
 fn when_nobody_waits_any_longer_nobody_looks() {
     runtime().block_on(async {
         let hub = HUB.with(Kept::hub);
-        let until = Some(Instant::now() + SHORT);
-        let (_reply, answer) = poll_fn(|context| Poll::Ready(hub.reply_to(context.waker(), until))).await;
+        let (_reply, answer) =
+            poll_fn(|context| Poll::Ready(hub.reply_to(context.waker(), Some(SHORT)))).await;
         assert_eq!(answer.await, Err(Lost::Late));
         assert_eq!(hub.lock().places.first(), None);
     });
@@ -248,9 +250,9 @@ fn when_nobody_waits_any_longer_nobody_looks() {
 /// Asks, and finds the own answer; some are given up, some are late, some leave, and some were asked for by others before.
 async fn ask(queue: Arc<Queue<(u32, Reply<u32>)>>, number: u32) {
     let hub = HUB.with(Kept::hub);
-    let until = Instant::now() + if number.is_multiple_of(5) { Duration::ZERO } else { LONG };
+    let within = if number.is_multiple_of(5) { Duration::ZERO } else { LONG };
     let (reply, mut answer) =
-        poll_fn(|context| Poll::Ready(hub.reply_to(context.waker(), Some(until)))).await;
+        poll_fn(|context| Poll::Ready(hub.reply_to(context.waker(), Some(within)))).await;
     hub.push(&queue, (number, reply)).unwrap();
     if number.is_multiple_of(11) {
         return;
