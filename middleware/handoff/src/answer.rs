@@ -1,176 +1,104 @@
-//! The place of one answer: a thread leaves it there, and the task that waits for it takes it away.
+//! The two sides of one answer: a thread gives it, and a task waits for it. Its place is in the hub of the task.
 //!
-//! Leaving it and waking the task are two steps: the second is cheap only on the task's own thread.
+//! No wake-up is lost: whether there is an answer, who is to be woken for it and whether anybody is, are one state under one
+//! lock. Who asks before the answer is there is known to whoever brings it; who asks afterwards finds it.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::hub::{Followed, Hub};
+use crate::places::Lost;
+
+/// The right, and the duty, to answer once; given up without a word, the answer is lost.
+pub struct Reply<T: Send + 'static> {
+    hub: &'static Hub<T>,
+    /// Until it is used.
+    place: Option<usize>,
+    followed: Option<Followed>,
+}
 
 /// Waits for an answer.
-pub struct Answer<T>(Arc<Place<T>>);
-
-/// Whoever was to answer has given up, or nobody waits any longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lost;
-
-/// The right to answer once; given up without a word, the answer is lost.
-pub(crate) struct Promise<T>(Option<Arc<Place<T>>>);
-
-struct Place<T>(Mutex<State<T>>);
-
-enum State<T> {
-    /// There is no answer yet; and who waits for it.
-    Open(Option<Waker>),
-    Answered(T),
-    /// The answer was taken away or is lost, or nobody waits for it any longer.
-    Over,
+pub struct Answer<T: Send + 'static> {
+    hub: &'static Hub<T>,
+    /// Until it has come, or nobody waits for it any longer.
+    place: Option<usize>,
 }
 
-/// A place, from both sides.
-pub(crate) fn place<T>() -> (Promise<T>, Answer<T>) {
-    let place = Arc::new(Place(Mutex::new(State::Open(None))));
-    (Promise(Some(Arc::clone(&place))), Answer(place))
+/// Both sides of a place.
+pub(crate) fn sides<T: Send>(hub: &'static Hub<T>, place: usize) -> (Reply<T>, Answer<T>) {
+    (Reply { hub, place: Some(place), followed: None }, Answer { hub, place: Some(place) })
 }
 
-impl<T> Answer<T> {
-    /// Nobody waits any longer: what is left from now on is dropped.
-    pub fn close(&mut self) {
-        self.0.end();
+impl<T: Send> Reply<T> {
+    /// Answers; whoever waited may have left.
+    pub fn send(mut self, answer: T) {
+        if let Some(place) = self.place.take() {
+            self.hub.deliver(place, answer, self.followed);
+        }
+    }
+
+    /// Allows the hub to hold the answer back where more requests, `waiting`, wait for the thread that has taken this one
+    /// at the time `taken`: for as long as `hold`, counted from the first one that is held back, or for as many requests
+    /// as are few beside those that wait; while the next one takes longer, until the next look (after 1 ms at most, or as long as
+    /// [`Queue::holding`](crate::Queue::holding) says).
+    pub fn is_followed(&mut self, waiting: usize, taken: Instant, hold: Duration) {
+        self.followed = (waiting > 0).then_some(Followed { taken, hold, waiting });
+    }
+
+    /// Forbids it again.
+    pub fn is_urgent(&mut self) {
+        self.followed = None;
+    }
+
+    /// Whether nobody waits for the answer any longer.
+    pub fn is_abandoned(&self) -> bool {
+        self.place.is_none_or(|place| self.hub.lock().places.is_closed(place))
     }
 }
 
-impl<T> Future for Answer<T> {
+impl<T: Send> Drop for Reply<T> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.hub.give_up(place);
+        }
+    }
+}
+
+impl<T: Send> Answer<T> {
+    /// Nobody waits any longer: what is answered from now on is dropped.
+    pub fn close(&mut self) {
+        if let Some(place) = self.place.take() {
+            // What was there is dropped when the lock is open again.
+            let _last = self.hub.lock().places.close(place);
+        }
+    }
+}
+
+impl<T: Send> Future for Answer<T> {
     type Output = Result<T, Lost>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.0.lock();
-        if let State::Open(waker) = &mut *state {
-            match waker {
-                Some(waker) => waker.clone_from(context.waker()),
-                None => *waker = Some(context.waker().clone()),
-            }
-            return Poll::Pending;
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(place) = self.place else { return Poll::Ready(Err(Lost::GivenUp)) };
+        // The end of a waker may be that of a task: not under the lock.
+        let (polled, _last) = self.hub.lock().places.poll(place, context.waker());
+        if polled.is_ready() {
+            self.place = None;
         }
-        match std::mem::replace(&mut *state, State::Over) {
-            State::Answered(answer) => Poll::Ready(Ok(answer)),
-            State::Open(_) | State::Over => Poll::Ready(Err(Lost)),
-        }
+        polled
     }
 }
 
-impl<T> Drop for Answer<T> {
+impl<T: Send> Drop for Answer<T> {
     fn drop(&mut self) {
-        self.0.end();
+        self.close();
     }
 }
 
-impl<T> fmt::Debug for Answer<T> {
+impl<T: Send> fmt::Debug for Answer<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Answer")
-    }
-}
-
-impl<T> Promise<T> {
-    /// Leaves the answer, and gives whom to wake for it, where somebody waits for it.
-    pub(crate) fn leave(mut self, answer: T) -> Option<Waker> {
-        let place = self.0.take()?;
-        let mut state = place.lock();
-        let State::Open(waker) = &mut *state else { return None };
-        let waker = waker.take();
-        *state = State::Answered(answer);
-        waker
-    }
-
-    /// Whether nobody waits any longer.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.0.as_ref().is_none_or(|place| matches!(*place.lock(), State::Over))
-    }
-}
-
-impl<T> Drop for Promise<T> {
-    fn drop(&mut self) {
-        if let Some(State::Open(Some(waker))) = self.0.take().and_then(|place| place.end()) {
-            waker.wake();
-        }
-    }
-}
-
-impl<T> Place<T> {
-    /// Ends it; gives what was there, to be dropped when the lock is open again: it may have a `Drop` of its own.
-    fn end(&self) -> Option<State<T>> {
-        let mut state = self.lock();
-        // Most are over by then, and what an answer is made of is large.
-        if matches!(*state, State::Over) { None } else { Some(std::mem::replace(&mut *state, State::Over)) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // Nothing in here panics with the state half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-
-    use super::*;
-
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn poll<T>(answer: &mut Answer<T>, woken: &Arc<Woken>) -> Poll<Result<T, Lost>> {
-        Pin::new(answer).poll(&mut Context::from_waker(&Arc::clone(woken).into()))
-    }
-
-    #[test]
-    fn who_waits_is_to_be_woken_and_finds_the_answer() {
-        let (promise, mut answer) = place();
-        let woken = Arc::new(Woken::default());
-        assert!(poll(&mut answer, &woken).is_pending() && poll(&mut answer, &woken).is_pending());
-        promise.leave(1).expect("somebody waits").wake();
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
-        assert_eq!(poll(&mut answer, &woken), Poll::Ready(Ok(1)));
-        assert_eq!(poll(&mut answer, &woken), Poll::Ready(Err(Lost)), "it is taken away only once");
-    }
-
-    #[test]
-    fn an_answer_may_be_there_before_anybody_asks() {
-        let (promise, mut answer) = place();
-        assert!(promise.leave(1).is_none());
-        assert_eq!(poll(&mut answer, &Arc::default()), Poll::Ready(Ok(1)));
-    }
-
-    #[test]
-    fn a_promise_that_is_given_up_wakes_who_waits() {
-        let (promise, mut answer) = place::<u8>();
-        let woken = Arc::new(Woken::default());
-        assert!(poll(&mut answer, &woken).is_pending());
-        drop(promise);
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
-        assert_eq!(poll(&mut answer, &woken), Poll::Ready(Err(Lost)));
-    }
-
-    #[test]
-    fn what_nobody_waits_for_is_dropped_at_once_whoever_comes_first() {
-        let held = Arc::new(());
-        let (promise, mut answer) = place();
-        answer.close();
-        assert!(promise.is_abandoned());
-        promise.leave(Arc::clone(&held));
-        assert_eq!(Arc::strong_count(&held), 1);
-        let (promise, answer) = place();
-        assert!(!promise.is_abandoned());
-        promise.leave(Arc::clone(&held));
-        drop(answer);
-        assert_eq!(Arc::strong_count(&held), 1);
     }
 }

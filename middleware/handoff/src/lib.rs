@@ -6,14 +6,14 @@
 //! wake-up.
 //!
 //! ```
-//! use std::cell::RefCell;
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use handoff::{Hub, Kept, Queue, Reply};
+//! use handoff::{Hubs, Kept, Queue, Reply};
 //!
+//! static HUBS: Hubs<u64> = Hubs::new();
 //! thread_local! {
-//!     static HUB: Kept = const { RefCell::new(None) };
+//!     static HUB: Kept<u64> = const { Kept::of(&HUBS) };
 //! }
 //!
 //! struct Job {
@@ -35,7 +35,7 @@
 //!     }
 //! });
 //!
-//! let hub = HUB.with(Hub::of_this_thread);
+//! let hub = HUB.with(Kept::hub);
 //! let (reply, answer) = hub.reply();
 //! hub.push(&queue, Job { number: 21, reply }).unwrap();
 //! assert_eq!(answer.await, Ok(42));
@@ -49,9 +49,12 @@
 
 mod answer;
 mod coming;
+mod dispatcher;
 mod hub;
+mod places;
 mod queue;
 
-pub use answer::{Answer, Lost};
-pub use hub::{Hub, Kept, Reply};
+pub use answer::{Answer, Reply};
+pub use hub::{Hub, Hubs, Kept};
+pub use places::Lost;
 pub use queue::{Blocked, Queue, Refused, Taken};

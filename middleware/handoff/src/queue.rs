@@ -9,6 +9,8 @@
 //! the others take jobs all the same, they compute and do not wait for anything: one more could only take turns with
 //! them, at the price of the switches. So it goes to rest again for a while.
 
+mod attended;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +18,6 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::coming::Coming;
-use crate::hub::Watched;
 
 /// How long a job waits for a running thread before another thread takes it.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(1);
@@ -30,7 +31,9 @@ pub struct Queue<T> {
 }
 
 struct State<T> {
-    jobs: VecDeque<T>,
+    jobs: VecDeque<Numbered<T>>,
+    /// The number of the last job that came: they are counted from 1 on.
+    last: u64,
     /// Threads that are not needed. The last one sleeps for the shortest time, and its memory is still at hand.
     idle: Vec<Thread>,
     /// Threads between being woken and [`Queue::rest`].
@@ -52,14 +55,18 @@ struct State<T> {
     progress: Instant,
 }
 
-/// What is left to do for a job that was taken into the queue.
+struct Numbered<T> {
+    number: u64,
+    job: T,
+}
+
+/// A job was taken into the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Pushed {
-    /// Nothing.
-    Quietly,
+pub(crate) struct Pushed {
+    pub(crate) number: u64,
     /// The queue must be attended to, soon.
-    Tell,
+    pub(crate) is_to_be_told: bool,
 }
 
 /// A job for a thread that was needed.
@@ -88,6 +95,7 @@ impl<T> Queue<T> {
         let state = State {
             // It grows with what waits: a ring of all places would pass through the caches, however little waits.
             jobs: VecDeque::new(),
+            last: 0,
             idle: Vec::new(),
             running: 0,
             coming: Coming::default(),
@@ -119,12 +127,12 @@ impl<T> Queue<T> {
         if state.jobs.len() >= self.capacity + state.free() {
             return Err(Refused::Full);
         }
-        state.jobs.push_back(job);
-        if state.is_told || (state.is_watched && state.running > 0) {
-            return Ok(Pushed::Quietly);
-        }
-        state.is_told = true;
-        Ok(Pushed::Tell)
+        state.last += 1;
+        let number = state.last;
+        state.jobs.push_back(Numbered { number, job });
+        let is_to_be_told = !(state.is_told || (state.is_watched && state.running > 0));
+        state.is_told |= is_to_be_told;
+        Ok(Pushed { number, is_to_be_told })
     }
 
     /// Waits until this thread is needed: true; or until the queue is closed and empty: false.
@@ -152,12 +160,18 @@ impl<T> Queue<T> {
 
     /// The next job, for a thread that was needed; none where it is needed no longer.
     pub fn next(&self) -> Option<Taken<T>> {
+        self.begin_next(|_| ())
+    }
+
+    /// The same; `begin` is told the job's number: whoever finds that it [waits no longer](Self::take_back) finds that done.
+    pub fn begin_next(&self, begin: impl FnOnce(u64)) -> Option<Taken<T>> {
         let mut state = self.lock();
         let taken = state.taken;
         if state.coming.arrive(taken) && !state.is_closed {
             return None;
         }
-        let job = state.jobs.pop_front()?;
+        let Numbered { number, job } = state.jobs.pop_front()?;
+        begin(number);
         state.taken += 1;
         state.progress = Instant::now();
         Some(Taken { job, at: state.progress, waiting: state.jobs.len() })
@@ -191,21 +205,25 @@ impl<T> Queue<T> {
         self.len() == 0
     }
 
-    /// Where it is full, drops the jobs that nobody wants any longer.
-    pub fn make_room(&self, is_unwanted: impl FnMut(&T) -> bool) {
-        if self.len() >= self.capacity {
-            self.drop_where(is_unwanted);
-        }
+    /// Takes the job of this number out of the queue, where it still waits.
+    pub fn take_back(&self, number: u64) -> Option<T> {
+        let mut state = self.lock();
+        let at = state.jobs.binary_search_by_key(&number, |waiting| waiting.number).ok()?;
+        state.jobs.remove(at).map(|waiting| waiting.job)
     }
 
-    /// Drops the jobs that nobody wants any longer.
-    pub fn drop_where(&self, is_unwanted: impl FnMut(&T) -> bool) {
+    /// Where it is full, drops the jobs that nobody wants any longer.
+    pub fn make_room(&self, mut is_unwanted: impl FnMut(&T) -> bool) {
         let mut state = self.lock();
-        let (unwanted, wanted) = std::mem::take(&mut state.jobs).into_iter().partition(is_unwanted);
+        if state.jobs.len() < self.capacity {
+            return;
+        }
+        let jobs = std::mem::take(&mut state.jobs).into_iter();
+        let (unwanted, wanted) = jobs.partition(|waiting| is_unwanted(&waiting.job));
         state.jobs = wanted;
         drop(state);
         // Not under the lock: what a job is made of may have a `Drop` of its own.
-        drop::<VecDeque<T>>(unwanted);
+        drop::<VecDeque<Numbered<T>>>(unwanted);
     }
 
     /// Takes no more jobs; what waits is still served.
@@ -243,54 +261,6 @@ impl<T> Drop for Blocked<'_, T> {
 impl<T> fmt::Debug for Queue<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Queue").field("capacity", &self.capacity).finish_non_exhaustive()
-    }
-}
-
-impl<T: Send> Watched for Queue<T> {
-    fn is_busy(&self) -> bool {
-        let mut state = self.lock();
-        let come = state.come();
-        // A client that waits for its answer before it asks again is alone each time: whoever waited for others would wait for
-        // nobody.
-        come.saturating_sub(std::mem::replace(&mut state.counted, come)) > 1
-    }
-
-    fn attend(&self) -> bool {
-        let mut state = self.lock();
-        state.is_told = false;
-        if state.is_needed() {
-            // The thread may run at once, on this processor, and leave nothing to look after.
-            wake(state);
-            state = self.lock();
-        }
-        state.is_watched = !state.jobs.is_empty();
-        state.is_watched
-    }
-
-    fn look(&self) -> bool {
-        let mut state = self.lock();
-        state.is_watched = !state.jobs.is_empty();
-        let is_watched = state.is_watched;
-        let has_waited = state.taken < state.seen;
-        state.seen = state.come();
-        let would_help = has_waited && state.coming.is_empty() && !state.coming.is_crowded();
-        if is_watched && (would_help || state.is_needed()) {
-            wake(state);
-        }
-        is_watched
-    }
-
-    fn patience(&self) -> Duration {
-        let state = self.lock();
-        if state.free() == 0 { self.hold } else { PATIENCE }
-    }
-
-    fn leave(&self) {
-        let mut state = self.lock();
-        (state.is_told, state.is_watched) = (false, false);
-        if state.is_needed() {
-            wake(state);
-        }
     }
 }
 

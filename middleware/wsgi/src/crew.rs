@@ -23,16 +23,14 @@ pub(crate) struct Allowance {
     pub(crate) max_requests: Option<u64>,
 }
 
-/// The threads of one application and what they share.
+/// The threads of one application and what they share: it lasts as long as the process, since Python code cannot be unloaded.
 pub(crate) struct Crew {
     pub(crate) host: Host,
-    pub(crate) queue: Arc<Queue<Box<Job>>>,
+    pub(crate) queue: Arc<Queue<Job>>,
     pub(crate) allowance: Allowance,
     interpreter: Interpreter,
     living: Living,
     roll: Mutex<Roll>,
-    /// How many requests have come.
-    requests: AtomicU64,
 }
 
 /// What one thread works on, for those who look from outside.
@@ -61,53 +59,43 @@ struct Roll {
 impl Crew {
     pub(crate) fn new(
         host: Host,
-        queue: Arc<Queue<Box<Job>>>,
+        queue: Arc<Queue<Job>>,
         allowance: Allowance,
         interpreter: Interpreter,
         living: Living,
     ) -> Self {
-        Self {
-            host,
-            queue,
-            allowance,
-            interpreter,
-            living,
-            roll: Mutex::default(),
-            requests: AtomicU64::new(0),
-        }
+        Self { host, queue, allowance, interpreter, living, roll: Mutex::default() }
     }
 
     /// Starts one more thread.
-    pub(crate) fn start_thread(self: &Arc<Self>) -> std::io::Result<()> {
-        let (crew, slot) = (Arc::clone(self), Arc::new(Slot::default()));
+    pub(crate) fn start_thread(&'static self) -> std::io::Result<()> {
+        let slot = Arc::new(Slot::default());
         let alive = self.living.begin();
         self.roll().slots.push(Arc::clone(&slot));
         let name = &self.host.name;
         let started = self.interpreter.spawn(name, move |thread| {
-            worker::run(&crew, &slot, thread);
-            crew.roll().slots.retain(|other| !Arc::ptr_eq(other, &slot));
+            worker::run(self, &slot, thread);
+            self.roll().slots.retain(|other| !Arc::ptr_eq(other, &slot));
             drop(alive);
         });
         started.map(drop)
     }
 
-    /// A number for a request. The worker wears out with the last one that it may serve.
-    pub(crate) fn number_request(&self) -> u64 {
-        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+    /// This is the number of a request that has come. The worker wears out with the last one that it may serve.
+    pub(crate) fn count_request(&self, number: u64) {
         if self.allowance.max_requests == Some(number) {
             worn::out(format!(
                 "the application {} has got its {number} requests (max_requests)",
                 self.host.name
             ));
         }
-        number
     }
 
-    /// Nobody waits for this request any longer. Where a thread works on it, that tells where it stands, is interrupted if
-    /// that is wanted, and is replaced. False where it still waits for a thread, and will never get one.
-    pub(crate) fn give_up(self: &Arc<Self>, request: u64, id: RequestId) -> bool {
+    /// Nobody waits for this request any longer, which a thread has taken. Where it works on it still, it tells where it stands,
+    /// is interrupted if that is wanted, and is replaced.
+    pub(crate) fn give_up(&'static self, request: u64, id: RequestId) {
         let given_up = self.roll().give_up(request, self.allowance.spare_threads);
-        let Some((slot, loss)) = given_up else { return false };
+        let Some((slot, loss)) = given_up else { return };
         match loss {
             Loss::Replaced => self.replace(),
             Loss::Lasting { lost } => worn::out(format!(
@@ -115,9 +103,7 @@ impl Crew {
                 self.host.name
             )),
         }
-        let crew = Arc::clone(self);
-        self.interpreter.post(move |py| crew.tell_stack(py, &slot, request, &id));
-        true
+        self.interpreter.post(move |py| self.tell_stack(py, &slot, request, &id));
     }
 
     /// A thread has come back from a request that was given up. True where it is one too many.
@@ -127,7 +113,7 @@ impl Crew {
         self.roll().comes_back()
     }
 
-    fn replace(self: &Arc<Self>) {
+    fn replace(&'static self) {
         if let Err(error) = self.start_thread() {
             let mut roll = self.roll();
             roll.replaced = roll.replaced.saturating_sub(1);

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::ffi::CStr;
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use crate::head::{Added, Head, HeadError};
 use crate::log;
@@ -81,7 +82,7 @@ fn start_response<'py>(
         }
         _ => {}
     }
-    let head = head(py, status, headers)?;
+    let head = head(py, status, headers, exchange.with(Outgoing::place_of_headers))?;
     exchange.with(|outgoing| outgoing.start(head));
     Ok(this.object().clone())
 }
@@ -117,12 +118,17 @@ fn raised<'py>(py: Python<'py>, exc_info: &Object<'py>) -> PyResult<'py, Excepti
     Exception::from_parts(exc_info.tuple_item(1)?, exc_info.tuple_item(2)?)?.ok_or_else(wrong)
 }
 
-fn head<'py>(py: Python<'py>, status: &Object<'py>, headers: &Object<'py>) -> PyResult<'py, Head> {
+fn head<'py>(
+    py: Python<'py>,
+    status: &Object<'py>,
+    headers: &Object<'py>,
+    place: HeaderMap,
+) -> PyResult<'py, Head> {
     let refused = |error: HeadError| Exception::new(py, Kind::Value, &error.to_string());
     let wrong = || Exception::new(py, Kind::Type, "the headers must be a list of tuples (name, value)");
     let status = text(py, status, "the status")?;
     let count = headers.list_len().map_err(|_| wrong())?;
-    let mut head = Head::new(status, count).map_err(refused)?;
+    let mut head = Head::new(status, count, place).map_err(refused)?;
     for at in 0..count {
         let pair = headers.list_item(at)?;
         if pair.tuple_len().map_err(|_| wrong())? != 2 {

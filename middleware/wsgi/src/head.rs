@@ -48,8 +48,8 @@ pub(crate) enum Added {
 }
 
 impl Head {
-    /// Reads a status such as `404 Not Found`; about so many headers follow.
-    pub(crate) fn new(text: &str, headers: usize) -> Result<Self, HeadError> {
+    /// Reads a status such as `404 Not Found`; about so many headers follow, for which there is an empty place.
+    pub(crate) fn new(text: &str, count: usize, mut headers: HeaderMap) -> Result<Self, HeadError> {
         let bad = || HeadError::Status(text.to_owned());
         let (code, reason) = text.split_at_checked(3).ok_or_else(bad)?;
         let reason = reason.strip_prefix(' ').ok_or_else(bad)?;
@@ -64,7 +64,7 @@ impl Head {
             Some(ReasonPhrase::try_from(reason).map_err(|_| bad())?)
         };
         // And a Content-Length.
-        let headers = HeaderMap::with_capacity(headers.min(FEW) + 1);
+        headers.reserve(count.min(FEW) + 1);
         Ok(Self { status, reason, headers, content_length: None, given: 0 })
     }
 
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     fn response(status: &str, headers: &[(&str, &str)]) -> Response<Body> {
-        let mut head = Head::new(status, 0).unwrap();
+        let mut head = Head::new(status, 0, HeaderMap::new()).unwrap();
         for (name, value) in headers {
             head.add(name, value).unwrap();
         }
@@ -182,7 +182,7 @@ mod tests {
             "200 \u{20ac}",
             "100 Continue",
         ] {
-            assert!(Head::new(status, 0).is_err(), "{status:?}");
+            assert!(Head::new(status, 0, HeaderMap::new()).is_err(), "{status:?}");
         }
     }
 
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn values_that_would_split_a_header_are_refused() {
         for value in ["a\r\nb", "a\nb", "a\0b", "\u{20ac}"] {
-            let error = Head::new("200 OK", 0).unwrap().add("X-A", value).unwrap_err();
+            let error = Head::new("200 OK", 0, HeaderMap::new()).unwrap().add("X-A", value).unwrap_err();
             assert_eq!(error, HeadError::Value("X-A".into()), "{value:?}");
         }
     }
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn connection_headers_are_left_out() {
-        let mut head = Head::new("200 OK", 0).unwrap();
+        let mut head = Head::new("200 OK", 0, HeaderMap::new()).unwrap();
         for name in ["Connection", "transfer-encoding", "Upgrade", "Keep-Alive", "Trailers"] {
             assert_eq!(head.add(name, "x"), Ok(Added::HopByHop));
         }
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn more_headers_than_an_answer_can_have_are_refused() {
-        let mut head = Head::new("200 OK", 0).unwrap();
+        let mut head = Head::new("200 OK", 0, HeaderMap::new()).unwrap();
         let refused = (0..100_000).find_map(|number| head.add(&format!("X-{number}"), "1").err());
         assert_eq!(refused, Some(HeadError::TooMany));
     }
@@ -225,10 +225,11 @@ mod tests {
     #[test]
     fn a_content_length_is_one_number() {
         for value in ["", "+1", "-1", "1,2", "x", "99999999999999999999"] {
-            let error = Head::new("200 OK", 0).unwrap().add("Content-Length", value).unwrap_err();
+            let error =
+                Head::new("200 OK", 0, HeaderMap::new()).unwrap().add("Content-Length", value).unwrap_err();
             assert_eq!(error, HeadError::ContentLength(value.into()));
         }
-        let mut head = Head::new("200 OK", 0).unwrap();
+        let mut head = Head::new("200 OK", 0, HeaderMap::new()).unwrap();
         head.add("Content-Length", "5").unwrap();
         head.add("Content-Length", "5").unwrap();
         assert!(head.add("Content-Length", "6").is_err());

@@ -272,7 +272,7 @@ impl Process {
         interpreter: &Interpreter,
         host: Host,
     ) -> Result<Application, LoadError> {
-        let queue = Arc::new(Queue::<Box<Job>>::new(settings.queue));
+        let queue = Arc::new(Queue::<Job>::new(settings.queue));
         // First of all: where a thread does not start, those before it must find their queue closed at the end.
         self.threads.add(Arc::clone(&queue));
         let allowance = Allowance {
@@ -283,7 +283,7 @@ impl Process {
             max_requests: settings.max_requests,
         };
         let living = self.threads.living().clone();
-        let crew = Arc::new(Crew::new(host, queue, allowance, interpreter.clone(), living));
+        let crew: &Crew = Box::leak(Crew::new(host, queue, allowance, interpreter.clone(), living).into());
         for _ in 0..allowance.threads {
             let failed = |source| LoadError::Thread { application: settings.name.clone(), source };
             crew.start_thread().map_err(failed)?;

@@ -33,27 +33,41 @@ impl Context {
     }
 }
 
-/// Names what this thread works on, until it is dropped.
+/// Names the application that this thread works for, until it is dropped.
 pub(crate) struct Entered(());
 
-/// This thread works on a request.
-pub(crate) fn enter_request(application: &Arc<str>, environ: &Environ) -> Entered {
-    enter(Context { application: Arc::clone(application), request: Some(environ.request_id.clone()) })
-}
+/// Names the request that this thread works on, until it is dropped.
+pub(crate) struct EnteredRequest(());
 
-/// This thread imports an application.
-pub(crate) fn enter_import(application: &Arc<str>) -> Entered {
-    enter(Context { application: Arc::clone(application), request: None })
-}
-
-fn enter(context: Context) -> Entered {
-    CONTEXT.with_borrow_mut(|known| *known = Some(context));
+/// This thread works for an application.
+pub(crate) fn enter(application: &Arc<str>) -> Entered {
+    CONTEXT.set(Some(Context { application: Arc::clone(application), request: None }));
     Entered(())
+}
+
+/// This thread works on a request to its application.
+pub(crate) fn enter_request(environ: &Environ) -> EnteredRequest {
+    set_request(Some(environ.request_id.clone()));
+    EnteredRequest(())
+}
+
+fn set_request(request: Option<RequestId>) {
+    CONTEXT.with_borrow_mut(|known| {
+        if let Some(context) = known {
+            context.request = request;
+        }
+    });
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        CONTEXT.with_borrow_mut(|known| *known = None);
+        CONTEXT.set(None);
+    }
+}
+
+impl Drop for EnteredRequest {
+    fn drop(&mut self) {
+        set_request(None);
     }
 }
 

@@ -4,12 +4,13 @@ use std::fs::File;
 
 use bytes::Bytes;
 use handoff::Reply;
-use http::{Method, Response};
+use http::{Extensions, HeaderMap, Method, Response};
 
 use crate::body::{Abandoned, Body, BodyError, ChunkSender, Room};
 use crate::clock::Clock;
 use crate::file_body::FileBody;
 use crate::head::Head;
+use crate::request::Call;
 use crate::service::WsgiError;
 
 /// What a service gives.
@@ -22,6 +23,10 @@ pub(crate) struct Outgoing {
     head: Option<Head>,
     /// Until the answer begins.
     clock: Option<Clock>,
+    /// From the call of the application until it is answered.
+    call: Option<Box<Call>>,
+    /// Those of the request, until the application is done with it.
+    extensions: Extensions,
     is_head_request: bool,
     /// What is left of the Content-Length.
     missing: Option<u64>,
@@ -35,8 +40,8 @@ pub(crate) struct Outgoing {
 
 enum Phase {
     /// `start_response` has not been called.
-    New(Reply<Outcome>),
-    Started(Reply<Outcome>),
+    New(Reply<Box<Call>>),
+    Started(Reply<Box<Call>>),
     /// The head is sent and chunks follow.
     Streaming(ChunkSender),
     /// All was sent that may be sent: a whole body, or none because of HEAD, 204 or 304.
@@ -70,17 +75,33 @@ pub(crate) enum Sent {
 }
 
 impl Outgoing {
-    pub(crate) fn new(reply: Reply<Outcome>, method: &Method, clock: Option<Clock>) -> Self {
+    pub(crate) fn new(reply: Reply<Box<Call>>, method: &Method, clock: Option<Clock>) -> Self {
         Self {
             phase: Phase::New(reply),
             head: None,
             clock,
+            call: None,
+            extensions: Extensions::new(),
             is_head_request: method == Method::HEAD,
             missing: None,
             excess: 0,
             is_bodiless: false,
             has_left: false,
         }
+    }
+
+    /// Keeps what the request has brought until it goes back with the answer; its extensions until the application is done.
+    pub(crate) fn keep(&mut self, mut call: Box<Call>) {
+        self.extensions = std::mem::take(&mut call.parts.extensions);
+        self.call = Some(call);
+    }
+
+    /// A place for the headers of the answer: that of the request's headers, which are in the environ by now.
+    pub(crate) fn place_of_headers(&mut self) -> HeaderMap {
+        let mut headers =
+            self.call.as_mut().map(|call| std::mem::take(&mut call.parts.headers)).unwrap_or_default();
+        headers.clear();
+        headers
     }
 
     pub(crate) fn is_started(&self) -> bool {
@@ -115,6 +136,9 @@ impl Outgoing {
         if let Some(head) = self.head.as_mut().filter(|_| !is_left_out) {
             head.default_content_length(chunk.len() as u64);
             self.missing = head.content_length();
+        }
+        if let Some(call) = &mut self.call {
+            call.parts.extensions = std::mem::take(&mut self.extensions);
         }
         self.chunk(chunk)?;
         self.finish()
@@ -213,17 +237,20 @@ impl Outgoing {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::New(reply) | Phase::Started(reply) => {
                 self.tell_time();
-                reply.send(Err(error));
+                self.answer(reply, Err(error));
             }
             Phase::Streaming(sender) => sender.end(Err(BodyError::Application)),
             Phase::Complete | Phase::Over => {}
         }
     }
 
-    /// Ends the request: whatever the application has kept of it does nothing any more.
-    pub(crate) fn close(&mut self) {
+    /// Ends the request: whatever the application has kept of it does nothing any more. Gives the request's extensions,
+    /// to be dropped when nobody borrows this any longer: they may have a `Drop` of their own.
+    pub(crate) fn close(&mut self) -> Extensions {
         self.phase = Phase::Over;
         self.head = None;
+        self.call = None;
+        std::mem::take(&mut self.extensions)
     }
 
     /// Whether nobody would read another chunk.
@@ -277,6 +304,14 @@ impl Outgoing {
         }
     }
 
+    /// What the request has brought, and so the memory of both, goes back to where it came from.
+    fn answer(&mut self, reply: Reply<Box<Call>>, outcome: Outcome) {
+        if let Some(mut call) = self.call.take() {
+            call.outcome = Some(outcome);
+            reply.send(call);
+        }
+    }
+
     fn send_head(&mut self, body: Body) {
         self.tell_time();
         self.phase = match (std::mem::replace(&mut self.phase, Phase::Complete), self.head.take()) {
@@ -285,7 +320,7 @@ impl Outgoing {
                     // The first chunk of a stream waits for nobody else's answer.
                     reply.is_urgent();
                 }
-                reply.send(Ok(head.into_response(body)));
+                self.answer(reply, Ok(head.into_response(body)));
                 Phase::Complete
             }
             (other, _) => other,

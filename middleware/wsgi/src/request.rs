@@ -38,14 +38,26 @@ pub enum InputMode {
 
 /// A request on its way to an application's thread.
 pub(crate) struct Job {
-    pub(crate) number: u64,
+    pub(crate) call: Box<Call>,
+    pub(crate) reply: Reply<Box<Call>>,
+}
+
+/// What a request brings, and its answer brings back: memory that another thread than its own frees costs both of them.
+pub(crate) struct Call {
     pub(crate) parts: Parts,
     pub(crate) input: Input,
     /// `CONTENT_LENGTH`
     pub(crate) length: Option<u64>,
-    pub(crate) reply: Reply<Outcome>,
     /// When it came into the queue, where somebody wants to know.
     pub(crate) queued: Option<Instant>,
+    /// In here, since it is large: a pointer is all that is handed over.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl Call {
+    pub(crate) fn new(parts: Parts, input: Input, length: Option<u64>) -> Box<Self> {
+        Box::new(Self { parts, input, length, queued: None, outcome: None })
+    }
 }
 
 /// How a request's body is brought to the application.

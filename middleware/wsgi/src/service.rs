@@ -1,6 +1,5 @@
 //! The service: a request becomes a job in its application's queue, and the answer comes back from one of its threads.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use handoff::{Answer, Hub, Refused};
+use handoff::{Answer, Hubs, Kept, Lost, Refused};
 use http::request::Parts;
 use http::{Request, Response};
 use http_environ::{Environ, RequestId};
@@ -17,23 +16,24 @@ use tower::Service;
 
 use crate::body::Body;
 use crate::crew::Crew;
-use crate::deadline::Deadline;
-use crate::input::{BoxError, Input};
+use crate::input::BoxError;
 use crate::outgoing::Outcome;
-use crate::request::{Gather, GatherError, InputMode, Job, Plan};
+use crate::request::{Call, Gather, GatherError, InputMode, Job, Plan};
+
+static HUBS: Hubs<Box<Call>> = Hubs::new();
 
 thread_local! {
-    static HUB: handoff::Kept = const { RefCell::new(None) };
+    static HUB: Kept<Box<Call>> = const { Kept::of(&HUBS) };
 }
 
 /// A WSGI application that was imported, as a service. Clones share its threads and its queue.
 ///
 /// A request's extensions must hold its [`Environ`](http_environ::Environ), and the service must be called within a
-/// runtime of tokio that has its timers enabled. The extensions are dropped when the application is done with the request,
-/// which may be long before somebody has taken its answer.
+/// runtime of tokio that has its timers enabled. The extensions are dropped when the application is done with the request:
+/// with its answer where that is given as a whole, else perhaps long before or after somebody has taken its beginning.
 #[derive(Clone)]
 pub struct Application {
-    crew: Arc<Crew>,
+    crew: &'static Crew,
     input: InputMode,
 }
 
@@ -61,7 +61,7 @@ pub enum WsgiError {
 }
 
 impl Application {
-    pub(crate) fn new(crew: Arc<Crew>, input: InputMode) -> Self {
+    pub(crate) fn new(crew: &'static Crew, input: InputMode) -> Self {
         Self { crew, input }
     }
 
@@ -78,36 +78,27 @@ impl Application {
     {
         let (parts, body) = request.into_parts();
         let state = match Plan::new(&parts, body, self.input) {
-            Plan::Ready(input, length) => self.submit(parts, input, length),
+            Plan::Ready(input, length) => State::New(Call::new(parts, input, length)),
             Plan::Wait(gather) => State::Gather(Box::new((parts, gather))),
         };
         ResponseFuture { application: self.clone(), state }
     }
 
-    fn failed(&self) -> WsgiError {
-        WsgiError::ApplicationFailed(Arc::clone(&self.crew.host.name))
-    }
-
-    /// Takes requests out of the queue that nobody waits for.
-    fn forget_abandoned(&self) {
-        self.crew.queue.drop_where(|job| job.reply.is_abandoned());
-    }
-
-    fn submit(&self, parts: Parts, input: Input, length: Option<u64>) -> State {
-        let hub = HUB.with(Hub::of_this_thread);
-        let (reply, answer) = hub.reply();
-        let number = self.crew.number_request();
-        let environ = parts.extensions.get::<Environ>();
-        let queued = environ.and_then(Environ::asking).map(|_| Instant::now());
-        let id = || environ.map(|environ| environ.request_id.clone()).unwrap_or_default();
-        let deadline = self.crew.allowance.timeout.map(|timeout| (Deadline::after(timeout), id()));
+    /// Hands a request over; this task waits for its answer from now on.
+    fn submit(&self, mut call: Box<Call>, context: &Context<'_>) -> Result<Waiting, WsgiError> {
+        let environ = call.parts.extensions.get::<Environ>();
+        let id = environ.map(|environ| environ.request_id.clone()).unwrap_or_default();
+        call.queued = environ.and_then(Environ::asking).map(|_| Instant::now());
+        let hub = HUB.with(Kept::hub);
+        let (reply, answer) = hub.reply_to(context.waker(), self.crew.allowance.timeout);
+        let pushed = hub.push(&self.crew.queue, Job { call, reply });
         let name = || Arc::clone(&self.crew.host.name);
-        let job = Box::new(Job { number, parts, input, length, reply, queued });
-        match hub.push(&self.crew.queue, job) {
-            Ok(()) => State::Answer(Waiting { answer, number, deadline }),
-            Err(Refused::Full) => State::Failed(Some(WsgiError::QueueFull(name()))),
-            Err(Refused::Closed) => State::Failed(Some(WsgiError::Draining(name()))),
-        }
+        let number = pushed.map_err(|refused| match refused {
+            Refused::Full => WsgiError::QueueFull(name()),
+            Refused::Closed => WsgiError::Draining(name()),
+        })?;
+        self.crew.count_request(number);
+        Ok(Waiting { answer, number, id })
     }
 }
 
@@ -144,24 +135,27 @@ pub struct ResponseFuture {
 
 enum State {
     Gather(Box<(Parts, Gather)>),
+    New(Box<Call>),
     Answer(Waiting),
-    Failed(Option<WsgiError>),
+    /// It has its outcome.
+    Over,
 }
 
 /// A request that was handed over.
 struct Waiting {
-    answer: Answer<Outcome>,
+    answer: Answer<Box<Call>>,
     number: u64,
-    /// And how the log names the request.
-    deadline: Option<(Deadline, RequestId)>,
+    /// How the log names it.
+    id: RequestId,
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Gather(_) => "Gather",
+            Self::New(_) => "New",
             Self::Answer(_) => "Answer",
-            Self::Failed(_) => "Failed",
+            Self::Over => "Over",
         })
     }
 }
@@ -171,47 +165,45 @@ impl Future for ResponseFuture {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        loop {
-            let next = match &mut this.state {
-                State::Gather(gather) => {
-                    let (input, length) = ready!(gather.1.as_mut().poll(context))?;
-                    let State::Gather(gather) = std::mem::replace(&mut this.state, State::Failed(None))
-                    else {
-                        unreachable!("it was being gathered a moment ago")
-                    };
-                    this.application.submit(gather.0, input, length)
-                }
-                State::Answer(waiting) => {
-                    let outcome = match Pin::new(&mut waiting.answer).poll(context) {
-                        // A thread that is lost answers nothing.
-                        Poll::Ready(outcome) => outcome.unwrap_or_else(|_| Err(this.application.failed())),
-                        Poll::Pending => Err(ready!(waiting.poll_deadline(&this.application, context))),
-                    };
-                    this.state = State::Failed(None);
-                    return Poll::Ready(outcome);
-                }
-                State::Failed(error) => {
-                    return Poll::Ready(Err(error.take().expect("a future is not polled after its end")));
-                }
-            };
-            this.state = next;
+        if let State::Gather(gather) = &mut this.state {
+            let (input, length) = ready!(gather.1.as_mut().poll(context))?;
+            if let State::Gather(gather) = std::mem::replace(&mut this.state, State::Over) {
+                this.state = State::New(Call::new(gather.0, input, length));
+            }
         }
+        if let State::Answer(waiting) = &mut this.state {
+            let answered = ready!(Pin::new(&mut waiting.answer).poll(context));
+            let outcome = waiting.outcome(answered, this.application.crew);
+            this.state = State::Over;
+            return Poll::Ready(outcome);
+        }
+        match std::mem::replace(&mut this.state, State::Over) {
+            State::New(call) => this.state = State::Answer(this.application.submit(call, context)?),
+            _ => panic!("a future is not polled after its end"),
+        }
+        // It wakes this task, which need not ask before.
+        Poll::Pending
     }
 }
 
 impl Waiting {
-    fn poll_deadline(&mut self, application: &Application, context: &mut Context<'_>) -> Poll<WsgiError> {
-        let Some((deadline, id)) = &mut self.deadline else { return Poll::Pending };
-        ready!(deadline.poll(context));
-        // Whoever takes the request from now on finds that nobody waits.
-        self.answer.close();
-        let crew = &application.crew;
-        let (name, time) = (Arc::clone(&crew.host.name), crew.allowance.timeout.unwrap_or_default());
-        if crew.give_up(self.number, std::mem::take(id)) {
-            return Poll::Ready(WsgiError::TooSlow(name, time));
+    fn outcome(&mut self, answered: Result<Box<Call>, Lost>, crew: &'static Crew) -> Outcome {
+        let name = || Arc::clone(&crew.host.name);
+        let failed = || Err(WsgiError::ApplicationFailed(name()));
+        match answered {
+            Ok(mut call) => call.outcome.take().unwrap_or_else(failed),
+            // A thread that is lost answers nothing.
+            Err(Lost::GivenUp) => failed(),
+            Err(Lost::Late) => {
+                let time = crew.allowance.timeout.unwrap_or_default();
+                // Either it still waits, and no thread will ever see it, or it has been begun.
+                if crew.queue.take_back(self.number).is_some() {
+                    return Err(WsgiError::NotBegun(name(), time));
+                }
+                crew.give_up(self.number, std::mem::take(&mut self.id));
+                Err(WsgiError::TooSlow(name(), time))
+            }
         }
-        application.forget_abandoned();
-        Poll::Ready(WsgiError::NotBegun(name, time))
     }
 }
 
@@ -220,7 +212,7 @@ impl Drop for ResponseFuture {
         // The client has left: its request shall not keep others out of the queue.
         if let State::Answer(waiting) = &mut self.state {
             waiting.answer.close();
-            self.application.forget_abandoned();
+            drop(self.application.crew.queue.take_back(waiting.number));
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::request::Job;
 /// All queues, and how many threads still take from them.
 #[derive(Default)]
 pub(crate) struct Threads {
-    queues: Vec<Arc<Queue<Box<Job>>>>,
+    queues: Vec<Arc<Queue<Job>>>,
     living: Living,
 }
 
@@ -28,7 +28,7 @@ struct Count {
 pub(crate) struct Alive(Arc<Count>);
 
 impl Threads {
-    pub(crate) fn add(&mut self, queue: Arc<Queue<Box<Job>>>) {
+    pub(crate) fn add(&mut self, queue: Arc<Queue<Job>>) {
         self.queues.push(queue);
     }
 

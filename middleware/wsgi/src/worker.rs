@@ -30,7 +30,7 @@ use crate::wsgi_input::WsgiInput;
 const HOLD: Duration = Duration::from_micros(200);
 thread_local! {
     /// Where this thread takes requests from; a thread of the application's own takes none.
-    static QUEUE: RefCell<Option<Arc<Queue<Box<Job>>>>> = const { RefCell::new(None) };
+    static QUEUE: RefCell<Option<Arc<Queue<Job>>>> = const { RefCell::new(None) };
 }
 
 /// Waits for a client without the GIL; meanwhile another thread of the application takes the next request at once.
@@ -77,6 +77,7 @@ impl Classes {
 pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
     let (host, queue) = (&crew.host, &crew.queue);
     QUEUE.set(Some(Arc::clone(queue)));
+    let _context = log::enter(&host.name);
     let mut names = Names::default();
     let key = thread.key();
     thread.attach(|py| match host.enter_thread(py) {
@@ -89,10 +90,9 @@ pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
         let asked = Instant::now();
         let is_surplus = thread.attach(|py| {
             has_gil(&host.name, asked);
-            while let Some(Taken { mut job, at, waiting }) = queue.next() {
+            while let Some(Taken { mut job, at, waiting }) = queue.begin_next(|number| slot.begin(number)) {
                 job.reply.is_followed(waiting, at, HOLD);
                 py.give_back();
-                slot.begin(job.number);
                 // A panic ends its request, not the thread: nobody would take its place.
                 let served = catch_unwind(AssertUnwindSafe(|| host.serve(py, &mut names, job)));
                 if served.is_err() {
@@ -137,15 +137,12 @@ impl Host {
         number.to_isize().map(isize::cast_unsigned)
     }
 
-    fn serve(&self, py: Python<'_>, names: &mut Names, job: Box<Job>) {
-        if job.reply.is_abandoned() {
-            return;
-        }
-        // One by one: the parts, the largest of all, stay where they are.
-        let (input, length, reply, queued) = (job.input, job.length, job.reply, job.queued);
-        let view = View::of_parts(&job.parts);
-        let _context = log::enter_request(&self.name, view.environ());
-        let clock = queued.zip(view.environ().asking());
+    fn serve(&self, py: Python<'_>, names: &mut Names, job: Job) {
+        let Job { mut call, reply } = job;
+        let input = std::mem::replace(&mut call.input, Input::empty());
+        let view = View::of_parts(&call.parts);
+        let _context = log::enter_request(view.environ());
+        let clock = call.queued.zip(view.environ().asking());
         let clock = clock.map(|(queued, asking)| Clock::begin(asking, &self.name, queued));
         let outgoing = Outgoing::new(reply, view.method(), clock);
         let Ok(exchange) = self.classes.exchange.instance(py, Exchange::new(outgoing)) else { return };
@@ -153,21 +150,22 @@ impl Host {
         let input = (!input.is_empty()).then(|| self.classes.input.instance(py, WsgiInput::new(input)));
         // Only for want of memory; the request is then answered as lost.
         let Ok(input) = input.transpose() else { return };
-        let given =
-            Given { input: input.as_ref().map(Owned::as_object), length, disconnected: exchange.as_object() };
+        let given = Given {
+            input: input.as_ref().map(Owned::as_object),
+            length: call.length,
+            disconnected: exchange.as_object(),
+        };
+        let environ = self.template.environ(py, names, &view, given);
         let exchange = exchange.as_instance();
-        let result = self
-            .template
-            .environ(py, names, &view, given)
-            .map_err(Failure::from)
-            .and_then(|environ| self.answer(exchange, &environ));
+        exchange.with(|outgoing| outgoing.keep(call));
+        let result = environ.map_err(Failure::from).and_then(|environ| self.answer(exchange, &environ));
         leave_if_forked();
         let broken = input.and_then(|input| input.as_instance().finish());
         if let Err(failure) = result {
             report(&failure);
             exchange.with(|outgoing| self.fail(outgoing, &failure, broken));
         }
-        exchange.with(Outgoing::close);
+        drop(exchange.with(Outgoing::close));
         if log::take_unfinished()
             && let Err(error) =
                 self.bootstrap.get(py).method("finish_lines").and_then(|finish| finish.call([]))

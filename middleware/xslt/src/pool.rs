@@ -4,14 +4,13 @@
 //! the same (libxslt looks whether it should only between instructions, and one expression may take long), leaves its
 //! thread lost: another one takes its place, up to a limit. Beyond that the process is [worn out](crate::worn_out).
 
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use handoff::{Hub, Kept, Queue, Refused, Reply, Taken};
+use handoff::{Hubs, Kept, Queue, Refused, Reply, Taken};
 use tokio::time::timeout;
 
 use crate::documents::Fetched;
@@ -36,8 +35,10 @@ const SPARE: usize = 3;
 /// For how long threads must be short until that is no passing thing: a run that is given up in its middle ends soon.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+static HUBS: Hubs<Outcome> = Hubs::new();
+
 thread_local! {
-    static HUB: Kept = const { RefCell::new(None) };
+    static HUB: Kept<Outcome> = const { Kept::of(&HUBS) };
 }
 
 type Outcome = Result<Output, XsltError>;
@@ -96,12 +97,12 @@ impl Pool {
         shared.start_threads()?;
         let time = task.limits.time;
         let waiting = Waiting { stop: Arc::default(), shared };
-        let hub = HUB.with(Hub::of_this_thread);
+        let hub = HUB.with(Kept::hub);
         let (reply, result) = hub.reply();
         // Those that nobody waits for take no room from those that somebody does.
         shared.queue.make_room(|job| job.stop.is_stopped());
         match hub.push(&shared.queue, Job { task, stop: Arc::clone(&waiting.stop), reply }) {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(Refused::Full | Refused::Closed) => return Err(XsltError::Busy),
         }
         match timeout(time, result).await {

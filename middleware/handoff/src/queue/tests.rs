@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use super::*;
+use crate::dispatcher::Watched;
 
 /// Pushes and attends at once.
 fn push<T: Send>(queue: &Queue<T>, job: T) -> Result<(), Refused> {
     queue.push(job).map(|pushed| {
-        if pushed == Pushed::Tell {
+        if pushed.is_to_be_told {
             queue.attend();
         }
     })
@@ -72,6 +73,18 @@ fn what_nobody_wants_makes_room_where_it_is_needed() {
 }
 
 #[test]
+fn a_job_is_either_begun_or_taken_back() {
+    let queue = Queue::new(4);
+    let numbers = ['a', 'b', 'c', 'd'].map(|job| queue.push(job).unwrap().number);
+    assert_eq!(queue.take_back(numbers[1]), Some('b'));
+    let mut begun = Vec::new();
+    let mut next = || queue.begin_next(|number| begun.push(number)).map(|taken| taken.job);
+    assert_eq!([next(), next()], [Some('a'), Some('c')]);
+    assert_eq!(begun, [numbers[0], numbers[2]]);
+    assert_eq!(numbers.map(|number| queue.take_back(number)), [None, None, None, Some('d')]);
+}
+
+#[test]
 fn a_closed_queue_serves_what_waits_and_then_ends() {
     let queue = Queue::new(2);
     push(&queue, 1).unwrap();
@@ -86,15 +99,16 @@ fn a_closed_queue_serves_what_waits_and_then_ends() {
 #[test]
 fn only_who_must_do_something_is_told() {
     let queue = Queue::new(8);
-    assert_eq!([queue.push(1), queue.push(2)], [Ok(Pushed::Tell), Ok(Pushed::Quietly)]);
+    let is_to_be_told = |job| queue.push(job).unwrap().is_to_be_told;
+    assert!(is_to_be_told(1) && !is_to_be_told(2));
     assert!(queue.attend(), "nobody has taken the jobs");
     // This thread takes the first one, and runs.
     assert!(queue.wait());
     assert_eq!(queue.next().unwrap().waiting, 1);
-    assert_eq!(queue.push(3), Ok(Pushed::Quietly));
+    assert!(!is_to_be_told(3));
     assert_eq!((queue.next().unwrap().waiting, queue.next().unwrap().waiting), (1, 0));
     assert!(!queue.look(), "nothing waits");
-    assert_eq!(queue.push(4), Ok(Pushed::Tell));
+    assert!(is_to_be_told(4));
 }
 
 #[test]
@@ -146,7 +160,7 @@ fn a_job_is_taken_at_once_where_the_thread_before_is_blocked() {
     }
     // Nobody looks after the queue: who waits is told by the block, or by the push itself.
     assert!(!queue.look());
-    assert_eq!(queue.push(1), Ok(Pushed::Tell));
+    assert!(queue.push(1).unwrap().is_to_be_told);
     let blocked = queue.block();
     let soon = Duration::from_secs(10);
     assert_eq!(jobs.recv_timeout(soon), Ok(1));

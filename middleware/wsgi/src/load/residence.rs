@@ -125,7 +125,7 @@ impl Residence {
         let bootstrap = Arc::clone(&self.bootstrap);
         let name: Arc<str> = settings.name.as_str().into();
         let result = self.interpreter.run(None, move |py| {
-            let _context = log::enter_import(&name);
+            let _context = log::enter(&name);
             let bootstrap = bootstrap.get(py);
             let finish_lines = || {
                 if log::take_unfinished() {

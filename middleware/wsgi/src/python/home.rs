@@ -3,7 +3,7 @@
 //! Each interpreter has its own GIL and its own objects. A reference goes back to where it came from.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::kept::Kept;
@@ -14,6 +14,8 @@ use super::object::Python;
 pub(super) struct Home {
     state: *mut PyInterpreterState,
     unused: Mutex<Vec<Kept>>,
+    /// Whether there are any: whoever asks before each request need not lock anything.
+    has_unused: AtomicBool,
     /// How many objects are read by somebody who does not hold the GIL.
     lent: AtomicUsize,
 }
@@ -41,7 +43,8 @@ impl Home {
     }
 
     fn of(state: *mut PyInterpreterState) -> Arc<Self> {
-        Arc::new(Self { state, unused: Mutex::default(), lent: AtomicUsize::new(0) })
+        let (unused, has_unused) = (Mutex::default(), AtomicBool::new(false));
+        Arc::new(Self { state, unused, has_unused, lent: AtomicUsize::new(0) })
     }
 
     pub(super) fn state(&self) -> *mut PyInterpreterState {
@@ -74,13 +77,24 @@ impl Home {
     }
 
     pub(super) fn return_later(&self, object: Kept) {
-        self.unused().push(object);
+        let mut unused = self.unused();
+        unused.push(object);
+        self.has_unused.store(true, Ordering::Relaxed);
+        drop(unused);
         self.lent.fetch_sub(1, Ordering::Release);
     }
 
     pub(super) fn give_back(&self, py: Python<'_>) {
+        // Whoever does not see it yet gives back the next time.
+        if !self.has_unused.load(Ordering::Relaxed) {
+            return;
+        }
         // An object's end may run any code: not under the lock.
-        let unused = std::mem::take(&mut *self.unused());
+        let unused = {
+            let mut unused = self.unused();
+            self.has_unused.store(false, Ordering::Relaxed);
+            std::mem::take(&mut *unused)
+        };
         for object in unused {
             drop(object.into_object(py));
         }

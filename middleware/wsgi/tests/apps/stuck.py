@@ -25,6 +25,23 @@ def waits(environ, start_response):
     return [b"answered"]
 
 
+class ClosesLate(list):
+    """What `?stand=NAME` closes when `?open=NAME` comes; other requests are answered by a plain list."""
+
+    def __init__(self, environ, start_response):
+        super().__init__(waits({**environ, "QUERY_STRING": ""}, start_response))
+        self.environ = environ
+
+    def close(self):
+        stands_here(self.environ)
+
+
+def closes_late(environ, start_response):
+    if environ["QUERY_STRING"].startswith("stand="):
+        return ClosesLate(environ, start_response)
+    return waits(environ, start_response)
+
+
 def counts(environ, start_response):
     """As `waits`, and tells how many environs there are of this application."""
     answer = waits(environ, start_response)

@@ -154,6 +154,30 @@ async fn who_leaves_the_queue_makes_room_in_it() {
 }
 
 #[tokio::test]
+async fn what_a_request_brings_lasts_until_the_application_is_done_with_it() {
+    let application = load("stuck:closes_late");
+    let brought = Arc::new(());
+    let send = async |query: &str| {
+        let mut request = request(query, query);
+        request.extensions_mut().insert(Arc::clone(&brought));
+        call(&application, request).await.unwrap()
+    };
+    let whole = send("whole").await;
+    assert_eq!(Arc::strong_count(&brought), 1, "its answer was whole");
+    let begun = send("stand=brought").await;
+    assert_eq!(Arc::strong_count(&brought), 2, "it is not closed");
+    assert_eq!(read(whole).await.text(), "answered");
+    assert_eq!(answer(&load("stuck:waits"), "open=brought").await, "answered");
+    assert_eq!(read(begun).await.text(), "answered");
+    let dropped = async {
+        while Arc::strong_count(&brought) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dropped).await.expect("it is closed");
+}
+
+#[tokio::test]
 async fn an_application_can_ask_whether_its_client_has_left() {
     let response = call(&load("stuck:asks"), request("", "asking")).await.unwrap();
     let mut body = response.into_body();
