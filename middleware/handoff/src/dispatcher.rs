@@ -14,9 +14,9 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::hub::{Hub, Hubs, Phase};
 use crate::queue::PATIENCE;
@@ -169,7 +169,7 @@ impl<T: Send> Dispatcher<T> {
 
 /// A timer that has been asked once, and so wakes this task: asking it each time the task wakes would register it anew.
 fn woken_at(time: Instant, context: &mut Context<'_>) -> Pin<Box<Sleep>> {
-    let mut sleep = Box::pin(tokio::time::sleep_until(time.into()));
+    let mut sleep = Box::pin(tokio::time::sleep_until(time));
     // Whether it has ended is asked otherwise.
     let (Poll::Ready(()) | Poll::Pending) = sleep.as_mut().poll(context);
     sleep

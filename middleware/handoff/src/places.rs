@@ -4,7 +4,9 @@
 //! the lock of the hub; so what may have a `Drop` of its own is never dropped here, but handed out.
 
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// How much later than its time, at most, an answer is found to be late. A reading of the clock for each request would cost
 /// more than to look that often.

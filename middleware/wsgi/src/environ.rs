@@ -7,7 +7,7 @@ use http_environ::{Environ, View};
 use crate::clients::Clients;
 use crate::names::Names;
 use crate::python::{Kept, Object, PyResult, Python};
-use crate::usual::{Varying, only_host};
+use crate::usual::{Varying, is_same, only_host};
 
 /// What is the same in every environ of an application.
 pub(crate) struct Template {
@@ -161,17 +161,17 @@ impl Template {
         let set = |key: &Kept, value: &Object<'py>| dict.set(key.get(py), value);
         let known = view.environ();
         let path = known.path().path_info();
-        if *last.path_info != *path {
+        if !is_same(&last.path_info, path) {
             set(&keys.path_info, &py.latin1(path)?)?;
             last.path_info = path.into();
         }
         let query = view.query().as_bytes();
-        if *last.query != *query {
+        if !is_same(&last.query, query) {
             set(&keys.query_string, &py.latin1(query)?)?;
             last.query = query.into();
         }
         let target = target(view).as_bytes();
-        if *last.target != *target {
+        if !is_same(&last.target, target) {
             let text = py.latin1(target)?;
             set(&keys.request_uri, &text)?;
             set(&keys.raw_uri, &text)?;

@@ -9,7 +9,9 @@ use http::HeaderMap;
 use crate::head::{Added, Head, HeadError};
 use crate::log;
 use crate::outgoing::{Fault, Outgoing, Sent};
-use crate::python::{Arguments, Class, Exception, Instance, Kind, Object, PyResult, Python, leave_if_forked};
+use crate::python::{
+    Arguments, Class, Exception, Instance, Kind, Object, PyResult, Python, is_forked, leave_if_forked,
+};
 use crate::worker::wait_for_client;
 
 /// One object for all three: making another, and giving it back, would cost more than calling it, and hardly any application
@@ -27,7 +29,8 @@ impl Class for Exchange {
         arguments: Arguments<'_, 'py>,
     ) -> PyResult<'py, Object<'py>> {
         match arguments.count() {
-            0 => py.bool(this.with(|outgoing| outgoing.is_unread())),
+            // In a child, whoever held a lock when it was forked would never open it again; and it has no client.
+            0 => py.bool(!is_forked() && this.with(|outgoing| outgoing.is_unread())),
             // Nobody has `write` before.
             1 if this.with(|outgoing| outgoing.is_started()) => write(py, this, &arguments),
             _ => start_response(py, this, &arguments),

@@ -21,8 +21,8 @@ pub(crate) struct Outgoing {
     phase: Phase,
     /// While it is [`Phase::Started`]. It is large, and so not moved from phase to phase.
     head: Option<Head>,
-    /// Until the answer begins.
-    clock: Option<Clock>,
+    /// Until the answer begins. In a box, since hardly anybody asks for it.
+    clock: Option<Box<Clock>>,
     /// From the call of the application until it is answered.
     call: Option<Box<Call>>,
     /// Those of the request, until the application is done with it.
@@ -75,7 +75,7 @@ pub(crate) enum Sent {
 }
 
 impl Outgoing {
-    pub(crate) fn new(reply: Reply<Box<Call>>, method: &Method, clock: Option<Clock>) -> Self {
+    pub(crate) fn new(reply: Reply<Box<Call>>, method: &Method, clock: Option<Box<Clock>>) -> Self {
         Self {
             phase: Phase::New(reply),
             head: None,
@@ -314,16 +314,14 @@ impl Outgoing {
 
     fn send_head(&mut self, body: Body) {
         self.tell_time();
-        self.phase = match (std::mem::replace(&mut self.phase, Phase::Complete), self.head.take()) {
-            (Phase::Started(mut reply), Some(head)) => {
-                if body.as_full().is_none() {
-                    // The first chunk of a stream waits for nobody else's answer.
-                    reply.is_urgent();
-                }
-                self.answer(reply, Ok(head.into_response(body)));
-                Phase::Complete
+        if let Phase::Started(mut reply) = std::mem::replace(&mut self.phase, Phase::Complete)
+            && let Some(head) = self.head.take()
+        {
+            if body.as_full().is_none() {
+                // The first chunk of a stream waits for nobody else's answer.
+                reply.is_urgent();
             }
-            (other, _) => other,
-        };
+            self.answer(reply, Ok(head.into_response(body)));
+        }
     }
 }

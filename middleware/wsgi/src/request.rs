@@ -45,7 +45,8 @@ pub(crate) struct Job {
 /// What a request brings, and its answer brings back: memory that another thread than its own frees costs both of them.
 pub(crate) struct Call {
     pub(crate) parts: Parts,
-    pub(crate) input: Input,
+    /// Where there is anything to be read.
+    pub(crate) input: Option<Input>,
     /// `CONTENT_LENGTH`
     pub(crate) length: Option<u64>,
     /// When it came into the queue, where somebody wants to know.
@@ -56,7 +57,9 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn new(parts: Parts, input: Input, length: Option<u64>) -> Box<Self> {
-        Box::new(Self { parts, input, length, queued: None, outcome: None })
+        let input = Some(input).filter(|input| !input.is_empty());
+        // Made where it stays: it is large.
+        Box::write(Box::new_uninit(), Self { parts, input, length, queued: None, outcome: None })
     }
 }
 

@@ -139,15 +139,15 @@ impl Host {
 
     fn serve(&self, py: Python<'_>, names: &mut Names, job: Job) {
         let Job { mut call, reply } = job;
-        let input = std::mem::replace(&mut call.input, Input::empty());
+        let input = call.input.take();
         let view = View::of_parts(&call.parts);
         let _context = log::enter_request(view.environ());
         let clock = call.queued.zip(view.environ().asking());
-        let clock = clock.map(|(queued, asking)| Clock::begin(asking, &self.name, queued));
+        let clock = clock.map(|(queued, asking)| Clock::begin(asking, &self.name, queued).into());
         let outgoing = Outgoing::new(reply, view.method(), clock);
         let Ok(exchange) = self.classes.exchange.instance(py, Exchange::new(outgoing)) else { return };
         // That of requests without a body is in the template.
-        let input = (!input.is_empty()).then(|| self.classes.input.instance(py, WsgiInput::new(input)));
+        let input = input.map(|input| self.classes.input.instance(py, WsgiInput::new(input)));
         // Only for want of memory; the request is then answered as lost.
         let Ok(input) = input.transpose() else { return };
         let given = Given {

@@ -17,6 +17,11 @@ thread_local! {
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(50);
 
+type Questions = Queue<(u32, Reply<u32>)>;
+
+/// How many are asked in all.
+const REQUESTS: u32 = 20_000;
+
 fn reply() -> (Reply<u32>, Answer<u32>) {
     HUB.with(Kept::hub).reply()
 }
@@ -248,7 +253,7 @@ fn when_nobody_waits_any_longer_nobody_looks() {
 }
 
 /// Asks, and finds the own answer; some are given up, some are late, some leave, and some were asked for by others before.
-async fn ask(queue: Arc<Queue<(u32, Reply<u32>)>>, number: u32) {
+async fn ask(queue: Arc<Questions>, number: u32) {
     let hub = HUB.with(Kept::hub);
     let within = if number.is_multiple_of(5) { Duration::ZERO } else { LONG };
     let (reply, mut answer) =
@@ -270,11 +275,9 @@ async fn ask(queue: Arc<Queue<(u32, Reply<u32>)>>, number: u32) {
     }
 }
 
-#[test]
-fn no_answer_and_no_wake_up_is_lost_between_threads() {
-    const REQUESTS: u32 = 20_000;
-    const TASKS: u32 = 8;
-    let queue = Arc::new(Queue::<(u32, Reply<u32>)>::new(1_000));
+/// Two threads that answer what is asked, until the queue is closed.
+fn answering() -> (Arc<Questions>, [std::thread::JoinHandle<()>; 2]) {
+    let queue = Arc::new(Questions::new(REQUESTS as usize));
     let threads = [(); 2].map(|()| {
         let queue = Arc::clone(&queue);
         std::thread::spawn(move || {
@@ -287,6 +290,13 @@ fn no_answer_and_no_wake_up_is_lost_between_threads() {
             }
         })
     });
+    (queue, threads)
+}
+
+#[test]
+fn no_answer_and_no_wake_up_is_lost_between_threads() {
+    const TASKS: u32 = 8;
+    let (queue, threads) = answering();
     runtime().block_on(async {
         let tasks = (0..TASKS).map(|task| {
             let queue = Arc::clone(&queue);
@@ -299,6 +309,36 @@ fn no_answer_and_no_wake_up_is_lost_between_threads() {
         for task in tasks.collect::<Vec<_>>() {
             tokio::time::timeout(LONG, task).await.expect("nobody waits in vain").unwrap();
         }
+    });
+    queue.close();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn no_answer_and_no_wake_up_is_lost_where_who_has_asked_goes_to_another_thread() {
+    let (queue, threads) = answering();
+    let (send, mut receive) = tokio::sync::mpsc::channel(8);
+    let other = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let mut asking = tokio::task::JoinSet::new();
+            while let Some(asked) = receive.recv().await {
+                asking.spawn(asked);
+            }
+            tokio::time::timeout(LONG, asking.join_all()).await.expect("nobody waits in vain");
+        });
+    });
+    runtime().block_on(async {
+        for number in 0..REQUESTS {
+            let mut asked = Box::pin(ask(Arc::clone(&queue), number));
+            if poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await.is_pending() {
+                send.send(asked).await.unwrap();
+            }
+        }
+        drop(send);
+        // The hub is this runtime's: it goes on until all have their answers.
+        tokio::task::spawn_blocking(|| other.join().unwrap()).await.unwrap();
     });
     queue.close();
     for thread in threads {

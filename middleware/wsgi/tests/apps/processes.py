@@ -49,12 +49,14 @@ def forks_a_stream(environ, start_response):
 
 
 def forks_and_prints(environ, start_response):
-    """The child prints, and reads what only the parent can."""
+    """The child prints, asks for its client, and reads what only the parent can."""
     child = os.fork()
     if child:
         return answer(start_response, left(child))
     try:
         print("printed by the child")
+        if environ["vestibule.disconnected"]():
+            os._exit(10)
         environ["wsgi.input"].read()
     except OSError as error:
         os._exit(7 if "forked" in str(error) else 8)
