@@ -178,7 +178,7 @@ def print_table(workload, results):
     turns = {contestant: turns for (name, contestant), turns in results.items() if name == workload["name"] and turns}
     rows = {contestant: summary(turns) for contestant, turns in turns.items()}
     print(f"\n## {workload['name']}  ({workload['path']}, {workload.get('connections', 32)} connections)")
-    print(f"{'contestant':<18}{'CPU us/req':>11}{'vs best':>9}{'range':>12}{'req/s':>9}{'p99 ms':>9}{'PSS MiB':>9}  errors")
+    print(f"{'contestant':<18}{'CPU us/req':>11}{'vs best':>9}{'range':>16}{'req/s':>9}{'p99 ms':>9}{'PSS MiB':>9}  errors")
     best = None
     for contestant, row in sorted(rows.items(), key=lambda item: item[1]["cpu_us"] if item[1] else float("inf")):
         if row is None:
@@ -188,7 +188,7 @@ def print_table(workload, results):
         low, ratio, high = ratios(turns[contestant], turns[best])
         errors = (f"{row['not_2xx']} not 2xx " if row["not_2xx"] else "") + row["socket_errors"]
         print(
-            f"{contestant:<18}{row['cpu_us']:>11.1f}{ratio:>9.2f}{f'{low:.2f}-{high:.2f}':>12}{row['per_second']:>9.0f}"
+            f"{contestant:<18}{row['cpu_us']:>11.1f}{ratio:>9.2f}{f'{low:.2f}-{high:.2f}':>16}{row['per_second']:>9.0f}"
             f"{row['p99_ms']:>9.2f}{row['memory_mib']:>9.1f}  {errors}"
         )
 
