@@ -105,7 +105,7 @@ def take_turns(workload, servers, plan, options, results):
             continue
         ready.append((server, url, turns))
         wrk(url, workload, plan, 1)  # to warm up
-    for number in range(options.turns):
+    for number in range(options.turns if ready else 0):
         for server, url, turns in ready[number % len(ready) :] + ready[: number % len(ready)]:
             turns.append(load(server, url, workload, plan, options.seconds))
 

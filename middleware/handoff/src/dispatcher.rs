@@ -112,7 +112,7 @@ impl<T: Send> Dispatcher<T> {
         }
     }
 
-    /// Waits for work; false when the hub is retired.
+    /// Waits for work; false when the hub is retired, and all is done.
     fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         // Where nothing waits any longer, there is no need of a timer.
         self.watched.retain(|queue| queue.attend());
@@ -131,7 +131,9 @@ impl<T: Send> Dispatcher<T> {
                 continue;
             }
             state.held = None;
-            if state.phase == Phase::Retired {
+            // Nobody else would look after what still waits, or tell who waits that it is late.
+            let is_done = self.watched.is_empty() && state.places.first().is_none();
+            if state.phase == Phase::Retired && is_done {
                 return Poll::Ready(false);
             }
             if state.work.is_empty() {

@@ -50,7 +50,7 @@ pub(crate) struct State<T> {
 pub(crate) enum Phase {
     /// There is a dispatcher.
     Open,
-    /// It is to end: the thread has another hub now, or none.
+    /// It is to end with what still waits: the thread has another hub now, or none.
     Retired,
     /// It has ended.
     Closed,
@@ -160,7 +160,7 @@ impl<T: Send> Hub<T> {
     }
 
     /// Both sides of one answer, for which a task waits already: it need not ask before it is woken. Where there is none
-    /// `within` this time, and up to 20 ms more, the task is woken and told so, if the runtime has its timers enabled.
+    /// `within` this time, and up to 20 ms more, the task is woken and told so; the runtime must have its timers enabled.
     pub fn reply_to(&'static self, waker: &Waker, within: Option<Duration>) -> (Reply<T>, Answer<T>) {
         self.open(Waiting { waker: Some(waker.clone()), time: within.map_or(Time::Endless, Time::For) })
     }

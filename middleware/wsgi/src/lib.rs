@@ -30,7 +30,7 @@
 //!
 //! # The life of a request
 //!
-//! 1. `service`: the tower service takes the request ; `request` gets its body ready (`spool` where it is long; `input` is what
+//! 1. `service`: the tower service takes the request; `request` gets its body ready (`spool` where it is long; `input` is what
 //!    will be read, `streamed` what still comes).
 //! 2. A queue of [`handoff`]: it waits for a thread of its application.
 //! 3. `worker`: the thread, under the GIL, makes the environ (`environ`, with `names`, `usual` and `clients`), `start_response` (`exchange`, checked by `head`, with `repeated`)

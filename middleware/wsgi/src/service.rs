@@ -28,7 +28,7 @@ thread_local! {
 
 /// A WSGI application that was imported, as a service. Clones share its threads and its queue.
 ///
-/// A request's extensions must hold its [`Environ`](http_environ::Environ), and the service must be called within a
+/// A request's extensions must hold its [`Environ`](http_environ::Environ), and its answer must be awaited within a
 /// runtime of tokio that has its timers enabled. The extensions are dropped when the application is done with the request:
 /// with its answer where that is given as a whole, else perhaps long before or after somebody has taken its beginning.
 #[derive(Clone)]

@@ -276,5 +276,7 @@ fn send_each<'py>(exchange: Instance<'_, 'py, Exchange>, chunks: &Object<'py>) -
             break;
         }
     }
+    // In a child that an iterable has forked: the end of an answer is told under a lock that somebody else may hold.
+    leave_if_forked();
     Ok(exchange.with(Outgoing::finish)?)
 }

@@ -63,7 +63,8 @@ impl<R: AsyncRead + AsRef<S> + Unpin, S: Socket> AsyncRead for ReadSide<'_, R, S
             return read;
         }
         let read = Pin::new(read).poll_read(cx, buf);
-        if read.is_pending() {
+        // A task that has used up its budget is put off before its waker is stored.
+        if read.is_pending() && coop::has_budget_remaining() {
             awaited.set_by(cx.waker());
         }
         read
@@ -162,6 +163,7 @@ impl<W: AsyncWrite + AsRef<S> + Unpin, S: Socket> AsyncWrite for WriteSide<W, S>
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
@@ -212,6 +214,28 @@ mod tests {
         server.readable().await.unwrap();
         assert_eq!(second.0.load(Ordering::Relaxed), 4);
         assert_eq!(poll_read(&mut server, &mut awaited, &by_second, 8), Poll::Ready(vec![]));
+    }
+
+    #[tokio::test]
+    async fn whoever_had_no_budget_left_is_woken_by_what_comes_later() {
+        let (mut client, mut server) = UnixStream::pair().unwrap();
+        let mut awaited = Awaited::default();
+        let calls = Arc::new(Calls::default());
+        let waker = Waker::from(Arc::clone(&calls));
+        poll_fn(|cx| {
+            while let Poll::Ready(turn) = coop::poll_proceed(cx) {
+                turn.made_progress();
+            }
+            assert!(poll_read(&mut server, &mut awaited, &waker, 8).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        tokio::task::yield_now().await;
+        assert!(poll_read(&mut server, &mut awaited, &waker, 8).is_pending());
+        let before = calls.0.load(Ordering::Relaxed);
+        client.write_all(b"a").await.unwrap();
+        server.readable().await.unwrap();
+        assert_eq!(calls.0.load(Ordering::Relaxed), before + 1);
     }
 
     #[tokio::test]

@@ -242,6 +242,20 @@ fn each_answer_is_late_at_its_own_time_whatever_others_wait() {
 }
 
 #[test]
+fn an_answer_is_late_where_its_hub_is_no_longer_that_of_the_thread() {
+    static HUBS: Hubs<()> = Hubs::new();
+    let kept = Kept::of(&HUBS);
+    let first = runtime();
+    let (_reply, answer) = first.block_on(async {
+        let hub = kept.hub();
+        poll_fn(|context| Poll::Ready(hub.reply_to(context.waker(), Some(SHORT)))).await
+    });
+    runtime().block_on(async { kept.hub() });
+    let answered = first.block_on(async { tokio::time::timeout(LONG, answer).await });
+    assert_eq!(answered, Ok(Err(Lost::Late)));
+}
+
+#[test]
 fn when_nobody_waits_any_longer_nobody_looks() {
     runtime().block_on(async {
         let hub = HUB.with(Kept::hub);

@@ -48,6 +48,24 @@ def forks_a_stream(environ, start_response):
             yield b"x" * 65536
 
 
+class EndsInChild:
+    """An answer whose beginning is a fork, and whose end in the child is its beginning."""
+
+    def __iter__(self):
+        self.child = os.fork()
+        if self.child:
+            yield left(self.child).encode()
+
+    def close(self):
+        if not self.child:
+            os._exit(9)
+
+
+def forks_and_ends_a_stream(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return EndsInChild()
+
+
 def forks_and_prints(environ, start_response):
     """The child prints, asks for its client, and reads what only the parent can."""
     child = os.fork()

@@ -73,6 +73,11 @@ async fn a_forked_child_that_streams_leaves_at_its_first_chunk() {
     assert_eq!(get("processes:forks_a_stream").await.text(), "the child left with 1");
 }
 
+#[tokio::test]
+async fn a_forked_child_leaves_at_the_end_of_its_stream() {
+    assert_eq!(get("processes:forks_and_ends_a_stream").await.text(), "the child left with 1");
+}
+
 /// Nobody else can write to the log meanwhile.
 #[test]
 fn a_forked_child_waits_for_nothing_of_its_parents() {
