@@ -122,7 +122,8 @@ fn speak<I: Socket>(
     Some(serve(io, visitor))
 }
 
-/// Serves a connection by HTTP with somebody on this machine, until it ends: for whoever has a socket, and no listener.
+/// Serves a connection by HTTP with somebody on this machine, until it ends: for whoever has a socket, and no listener. The
+/// runtime must be one of a single thread.
 pub async fn serve_local(io: UnixStream, gateway: Arc<Gateway>) {
     // Nothing of the worker ends while this lives.
     let (_worker, stage) = watch::channel(Stage::Serving);

@@ -141,9 +141,10 @@ def load(server, url, workload, plan, seconds):
     used = server.cpu_seconds() - before
 
     requests = int(found(r"(\d+) requests in", report) or 0)
+    problem = "it took no CPU: another server has its port" if requests and not used else None
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", report)
     return {
-        "problem": None if requests else "no requests",
+        "problem": problem if requests else "no requests",
         "cpu_us": used / max(requests, 1) * 1e6,
         "per_second": float(found(r"Requests/sec:\s+([\d.]+)", report) or 0),
         "p99_ms": float(p99[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[p99[2]] if p99 else 0,

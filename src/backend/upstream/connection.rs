@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::pool::Opening;
 use crate::runtime::{self, room};
 
-/// How much is read at once: this much first, which is room for most answers.
+/// How much is read at once: at most this much first, which is room for most answers.
 const FIRST: usize = room::WHOLE;
 
 /// So much where a read has filled its room. With more, a long answer leaves the processor's cache on its way.
@@ -146,10 +146,11 @@ impl<S: Line> Connection<S> {
             return Err(Failure::Ended);
         }
         self.opening = None;
-        if is_full {
-            self.room = MOST;
-        } else if length < FIRST / 2 {
+        // A short read that has filled what was left of the room tells of no long answer yet.
+        if length < FIRST / 2 {
             self.room = FIRST;
+        } else if is_full {
+            self.room = MOST;
         }
         Ok(())
     }

@@ -128,9 +128,12 @@ fn answers_are_held_back_while_many_more_requests_wait() {
         let hub = HUB.with(Kept::hub);
         let queue = Arc::new(Queue::new(1));
         hub.push(&queue, ()).unwrap();
-        while !(hub.lock().is_looking && hub.lock().waker.is_some()) {
-            tokio::task::yield_now().await;
-        }
+        let is_up = async {
+            while !(hub.lock().is_looking && hub.lock().waker.is_some()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, is_up).await.unwrap();
         let mut answers = Vec::new();
         for (waiting, is_held) in [(FEW, true), (2 * FEW, true), (2 * FEW, false)] {
             let (mut reply, mut answer) = reply();
