@@ -71,6 +71,39 @@ pub(crate) fn send_now(io: &impl Socket, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(io, bytes, SendFlags::NOSIGNAL)?)
 }
 
+/// What tokio gives both kinds of sockets, each by methods of its own.
+macro_rules! by_tokio {
+    () => {
+        async fn when<T: Send>(
+            &self,
+            interest: Interest,
+            act: impl FnMut() -> io::Result<T> + Send,
+        ) -> io::Result<T> {
+            self.async_io(interest, act).await
+        }
+
+        fn halves<'a>(
+            &'a mut self,
+            awaited: &'a mut Awaited,
+        ) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin) {
+            let (read, write) = self.split();
+            (ReadSide::<_, Self>::new(read, awaited), WriteSide::<_, Self>::new(write))
+        }
+
+        async fn readable(&self) -> io::Result<Ready> {
+            self.ready(Interest::READABLE).await
+        }
+
+        fn try_read<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+            self.try_io(Interest::READABLE, read)
+        }
+
+        fn try_write<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+            self.try_io(Interest::WRITABLE, write)
+        }
+    };
+}
+
 impl Socket for TcpStream {
     fn reset_on_close(&self) {
         if let Err(error) = self.set_zero_linger() {
@@ -78,64 +111,12 @@ impl Socket for TcpStream {
         }
     }
 
-    async fn when<T: Send>(
-        &self,
-        interest: Interest,
-        act: impl FnMut() -> io::Result<T> + Send,
-    ) -> io::Result<T> {
-        self.async_io(interest, act).await
-    }
-
-    fn halves<'a>(
-        &'a mut self,
-        awaited: &'a mut Awaited,
-    ) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin) {
-        let (read, write) = self.split();
-        (ReadSide::<_, Self>::new(read, awaited), WriteSide::<_, Self>::new(write))
-    }
-
-    async fn readable(&self) -> io::Result<Ready> {
-        self.ready(Interest::READABLE).await
-    }
-
-    fn try_read<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.try_io(Interest::READABLE, read)
-    }
-
-    fn try_write<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.try_io(Interest::WRITABLE, write)
-    }
+    by_tokio!();
 }
 
 impl Socket for UnixStream {
     // A unix socket knows none.
     fn reset_on_close(&self) {}
 
-    async fn when<T: Send>(
-        &self,
-        interest: Interest,
-        act: impl FnMut() -> io::Result<T> + Send,
-    ) -> io::Result<T> {
-        self.async_io(interest, act).await
-    }
-
-    fn halves<'a>(
-        &'a mut self,
-        awaited: &'a mut Awaited,
-    ) -> (impl AsyncRead + Send + Unpin, impl AsyncWrite + Send + Unpin) {
-        let (read, write) = self.split();
-        (ReadSide::<_, Self>::new(read, awaited), WriteSide::<_, Self>::new(write))
-    }
-
-    async fn readable(&self) -> io::Result<Ready> {
-        self.ready(Interest::READABLE).await
-    }
-
-    fn try_read<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.try_io(Interest::READABLE, read)
-    }
-
-    fn try_write<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.try_io(Interest::WRITABLE, write)
-    }
+    by_tokio!();
 }
