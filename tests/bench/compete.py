@@ -6,9 +6,10 @@ FILE.json: {"cpu": 0, "load_cpu": 1, "support": [shell, ...], "contestants": [..
   contestant: name, port, start (shell), and maybe env, cwd, skip: [workload, ...]
   workload:   name, path, and maybe connections (32), wrk: [extra arguments], expect: text in the body of a plain GET
 
-What counts is CPU microseconds per request, user and system, of all processes of the server, as a ratio within one run.
-A control group of its own counts them; who may not make one gets the sums of /proc, which lack the programs that the
-kernel reaps (Apache's mod_cgid leaves its own to it). The servers are pinned to one processor and the load to another.
+What counts is CPU microseconds per request, user and system, of all processes of the server, as a ratio within one run;
+`kernel` is the part of it that the kernel takes. A control group of its own counts them; who may not make one gets the
+sums of /proc, which lack the programs that the kernel reaps (Apache's mod_cgid leaves its own to it). The servers are
+pinned to one processor and the load to another.
 
 In each round all contestants are started, and then they take turns of a second at each workload, so that a change of
 the machine's speed meets all of them: what counts is the median of the ratios to the best contestant in the same turn.
@@ -138,7 +139,8 @@ def load(server, url, workload, plan, seconds):
     """One turn."""
     before = server.cpu_seconds()
     report = wrk(url, workload, plan, seconds)
-    used = server.cpu_seconds() - before
+    user, system = (after - start for after, start in zip(server.cpu_seconds(), before))
+    used = user + system
 
     requests = int(found(r"(\d+) requests in", report) or 0)
     problem = "it took no CPU: another server has its port" if requests and not used else None
@@ -146,6 +148,7 @@ def load(server, url, workload, plan, seconds):
     return {
         "problem": problem if requests else "no requests",
         "cpu_us": used / max(requests, 1) * 1e6,
+        "kernel_us": system / max(requests, 1) * 1e6,
         "per_second": float(found(r"Requests/sec:\s+([\d.]+)", report) or 0),
         "p99_ms": float(p99[1]) * {"us": 1e-3, "ms": 1, "s": 1e3}[p99[2]] if p99 else 0,
         "memory_mib": server.memory_mib(),
@@ -164,7 +167,8 @@ def summary(turns):
     good = [turn for turn in turns if not turn["problem"]]
     if not good:
         return None
-    medians = {k: statistics.median(turn[k] for turn in good) for k in ("cpu_us", "per_second", "p99_ms", "memory_mib")}
+    figures = "cpu_us", "kernel_us", "per_second", "p99_ms", "memory_mib"
+    medians = {figure: statistics.median(turn[figure] for turn in good) for figure in figures}
     return medians | {"not_2xx": sum(turn["not_2xx"] for turn in good), "socket_errors": good[-1]["socket_errors"]}
 
 
@@ -179,7 +183,8 @@ def print_table(workload, results):
     turns = {contestant: turns for (name, contestant), turns in results.items() if name == workload["name"] and turns}
     rows = {contestant: summary(turns) for contestant, turns in turns.items()}
     print(f"\n## {workload['name']}  ({workload['path']}, {workload.get('connections', 32)} connections)")
-    print(f"{'contestant':<18}{'CPU us/req':>11}{'vs best':>9}{'range':>16}{'req/s':>9}{'p99 ms':>9}{'PSS MiB':>9}  errors")
+    columns = f"{'CPU us/req':>11}{'kernel':>10}{'vs best':>9}{'range':>13}{'req/s':>9}{'p99 ms':>9}{'PSS MiB':>9}"
+    print(f"{'contestant':<18}{columns}  errors")
     best = None
     for contestant, row in sorted(rows.items(), key=lambda item: item[1]["cpu_us"] if item[1] else float("inf")):
         if row is None:
@@ -189,8 +194,8 @@ def print_table(workload, results):
         low, ratio, high = ratios(turns[contestant], turns[best])
         errors = (f"{row['not_2xx']} not 2xx " if row["not_2xx"] else "") + row["socket_errors"]
         print(
-            f"{contestant:<18}{row['cpu_us']:>11.1f}{ratio:>9.2f}{f'{low:.2f}-{high:.2f}':>16}{row['per_second']:>9.0f}"
-            f"{row['p99_ms']:>9.2f}{row['memory_mib']:>9.1f}  {errors}"
+            f"{contestant:<18}{row['cpu_us']:>11.1f}{row['kernel_us']:>10.1f}{ratio:>9.2f}{f'{low:.2f}-{high:.2f}':>13}"
+            f"{row['per_second']:>9.0f}{row['p99_ms']:>9.2f}{row['memory_mib']:>9.1f}  {errors}"
         )
 
 
@@ -224,8 +229,10 @@ class Server:
         """User and system time of all its processes, also of those that have ended."""
         if self.group:
             with open(f"{self.group}/cpu.stat", encoding="ascii") as file:
-                return int(found(r"usage_usec (\d+)", file.read())) / 1e6
-        return sum(int(ticks) for pid in self.pids() for ticks in stat(pid)[11:15]) / TICKS_PER_SECOND
+                text = file.read()
+            return tuple(int(found(rf"{kind}_usec (\d+)", text)) / 1e6 for kind in ("user", "system"))
+        ticks = [[int(field) for field in stat(pid)[11:15]] for pid in self.pids()]
+        return tuple(sum(of[at] + of[at + 2] for of in ticks if of) / TICKS_PER_SECOND for at in (0, 1))
 
     def memory_mib(self, kind="Pss"):
         """What would be free without it: the proportional set size; or another kind of what `smaps_rollup` tells."""

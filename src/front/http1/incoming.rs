@@ -201,7 +201,8 @@ impl<'a, R: AsyncRead + Unpin> Incoming<'a, R> {
 
     async fn read(&mut self) -> io::Result<()> {
         let room = match self.left {
-            Left::Length(left) => usize::try_from(left).unwrap_or(MOST).clamp(FIRST, MOST),
+            // One more than is left: a read that leaves room has found all there is, and need not be followed by another.
+            Left::Length(left) => usize::try_from(left.saturating_add(1)).unwrap_or(MOST).clamp(FIRST, MOST),
             _ if self.is_fast => MOST,
             _ => FIRST,
         };

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::io::{AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
 
 use super::*;
 
@@ -171,6 +171,41 @@ async fn single_bytes_share_their_buffers() {
     };
     let is_next = |pair: &[Bytes]| pair[0].as_ptr_range().end == pair[1].as_ptr();
     assert!(pieces.windows(2).all(is_next), "one buffer has room for all of them");
+}
+
+/// Zeros, as many as these; whoever asks for more of them than there are waits.
+struct Zeros(usize);
+
+impl AsyncRead for Zeros {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.0 == 0 {
+            return Poll::Pending;
+        }
+        let given = buf.remaining().min(self.0);
+        buf.put_slice(&vec![0; given]);
+        self.0 -= given;
+        assert!(self.0 > 0 || buf.remaining() > 0, "a socket that has filled all there was is read again");
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn the_last_read_of_a_body_shows_that_there_is_no_more() {
+    for length in [1, FIRST - 1, FIRST, 60_000, MOST - 1, MOST + 1, 3 * MOST - 1] {
+        let mut received = BytesMut::new();
+        let known = Length::Known(length as u64);
+        let mut incoming = Incoming::new(Zeros(length), &mut received, known, TRAILERS);
+        let body = incoming.body(None);
+        let read = tokio::select! {
+            read = body.collect() => read.unwrap().to_bytes(),
+            _ = incoming.pump() => unreachable!(),
+        };
+        assert_eq!(read.len(), length);
+    }
 }
 
 #[tokio::test]
