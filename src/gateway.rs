@@ -48,17 +48,24 @@ impl Gateway {
     /// Builds everything that a configuration names: opens, compiles, imports. Binds nothing. `cores` is the number of
     /// threads that will serve requests.
     pub fn build(config: Config, cores: usize) -> Result<Self, Diagnostics> {
-        Self::build_before(config, cores, Vec::new())
+        Self::build_before(config, cores, Vec::new(), &|_| ())
     }
 
-    /// The same where applications run in processes of their own, to each of which a door leads.
-    pub(crate) fn build_before(config: Config, cores: usize, doors: Vec<Door>) -> Result<Self, Diagnostics> {
+    /// The same where applications run in processes of their own, to each of which a door leads. `begin` is told of each
+    /// backend before it is built, which may take long.
+    pub(crate) fn build_before(
+        config: Config,
+        cores: usize,
+        doors: Vec<Door>,
+        begin: &dyn Fn(&str),
+    ) -> Result<Self, Diagnostics> {
         let config = Arc::new(config);
         let mut diagnostics = Diagnostics::new();
         let stack = Stack::build(&config.layers, &config.routes, &mut diagnostics);
         let mut builder = Builder {
             config: &config,
             cores,
+            begin,
             redirects: LocalRedirects::default(),
             background: Background::default(),
             doors: doors.into_iter().map(Arc::new).collect(),
@@ -162,6 +169,7 @@ fn refuse(number: &RequestId, reason: &(dyn std::error::Error + 'static)) -> Res
 struct Builder<'a> {
     config: &'a Config,
     cores: usize,
+    begin: &'a dyn Fn(&str),
     redirects: LocalRedirects,
     background: Background,
     /// To the processes of those that are hosted, in the same order.
@@ -185,6 +193,7 @@ impl Builder<'_> {
     }
 
     fn backend(&mut self, component: &Component, name: &str) -> BoxService {
+        (self.begin)(name);
         let row = backend::KINDS.iter().find(|row| std::ptr::eq(&raw const row.kind, component.kind));
         let hosted = self.hosted.iter().position(|hosted| std::ptr::eq(hosted.backend.component, component));
         let door = hosted.and_then(|number| self.doors.get(number)).map(Arc::clone);

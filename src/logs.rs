@@ -18,6 +18,7 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry};
@@ -84,10 +85,22 @@ fn filter() -> (EnvFilter, Option<String>) {
     let Some((name, text)) = ["VESTIBULE_LOG", "RUST_LOG"].into_iter().find_map(wanted) else {
         return (EnvFilter::new("info"), None);
     };
-    match EnvFilter::try_new(&text) {
+    match read_filter(&text) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(format!("{name}={text} is not understood: {error}"))),
     }
+}
+
+/// `info`, or `vestibule=trace,info`. A word that is no level would be a part, and nothing of the others were logged.
+fn read_filter(text: &str) -> Result<EnvFilter, String> {
+    let is_level = |part: &&str| {
+        let level = part.rsplit_once('=').map_or(*part, |(_, level)| level);
+        !level.is_empty() && level.parse::<LevelFilter>().is_ok()
+    };
+    if let Some(part) = text.split(',').find(|part| !is_level(part)) {
+        return Err(format!("`{part}` is not error, warn, info, debug, trace or off, and not PART=LEVEL"));
+    }
+    EnvFilter::try_new(text).map_err(|error| error.to_string())
 }
 
 /// How a line looks.
@@ -133,6 +146,16 @@ mod tests {
         let text = "\x1b[1;31merror\x1b[0m\x1b[1m: [m\x1b[0m\n\x1b[1;34m  |\x1b[0m";
         assert_eq!(without_colors(text), "error: [m\n  |");
         assert_eq!(without_colors("\x1b["), "");
+    }
+
+    #[test]
+    fn what_is_no_level_is_told() {
+        for text in ["info", "vestibule=trace,info", "warn,tower_wsgi::stuck=debug", "off"] {
+            assert!(read_filter(text).is_ok(), "{text}");
+        }
+        for text in ["verbose", "vestibule=,info", "info,", "vestibule=loud"] {
+            assert!(read_filter(text).is_err(), "{text}");
+        }
     }
 
     /// What a format makes of the events of a function, at 12:00:01.000342 of a day in 2026.

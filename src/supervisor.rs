@@ -42,6 +42,9 @@ use watched::Watched;
 /// How many generations may drain at a time.
 const DRAINING: usize = 3;
 
+/// After how long a start that has not come up is given up for a reload that waits: an import may wait for something for ever.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
 /// How often the `env_file` and watched files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -181,7 +184,7 @@ impl Supervisor {
 
     /// Begins the reload that was asked for, unless it must wait.
     fn reload_if_asked(&mut self) {
-        if !self.reload || self.next.is_some() {
+        if !self.reload || (self.next.is_some() && !self.give_up_start()) {
             return;
         }
         if self.retired.len() >= DRAINING {
@@ -192,6 +195,19 @@ impl Supervisor {
         if let Err(error) = self.start_next() {
             refuse(&error);
         }
+    }
+
+    /// Drops a generation that builds for too long while another serves; whether it has.
+    fn give_up_start(&mut self) -> bool {
+        let is_hung = self.current.is_some() && self.next.as_ref().is_some_and(|next| next.age() >= GIVE_UP);
+        if is_hung {
+            tracing::warn!(
+                generation = self.started,
+                "not ready within {GIVE_UP:?}, and given up for a reload"
+            );
+            self.next = None;
+        }
+        is_hung
     }
 
     /// Lets the next generation take over, or drops it.

@@ -55,7 +55,7 @@ async fn serve() -> io::Result<()> {
         // The supervisor ended before the kernel was asked.
         return Ok(());
     }
-    let built = build(&source, doors);
+    let built = build(&source, doors, &control);
     set_parent_process_death_signal(None)?;
     let (gateway, cores) = match built {
         Ok(built) => built,
@@ -106,10 +106,12 @@ pub(crate) async fn orders_to_build(control: &mut Control) -> io::Result<Option<
 }
 
 /// Reads the configuration and builds everything that it asks for. This takes its time on core 0, which serves nothing yet.
-fn build(source: &Source, doors: Vec<Door>) -> Result<(Arc<Gateway>, Cores), StartError> {
+fn build(source: &Source, doors: Vec<Door>, control: &Control) -> Result<(Arc<Gateway>, Cores), StartError> {
     let config = load(source)?;
     let count = runtime::share(config.workers);
-    let gateway = Gateway::build_before(config, count, doors)?;
+    // Without a supervisor, the kernel ends this process.
+    let begin = |name: &str| drop(control.report_building(name));
+    let gateway = Gateway::build_before(config, count, doors, &begin)?;
     let cores = Cores::start(count)
         .map_err(|error| StartError::System(format!("failed to start a thread for each core: {error}")))?;
     Ok((Arc::new(gateway), cores))

@@ -13,6 +13,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags,
@@ -26,7 +28,7 @@ use super::watched::Watched;
 use crate::listener::Door;
 
 /// Raised whenever a message changes its meaning.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// A frame's kind and length.
 const HEAD: usize = 5;
@@ -58,6 +60,11 @@ pub(crate) enum Order {
 /// From a worker to its supervisor.
 #[derive(Debug)]
 pub(crate) enum Report {
+    /// It begins to build this.
+    Building {
+        /// The backend's name.
+        name: String,
+    },
     /// Everything is built, from these files among others.
     Ready(Watched),
     /// It could not be built, and the worker leaves.
@@ -75,6 +82,7 @@ const BUILD: u8 = b'b';
 const ACCEPT: u8 = b'a';
 const RETIRE: u8 = b'r';
 const STOP: u8 = b'e';
+const BUILDING: u8 = b'B';
 const READY: u8 = b'R';
 const MISTAKEN: u8 = b'M';
 const FAILED: u8 = b'F';
@@ -133,6 +141,7 @@ impl Control {
     /// Reports to the supervisor.
     pub(crate) async fn report(&self, report: &Report) -> io::Result<()> {
         match report {
+            Report::Building { name } => self.report_building(name),
             Report::Ready(watched) => self.send(READY, &watched.to_body()?, None).await,
             Report::Failed(StartError::Configuration { reason, mended_in }) => {
                 let mut body = Vec::new();
@@ -143,6 +152,24 @@ impl Control {
             Report::Failed(StartError::System(reason)) => self.send(FAILED, reason.as_bytes(), None).await,
             Report::Worn { reason } => self.send(WORN, reason.as_bytes(), None).await,
         }
+    }
+
+    /// Tells the supervisor what is built now, from where nothing else of this thread runs meanwhile.
+    pub(crate) fn report_building(&self, name: &str) -> io::Result<()> {
+        let mut frame = vec![BUILDING];
+        push_field(&mut frame, name.as_bytes())?;
+        let mut rest = frame.as_slice();
+        while !rest.is_empty() {
+            match rustix::net::send(&self.stream, rest, SendFlags::NOSIGNAL) {
+                Ok(sent) => rest = &rest[sent..],
+                // The supervisor always reads: there is room soon.
+                Err(Errno::AGAIN) => {
+                    rustix::event::poll(&mut [PollFd::new(&self.stream, PollFlags::OUT)], None)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// The supervisor's next order; `None` when it is gone. Nothing is lost when the future is dropped.
@@ -168,6 +195,7 @@ impl Control {
         let Some((kind, body)) = self.receive().await? else { return Ok(None) };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(Some(match kind {
+            BUILDING => Report::Building { name: text(&body) },
             READY => Report::Ready(Watched::from_body(&body)?),
             MISTAKEN => {
                 let mut rest = body.as_slice();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -19,6 +20,7 @@ use crate::listener::Socket;
 #[derive(Debug)]
 pub(super) struct Generation {
     number: u64,
+    begun: Instant,
     phase: watch::Sender<Phase>,
     /// One task for each worker, with its restarts.
     slots: JoinSet<()>,
@@ -66,7 +68,18 @@ impl Generation {
             slots.spawn(Arc::clone(&slot).keep(phases.clone(), tell.clone()));
         }
         let building = config.workers + hosts.count();
-        Ok(Self { number, phase, slots, hosts, started, building, watched: Watched::default(), sockets })
+        let begun = Instant::now();
+        Ok(Self {
+            number,
+            begun,
+            phase,
+            slots,
+            hosts,
+            started,
+            building,
+            watched: Watched::default(),
+            sockets,
+        })
     }
 
     /// Waits until all workers are ready, or one of them is known never to be.
@@ -86,6 +99,11 @@ impl Generation {
             }
         }
         Outcome::Ready
+    }
+
+    /// How long ago it was started.
+    pub(super) fn age(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     /// Lets the workers accept. `known` are the sockets that the log has told of.

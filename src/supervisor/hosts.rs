@@ -171,7 +171,8 @@ fn keeper(
     }
 }
 
-/// Builds what each process of an application would, in one that then ends: for `check`.
+/// Builds what each process of an application would, and then what a worker would, in processes that then end: for `check`,
+/// which so tells of an import that ends its process.
 pub(crate) fn try_all(config: &Config) -> Result<(), StartError> {
     let program = std::env::current_exe()?;
     crate::runtime::of_one_core()?.block_on(async {
@@ -181,6 +182,15 @@ pub(crate) fn try_all(config: &Config) -> Result<(), StartError> {
                 slot(0, &program, config, &hosted, &[])?.try_start().await?;
             }
         }
-        Ok(())
+        let worker = Slot {
+            role: Role::Worker,
+            program,
+            generation: 0,
+            source: config.source.clone(),
+            drain: config.drain,
+            sockets: Vec::new(),
+            doors: Vec::new(),
+        };
+        worker.try_start().await
     })
 }

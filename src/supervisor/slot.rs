@@ -26,6 +26,9 @@ use crate::worker::APPLICATIONS_END;
 /// How long a worker may take to import and compile everything.
 const BUILD_LIMIT: Duration = Duration::from_secs(120);
 
+/// After how long the log tells what takes so long.
+const LONG: Duration = Duration::from_secs(5);
+
 /// How much longer than `drain` a worker may take to leave: it cuts connections off itself, and then ends applications.
 const LEAVE: Duration = APPLICATIONS_END.saturating_add(Duration::from_secs(2));
 
@@ -226,15 +229,20 @@ impl Slot {
 
     /// Sees whether a process can build everything, and ends it.
     pub(super) async fn try_start(&self) -> Result<(), StartError> {
-        let mut worker = self.start().await?;
-        drop(worker.child.kill().await);
+        let Worker { mut child, control, .. } = self.start().await?;
+        // It leaves in order, and so writes what its applications have printed.
+        drop(control);
+        if time::timeout(LEAVE, child.wait()).await.is_err() {
+            drop(child.kill().await);
+        }
         Ok(())
     }
 
     /// Starts a worker and waits until it has built everything.
     async fn start(&self) -> Result<Worker, StartError> {
         let (mut child, mut control) = self.spawn()?;
-        let report = time::timeout(BUILD_LIMIT, self.build(&mut control)).await;
+        let mut building = None;
+        let report = time::timeout(BUILD_LIMIT, self.build(&mut control, &mut building)).await;
         idle::stir();
         let failed = match report {
             Ok(Ok(Some(Report::Ready(watched)))) => {
@@ -242,17 +250,20 @@ impl Slot {
                 return Ok(Worker { child, control, pid, since: Instant::now(), watched });
             }
             Ok(Ok(Some(Report::Failed(error)))) => error,
-            Ok(Ok(Some(Report::Worn { reason }))) => StartError::System(reason),
+            Ok(Ok(Some(Report::Worn { .. } | Report::Building { .. }))) => {
+                self.failed(building, "spoke out of turn")
+            }
             // The worker has closed its end: it tells by its exit what a message no longer could.
             Ok(Ok(None) | Err(_)) => match time::timeout(LAST_STEPS, child.wait()).await {
                 Ok(status) => {
-                    StartError::System(format!("a worker ended before it was ready: {}", ended(&status)))
+                    self.failed(building, &format!("ended before it was ready: {}", ended(&status)))
                 }
-                Err(_) => StartError::System("a worker gave up before it was ready, and did not end".into()),
+                Err(_) => self.failed(building, "gave up before it was ready, and did not end"),
             },
-            Err(_) => StartError::System(format!(
-                "a worker was not ready within {BUILD_LIMIT:?}: an application's import may wait for something"
-            )),
+            Err(_) => {
+                let what = format!("was not ready within {BUILD_LIMIT:?}; an import may wait for something");
+                self.failed(building, &what)
+            }
         };
         drop(child.kill().await);
         Err(failed)
@@ -280,7 +291,23 @@ impl Slot {
         Ok((child, Control::new(ours)?))
     }
 
-    async fn build(&self, control: &mut Control) -> io::Result<Option<Report>> {
+    /// A start that has failed without a word of the process itself, while it was building something.
+    fn failed(&self, building: Option<String>, what: &str) -> StartError {
+        let doing = building.or(self.role.application().map(str::to_owned));
+        let doing = doing.map(|name| {
+            format!(
+                " (it was building {name}; for WSGI applications, `vestibule doctor` tries each by itself)"
+            )
+        });
+        StartError::System(format!("a worker {what}{}", doing.unwrap_or_default()))
+    }
+
+    /// Has a process build everything, and waits until it has; `building` is what it is at.
+    async fn build(
+        &self,
+        control: &mut Control,
+        building: &mut Option<String>,
+    ) -> io::Result<Option<Report>> {
         for socket in &self.sockets {
             let Some(socket) = socket.upgrade() else { return Ok(None) };
             control.send_socket(socket.as_fd()).await?;
@@ -290,7 +317,24 @@ impl Slot {
             control.send_door(&door).await?;
         }
         control.send_build(&self.source).await?;
-        control.next_report().await
+        loop {
+            let report = if let Ok(report) = time::timeout(LONG, control.next_report()).await {
+                report
+            } else {
+                let (generation, application) =
+                    (self.generation, building.as_deref().or(self.role.application()));
+                tracing::warn!(
+                    generation,
+                    application,
+                    "is not ready after {LONG:?}: an import may wait for something"
+                );
+                control.next_report().await
+            };
+            match report? {
+                Some(Report::Building { name }) => *building = Some(name),
+                report => return Ok(report),
+            }
+        }
     }
 }
 
@@ -299,7 +343,7 @@ async fn worn(control: &mut Control) -> String {
     loop {
         match control.next_report().await {
             Ok(Some(Report::Worn { reason })) => return reason,
-            Ok(Some(Report::Ready(_) | Report::Failed(_))) => {}
+            Ok(Some(Report::Building { .. } | Report::Ready(_) | Report::Failed(_))) => {}
             // It has closed its end: its own end is what follows.
             Ok(None) | Err(_) => return std::future::pending().await,
         }

@@ -6,6 +6,7 @@ mod failures;
 mod files;
 mod flask;
 mod frameworks;
+mod imports;
 mod interpreters;
 pub(crate) mod isolation;
 mod lxml;

@@ -104,3 +104,27 @@ fn a_failure_before_the_layers_has_a_number_of_its_own() {
     });
     assert_ne!(numbers[0], numbers[1]);
 }
+
+#[test]
+fn the_document_has_every_code() {
+    use vestibule::rescue::Cause;
+    let text = include_str!("../../docs/log.md");
+    for (code, status) in Cause::ALL.map(Cause::row) {
+        let row = format!("| `{code}` | {} |", status.as_u16());
+        assert!(text.contains(&row), "{row} is missing in docs/log.md");
+    }
+}
+
+#[test]
+fn the_document_has_every_field_of_a_request() {
+    let (gateway, ..) = fragile();
+    get(&gateway.address(), "/files/a.txt?x=1");
+    let line = gateway.log().wait_for_text("\"path\":\"/files/a.txt\"");
+    let (_, fields) = line.split_once("\"method\"").expect("a request has one");
+    let names = format!("\"method\"{fields}");
+    for name in
+        names.split(',').filter_map(|field| field.split_once("\":")).map(|(name, _)| name.trim_matches('"'))
+    {
+        assert!(include_str!("../../docs/log.md").contains(&format!("`{name}`")), "{name} of {line}");
+    }
+}
