@@ -37,6 +37,9 @@ use crate::supervisor::account;
 /// How long a scratch process may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// After how long a person is told what takes so long.
+const LONG: Duration = Duration::from_secs(5);
+
 /// An application and what became of it in each isolation.
 struct Patient {
     name: String,
@@ -108,14 +111,16 @@ fn subjects(config: &Config) -> Vec<Subject<'_>> {
 }
 
 async fn examine(file: &Path, config: &Config, subjects: &[Subject<'_>]) -> io::Result<Vec<Patient>> {
-    let together = probe(command(Where::Shared, file)?).await?;
+    let together = probe("the applications together", command(Where::Shared, file)?).await?;
     let mut patients = Vec::new();
     for (number, subject) in subjects.iter().enumerate() {
         let name = &subject.backend.name;
-        let interpreter = probe(subject.alone(Where::Interpreter, config, &Surroundings::default())?).await?;
+        let alone = subject.alone(Where::Interpreter, config, &Surroundings::default())?;
+        let interpreter = probe(&format!("{name} in an interpreter of its own"), alone).await?;
         let (surroundings, is_another_user) = subject.process();
         // Whoever cannot become its user, or enter its folder, is told so in the table.
-        let process = match probe(subject.alone(Where::Process, config, &surroundings)?).await {
+        let alone = subject.alone(Where::Process, config, &surroundings)?;
+        let process = match probe(&format!("{name} in a process of its own"), alone).await {
             Ok(report) => report,
             Err(error) => Report::read("", format!("it could not be started: {error}")),
         };
@@ -173,13 +178,24 @@ fn command(place: Where, file: &Path) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Runs a scratch process to its end, which it may not reach.
-async fn probe(mut command: Command) -> io::Result<Report> {
+/// Runs a scratch process to its end, which it may not reach; `what` it imports.
+async fn probe(what: &str, mut command: Command) -> io::Result<Report> {
     let mut report: File = tempfile::tempfile()?;
     // What applications print is not what is asked here: the scratch process keeps stdout from them.
     command.stdout(report.try_clone()?).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = command.spawn()?;
-    let end = match tokio::time::timeout(PATIENCE, child.wait()).await {
+    let tell_long = async {
+        tokio::time::sleep(LONG).await;
+        tell(&format!("still importing {what}; this may take {} s", PATIENCE.as_secs()));
+        std::future::pending().await
+    };
+    let ended = async {
+        tokio::select! {
+            ended = child.wait() => ended,
+            ended = tell_long => ended,
+        }
+    };
+    let end = match tokio::time::timeout(PATIENCE, ended).await {
         Ok(status) => status?.to_string(),
         Err(_) => format!("it took longer than {} s", PATIENCE.as_secs()),
     };

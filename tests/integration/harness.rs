@@ -29,7 +29,7 @@ mod uwsgi;
 pub(crate) use apache::Apache;
 pub(crate) use client::{Answer, Client, get, request};
 pub(crate) use dnsmasq::Dnsmasq;
-pub(crate) use gateway::{TestGateway, check, check_with, kill};
+pub(crate) use gateway::{BINARY, TestGateway, check, check_with, kill};
 pub(crate) use grpc::{Grpc, grpc_calls};
 pub(crate) use haproxy::Haproxy;
 pub(crate) use memory::{Code, anonymous};

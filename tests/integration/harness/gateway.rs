@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::{Client, eventually};
 
 /// The binary.
-const BINARY: &str = env!("CARGO_BIN_EXE_vestibule");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_vestibule");
 
 /// `vestibule run`, on a file `vestibule.yaml` in a folder of its own. It is killed when it is dropped.
 pub(crate) struct TestGateway {

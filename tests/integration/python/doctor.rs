@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::tempdir;
 
 use super::venv;
-use crate::harness::{check, check_with};
+use crate::harness::{BINARY, check, check_with};
 
 const APP: &str = "def application(environ, start_response): pass\n";
 
@@ -110,6 +111,24 @@ fn one_that_ends_the_process_keeps_no_other_from_being_examined() {
     assert_eq!(rows[5][..2], ["process", "yes"], "{text}");
     assert!(text.contains("ends: the process ended while it was imported (exit status: 3)"), "{text}");
     assert!(text.contains("ends:  # it does not work, wherever it is"), "{text}");
+}
+
+#[test]
+fn an_import_that_takes_long_is_told_while_it_does() {
+    let folder = tempdir().unwrap();
+    let waits = format!("import os, time\nwhile not os.path.exists('go'): time.sleep(0.1)\n{APP}");
+    fs::write(folder.path().join("place.py"), waits).unwrap();
+    let yaml = format!("python: {}\nroutes: [ {{ wsgi: {{ app: \"place:application\" }} }} ]", venv());
+    fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
+    let mut doctor = Command::new(BINARY);
+    doctor.arg("doctor").current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut doctor = doctor.spawn().expect("the binary starts");
+    let mut told = String::new();
+    let mut stderr = BufReader::new(doctor.stderr.take().unwrap());
+    stderr.read_line(&mut told).unwrap();
+    assert_eq!(told, "still importing the applications together; this may take 120 s\n");
+    fs::write(folder.path().join("go"), "").unwrap();
+    assert!(doctor.wait_with_output().unwrap().status.success());
 }
 
 #[test]
