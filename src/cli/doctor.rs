@@ -29,7 +29,7 @@ use self::probe::Where;
 use self::report::{Outcome, Report};
 use super::{COULD_NOT_START, MISTAKEN, load, show, tell};
 use crate::backend;
-use crate::backend::processes::Surroundings;
+use crate::backend::processes::{Hosting, Runs, Surroundings, Wanted};
 use crate::hosted::{self, Named};
 use crate::runtime;
 use crate::supervisor::account;
@@ -44,7 +44,7 @@ const LONG: Duration = Duration::from_secs(5);
 struct Patient {
     name: String,
     outcomes: [(Where, Outcome); 3],
-    /// What it has that only processes of its own can have: `user`, `cwd`.
+    /// The keys it has that only processes of its own can have: `user`, `processes`.
     needs_process: Vec<&'static str>,
     /// Whether it was not tried as its user.
     is_another_user: bool,
@@ -64,7 +64,7 @@ struct Subject<'a> {
     backend: Named<'a>,
     env: Vec<(String, String)>,
     /// With `isolation: process`.
-    surroundings: Option<Surroundings>,
+    wanted: Option<Wanted>,
 }
 
 /// Examines the applications of a file.
@@ -104,8 +104,7 @@ fn subjects(config: &Config) -> Vec<Subject<'_>> {
     let all = hosted::backends(config).into_iter();
     all.filter_map(|backend| {
         let settings = backend::wsgi::as_loaded(backend.component, &backend.name, config)?;
-        let surroundings = backend.wanted().map(|wanted| wanted.surroundings);
-        Some(Subject { surroundings, backend, env: settings.variables })
+        Some(Subject { wanted: backend.wanted(), backend, env: settings.variables })
     })
     .collect()
 }
@@ -137,19 +136,21 @@ async fn examine(file: &Path, config: &Config, subjects: &[Subject<'_>]) -> io::
 
 impl Subject<'_> {
     fn needs_process(&self) -> Vec<&'static str> {
-        let surroundings = self.surroundings.as_ref();
-        let has_user = surroundings.is_some_and(|surroundings| surroundings.user.is_some());
-        let has_folder = surroundings.is_some_and(|surroundings| surroundings.folder.is_some());
-        [("user", has_user), ("cwd", has_folder)]
-            .into_iter()
-            .filter(|(_, is)| *is)
-            .map(|(key, _)| key)
-            .collect()
+        let Some(Wanted { count, surroundings, runs, .. }) = &self.wanted else { return Vec::new() };
+        let is_limited = matches!(runs, Runs::Backend(Hosting { max_memory: Some(_), .. }));
+        let keys = [
+            ("user", surroundings.user.is_some()),
+            ("cwd", surroundings.folder.is_some()),
+            ("processes", *count > 1),
+            ("max_memory", is_limited),
+        ];
+        keys.into_iter().filter(|(_, is)| *is).map(|(key, _)| key).collect()
     }
 
     /// What its process is to be like; and whether that is without its user, whom only root can become.
     fn process(&self) -> (Surroundings, bool) {
-        let mut surroundings = self.surroundings.clone().unwrap_or_default();
+        let surroundings = self.wanted.as_ref().map(|wanted| wanted.surroundings.clone());
+        let mut surroundings = surroundings.unwrap_or_default();
         surroundings.env.clone_from(&self.env);
         let (own, is_root) = (rustix::process::geteuid().as_raw(), rustix::process::geteuid().is_root());
         let is_another_user = !is_root && surroundings.user.as_ref().is_some_and(|login| login.user != own);

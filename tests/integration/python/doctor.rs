@@ -78,7 +78,7 @@ fn an_application_with_processes_of_its_own_is_tried_as_it_will_run() {
     );
     fs::write(folder.path().join("place.py"), app).unwrap();
     let yaml = format!(
-        "python: {}\nroutes:\n  - wsgi: {{ app: \"place:application\", isolation: process, user: {user}, cwd: here,\n\
+        "python: {}\nroutes:\n  - wsgi: {{ app: \"place:application\", isolation: process, user: {user}, cwd: here, processes: 2,\n\
          \x20     env: {{ GREETING: hello }} }}",
         venv()
     );
@@ -88,7 +88,7 @@ fn an_application_with_processes_of_its_own_is_tried_as_it_will_run() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let rows = rows(&text);
     assert_eq!((rows[0][4], rows[2][0], rows[2][1]), ("no", "process", "yes"), "{text}");
-    assert!(text.ends_with("isolation: process        # for its user and cwd\n"), "{text}");
+    assert!(text.ends_with("isolation: process        # for its user and cwd and processes\n"), "{text}");
 }
 
 #[test]
