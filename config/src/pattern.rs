@@ -86,6 +86,15 @@ impl Pattern {
         Ok(Self(segments))
     }
 
+    /// Whether a star stands in it that captures nothing.
+    pub(crate) fn has_star(&self) -> bool {
+        self.0.iter().any(|segment| match segment {
+            Segment::Literal(text) => text.contains('*'),
+            Segment::Capture { before, after, .. } => before.contains('*') || after.contains('*'),
+            Segment::Rest { .. } => false,
+        })
+    }
+
     /// The names of the variables that it captures.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(Segment::name)

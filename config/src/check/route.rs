@@ -108,6 +108,10 @@ impl<'a> Check<'a> {
                 for name in pattern.names() {
                     self.report_capture(name, &path.place);
                 }
+                if pattern.has_star() {
+                    let mut warning = self.diagnostics.warning(&path.place, "`*` stands for itself in a `path`");
+                    warning.help("`{name}` takes one segment, `{*rest}` at the end whatever is left");
+                }
                 Some(path)
             }
             Err(error) => {

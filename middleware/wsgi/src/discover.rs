@@ -48,7 +48,10 @@ impl Discovered {
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoverError {
     /// The path that was given is neither an interpreter nor a virtualenv.
-    #[error("{} is neither an interpreter nor a virtualenv (it has no bin/python3)", .0.display())]
+    #[error(
+        "{} is neither an interpreter nor a virtualenv (it has no bin/python3); `python` is a path, as /usr/bin/python3.11",
+        .0.display()
+    )]
     NotPython(PathBuf),
     /// No path was given, and there is no interpreter to be found.
     #[error("there is no python3 on PATH and no active virtualenv")]
