@@ -109,7 +109,8 @@ impl<'a> Check<'a> {
                     self.report_capture(name, &path.place);
                 }
                 if pattern.has_star() {
-                    let mut warning = self.diagnostics.warning(&path.place, "`*` stands for itself in a `path`");
+                    let mut warning =
+                        self.diagnostics.warning(&path.place, "`*` stands for itself in a `path`");
                     warning.help("`{name}` takes one segment, `{*rest}` at the end whatever is left");
                 }
                 Some(path)
