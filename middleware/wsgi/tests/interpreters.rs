@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use http::Request;
 use tempfile::TempDir;
+use tokio::time::timeout;
 use tower_wsgi::{Application, Isolation, LoadError, Settings, discover};
 
-use harness::{TestBody, call, load, read, settings, wait_for_log};
+use harness::{PATIENCE, TestBody, call, load, read, settings, wait_for_log};
 
 /// Whether the interpreter under test has sub-interpreters.
 fn has_them() -> bool {
@@ -84,19 +85,29 @@ async fn each_runs_under_a_gil_of_its_own() {
     }
     let holder = Application::load(own("i-holder", "interpreters:app")).unwrap();
     let runs = Application::load(own("i-runs", "interpreters:app")).unwrap();
-    // One request computes, without a pause, until a file is there. All the while, others are answered.
+    // One request holds its GIL in a call that ends when the test says so. All the while, others are answered.
     let folder = tempfile::tempdir().unwrap();
-    let path = format!("/hold?{}", folder.path().display());
-    let held = tokio::spawn(async move { get(&holder, &path).await });
+    let path = format!("/keep?{}", folder.path().display());
+    let kept = tokio::spawn(async move { get(&holder, &path).await });
     let begun = folder.path().join("begun");
-    while !begun.exists() {
-        tokio::task::yield_now().await;
-    }
-    for _ in 0..20 {
-        assert_eq!(get(&runs, "/name").await, "i-runs");
-    }
-    std::fs::write(folder.path().join("end"), "").unwrap();
-    assert_eq!(held.await.unwrap(), "let go");
+    let begins = async {
+        while !begun.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, begins).await.expect("the GIL is held");
+    let mut names = Vec::new();
+    let others = async {
+        for _ in 0..20 {
+            names.push(get(&runs, "/name").await);
+        }
+    };
+    let answered = timeout(PATIENCE, others).await;
+    // Before anything is asserted: with its GIL held, an interpreter keeps the whole process from ending.
+    std::fs::write(folder.path().join("end"), "now").unwrap();
+    assert!(answered.is_ok(), "only {names:?} while another interpreter held its GIL");
+    assert_eq!(names, ["i-runs"; 20]);
+    assert_eq!(kept.await.unwrap(), "let go");
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ def app(environ, start_response):
         text = fork()
     elif path == "/hold":
         text = hold(environ["QUERY_STRING"])
+    elif path == "/keep":
+        text = keep(environ["QUERY_STRING"])
     elif path == "/wait":
         text = wait(environ["QUERY_STRING"])
     elif path == "/name":
@@ -72,6 +74,25 @@ def hold(folder):
     while time.monotonic() < end and not os.path.exists(os.path.join(folder, "end")):
         sum(range(100_000))
     sys.setswitchinterval(0.005)
+    return "let go"
+
+
+def keep(folder):
+    """Keeps the GIL until something is written into a pipe: these calls of C do not let it go, as others that wait do."""
+    import ctypes
+
+    libc = ctypes.PyDLL(None)
+    byte = ctypes.create_string_buffer(1)
+    end = os.path.join(folder, "end")
+    os.mkfifo(end)
+    pipe = os.open(end, os.O_RDWR)
+    begun = os.path.join(folder, "begun").encode()
+    # Nor does it go to somebody who waits for it between the two.
+    sys.setswitchinterval(100)
+    libc.creat(begun, 0o600)
+    libc.read(pipe, byte, 1)
+    sys.setswitchinterval(0.005)
+    os.close(pipe)
     return "let go"
 
 
