@@ -21,6 +21,35 @@ fn where_no_process_comes_up_again_a_request_waits_no_longer_than_its_timeout() 
     assert_eq!(get(&gateway.address(), "/").status, 200);
 }
 
+/// When a line of the log was written, in seconds of its day.
+fn time_of(line: &str) -> f64 {
+    let time = line.split_once("\"timestamp\":\"").and_then(|(_, rest)| rest.get(11..26));
+    let time = time.unwrap_or_else(|| panic!("no time: {line}"));
+    time.split(':').fold(0.0, |time, part| time * 60.0 + part.parse::<f64>().expect("it is a number"))
+}
+
+#[test]
+fn one_that_crashes_at_its_start_is_started_again_each_time_later() {
+    let folder = tempdir().unwrap();
+    let broken = folder.path().join("broken");
+    let gateway = hosted(&format!("timeout: 1s, env: {{ BROKEN: \"{}\" }}", broken.display()));
+    assert_eq!(get(&gateway.address(), "/apart/break").status, 502);
+    let waits = [("100ms", 0.1), ("200ms", 0.2), ("400ms", 0.4), ("800ms", 0.8)];
+    gateway.log().wait_for_text("starting the worker again in 1.6s");
+    let lines = gateway.log().lines();
+    let mut lines = lines.iter();
+    for (told, wait) in waits {
+        let told = format!("starting the worker again in {told}");
+        let begun =
+            lines.find(|line| line.contains(&told)).unwrap_or_else(|| panic!("{told}: {}", gateway.log()));
+        let failed =
+            lines.find(|line| line.contains("the worker does not come up again")).expect("it is broken");
+        let took = (time_of(failed) - time_of(begun)).rem_euclid(24.0 * 3600.0);
+        assert!((wait..3600.0).contains(&took), "{told}, and it was started and failed after {took} s");
+    }
+    assert_eq!(get(&gateway.address(), "/").status, 200);
+}
+
 #[test]
 fn a_process_that_exits_is_502_and_started_again_and_touches_nothing_else() {
     let gateway = hosted("");
