@@ -33,9 +33,9 @@ fn hold(gateway: &TestGateway, way: &str) -> Client {
 }
 
 /// The answer to a request that holds its thread for ever. A busy machine may not begin it in its time: then it is sent again.
-fn given_up(gateway: &TestGateway) -> Answer {
+fn given_up(gateway: &TestGateway, way: &str) -> Answer {
     eventually("a request that holds its thread to be given up", || {
-        Some(hold(gateway, "sleep").answer().unwrap()).filter(|answer| answer.status == 504)
+        Some(hold(gateway, way).answer().unwrap()).filter(|answer| answer.status == 504)
     })
 }
 
@@ -84,7 +84,7 @@ fn one_that_computes_for_ever_starves_no_other() {
 #[test]
 fn who_does_not_answer_in_time_is_504_and_the_log_tells_where_it_stands() {
     let gateway = beside_who("threads: 1, timeout: 3s, spare_threads: 1");
-    let answer = given_up(&gateway);
+    let answer = given_up(&gateway, "sleep");
     assert!(answer.text().contains("V-TOO-SLOW"), "{}", answer.text());
     gateway.log().wait_for_texts(&["has not answered within 3s (timeout)", "the-one-that-holds"]);
     gateway.log().wait_for_texts(&["its thread stands at", "holding.py", "time.sleep", "the-one-that-holds"]);
@@ -92,10 +92,25 @@ fn who_does_not_answer_in_time_is_504_and_the_log_tells_where_it_stands() {
 }
 
 #[test]
+fn an_exception_is_raised_in_a_request_that_is_given_up_only_where_that_is_configured() {
+    for isolation in ["shared", "process"] {
+        let settings = format!("threads: 1, timeout: 3s, spare_threads: 1, isolation: {isolation}");
+        let left = beside_who(&settings);
+        given_up(&left, "spin");
+        left.log().wait_for_texts(&["its thread stands at", "holding.py"]);
+        let interrupted = beside_who(&format!("{settings}, interrupt: true"));
+        given_up(&interrupted, "spin");
+        interrupted.log().wait_for_texts(&["the application raised", "RequestTimeout", "the-one-that-holds"]);
+        eventually_free(&interrupted);
+        assert_eq!(left.log().count("RequestTimeout"), 0, "{}", left.log());
+    }
+}
+
+#[test]
 fn a_worker_that_has_lost_too_many_threads_is_replaced() {
     let gateway = draining("5s", "threads: 1, timeout: 3s, spare_threads: 0");
     let worn = pid(&gateway);
-    given_up(&gateway);
+    given_up(&gateway, "sleep");
     gateway.log().wait_for_texts(&["worn out", "holding has lost threads to requests that do not end: 1"]);
     // The others are answered all the time, at last by the new worker, and so is the one that was stuck.
     eventually("the new worker", || (pid(&gateway) != worn).then_some(()));
