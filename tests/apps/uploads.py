@@ -19,6 +19,7 @@ READERS = {"/all": read_all, "/pieces": read_pieces, "/lines": read_lines, "/not
 
 
 def application(environ, start_response):
+    print("called for", environ["PATH_INFO"])
     try:
         body = READERS[environ["PATH_INFO"]](environ["wsgi.input"])
     except Exception as error:
