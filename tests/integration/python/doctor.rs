@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use tempfile::tempdir;
 
+use super::isolation::with_sub_interpreters;
 use super::venv;
 use crate::harness::{BINARY, check, check_with};
 
@@ -14,6 +16,10 @@ const APP: &str = "def application(environ, start_response): pass\n";
 
 /// What it prints of applications, each a folder with a file `place.py`.
 fn examined(sites: &[(&str, &str)]) -> Output {
+    examined_by(Path::new(&venv()), sites)
+}
+
+fn examined_by(python: &Path, sites: &[(&str, &str)]) -> Output {
     let folder = tempdir().unwrap();
     let (mut apps, mut routes) = (String::new(), String::new());
     for (name, text) in sites {
@@ -22,7 +28,7 @@ fn examined(sites: &[(&str, &str)]) -> Output {
         writeln!(apps, "  {name}: {{ wsgi: {{ app: \"place:application\", path: {name} }} }}").unwrap();
         writeln!(routes, "  - {{ mount: /{name}, app: {name} }}").unwrap();
     }
-    let yaml = format!("python: {}\napps:\n{apps}routes:\n{routes}", venv());
+    let yaml = format!("python: {}\napps:\n{apps}routes:\n{routes}", python.display());
     fs::write(folder.path().join("vestibule.yaml"), yaml).unwrap();
     check(folder.path(), &["doctor"])
 }
@@ -60,6 +66,56 @@ fn those_that_cannot_live_together_are_told_what_can_be_done() {
         "{text}"
     );
     assert!(!text.contains("noise"), "{text}");
+}
+
+#[test]
+fn the_extension_that_forbids_an_interpreter_of_its_own_stands_in_the_table() {
+    // Below 3.13 the table tells the version, as another test shows.
+    let Some(python) = with_sub_interpreters() else { return };
+    let sums = format!("import numpy\n{APP}");
+    let output = examined_by(&python, &[("sums", &sums), ("well", APP)]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let [shared, interpreter, process, ..] = &rows(&text)[..] else { panic!("{text}") };
+    assert_eq!(
+        (shared[..3].to_vec(), process[..2].to_vec()),
+        (vec!["sums", "shared", "yes"], vec!["process", "yes"])
+    );
+    assert!(
+        matches!(interpreter[..], ["interpreter", "no", module] if module.starts_with("numpy.")),
+        "{text}"
+    );
+    assert!(text.contains("it imports numpy.") && text.contains("sums/place.py:1)"), "{text}");
+    assert!(text.contains("sums:  isolation: shared"), "{text}");
+}
+
+#[test]
+fn what_an_import_changes_for_everybody_is_told_with_its_line() {
+    let changes = "import locale, os, signal, time
+locale.setlocale(locale.LC_ALL, 'C.UTF-8')
+os.environ['TZ'] = 'Asia/Tokyo'
+time.tzset()
+os.chdir('/')
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+";
+    let output = examined(&[("meddles", &format!("{changes}{APP}")), ("well", APP)]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let (_, told) = text.split_once("meddles changes, for everybody in its process:\n").expect("it is told");
+    for (line, what) in [
+        (2, "the locale was changed"),
+        (3, "os.environ['TZ'] was changed"),
+        (4, "the time zone was changed"),
+        (5, "the working directory was changed"),
+        (6, "a handler of SIGTERM was refused: signals are the gateway's"),
+    ] {
+        let place = format!("meddles/place.py:{line})");
+        let is_told = |told: &str| told.starts_with(&format!("  {what} (")) && told.ends_with(&place);
+        assert!(told.lines().take_while(|line| !line.is_empty()).any(is_told), "{what}: {text}");
+    }
+    // How many there are stands in the table.
+    assert_eq!(rows(&text)[0].last(), Some(&"5"), "{text}");
+    assert!(!text.contains("well changes"), "{text}");
 }
 
 #[test]
