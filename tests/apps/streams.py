@@ -27,9 +27,9 @@ class Watched:
 
 
 def gated():
-    yield b"first"
-    pass_gate()
-    yield b"second"
+    for chunk in [b"first", b"second", b"third", b"fourth"]:
+        yield chunk
+        pass_gate()
 
 
 def endless(chunk):

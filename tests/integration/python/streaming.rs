@@ -29,12 +29,18 @@ fn begin(gateway: &TestGateway, path: &str, first: &str) -> Client {
 }
 
 #[test]
-fn the_first_chunk_comes_before_there_is_a_second() {
-    let gateway = start(&only("streams:application"));
-    let mut client = begin(&gateway, "/gated", "first");
-    open_gate(&gateway);
-    assert_eq!(client.until(b"0\r\n\r\n").unwrap(), b"6\r\nsecond\r\n0\r\n\r\n");
-    gateway.log().wait_for_text("the iterable is closed");
+fn each_chunk_comes_before_there_is_another() {
+    for isolation in ["shared", "process"] {
+        let gateway = start(&format!(
+            "routes: [ {{ wsgi: {{ app: \"streams:application\", path: \"${{APPS}}\", isolation: {isolation} }} }} ]"
+        ));
+        let mut client = begin(&gateway, "/gated", "first");
+        for chunk in ["second", "third", "fourth", ""] {
+            open_gate(&gateway);
+            assert_eq!(client.chunk().unwrap(), chunk.as_bytes(), "{isolation}");
+        }
+        gateway.log().wait_for_text("the iterable is closed");
+    }
 }
 
 #[test]
