@@ -8,7 +8,7 @@ use crate::harness::{Answer, Client, Nginx, TestGateway};
 /// The site, and nginx in front of it.
 struct Site {
     nginx: Nginx,
-    _gateway: TestGateway,
+    gateway: TestGateway,
 }
 
 impl Site {
@@ -25,7 +25,7 @@ routes:
             admin_files()
         ));
         let nginx = Nginx::in_front_of(&format!("unix:{}", gateway.path("http.sock").display()));
-        Self { nginx, _gateway: gateway }
+        Self { nginx, gateway }
     }
 
     fn connect(&self) -> Client {
@@ -125,6 +125,23 @@ fn five_megabytes_are_uploaded_as_a_form_and_in_chunks() {
     let (kind, body) = multipart(("title", "-"), ("file", "letter.bin"), &content);
     let uploaded = send(&mut site.connect(), "POST", "/desk/upload", &[kind], &body);
     assert!(uploaded.text().contains(r#""name": "letter.bin", "size": 5000000"#), "{}", uploaded.text());
+}
+
+#[test]
+fn chunks_that_nginx_has_not_gathered_are_a_whole_body_to_django() {
+    let site = Site::start();
+    let content = bytes(5_000_000);
+    let chunks = "Transfer-Encoding: chunked";
+    let sized = send(&mut site.gateway.connect(), "POST", "/desk/raw", &[], &content[..2_000_000]).text();
+    assert!(sized.starts_with("2000000 "), "{sized}");
+    let pieces = chunked(&content[..2_000_000], 10_000);
+    let raw = send(&mut site.gateway.connect(), "POST", "/desk/raw", &[chunks], &pieces);
+    assert_eq!(raw.text(), sized);
+
+    let (kind, body) = multipart(("title", "-"), ("file", "letter.bin"), &content);
+    let pieces = chunked(&body, 10_000);
+    let form = send(&mut site.gateway.connect(), "POST", "/desk/upload", &[kind, chunks], &pieces);
+    assert!(form.text().contains(r#""name": "letter.bin", "size": 5000000"#), "{}", form.text());
 }
 
 #[test]
