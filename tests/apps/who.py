@@ -13,6 +13,7 @@ def application(environ, start_response):
         f"version={sys.version.split()[0]}",
         f"prefix={sys.prefix}",
         f"pid={os.getpid()}",
+        f"multiprocess={environ['wsgi.multiprocess']}",
         f"thread={threading.current_thread().name}",
         f"flask={importlib.metadata.version('flask') if flask else None}",
         f"from={flask.origin if flask else None}",

@@ -6,7 +6,7 @@ use std::thread;
 
 use tempfile::tempdir;
 
-use super::{start, start_with, told, venv};
+use super::{only, start, start_with, told, venv};
 use crate::harness::{Client, TestGateway, check, eventually, get, request};
 
 const TWO: &str = r#"
@@ -29,6 +29,14 @@ routes: [ { mount: /one, app: one }, { mount: /other, app: other } ]"#,
     assert_eq!(told(&one, "pid"), told(&other, "pid"));
     assert_eq!(gateway.workers(), [told(&one, "pid").parse::<u32>().unwrap()]);
     assert_eq!((told(&one, "thread"), told(&other, "thread")), ("one", "other"));
+}
+
+#[test]
+fn an_application_is_told_whether_other_workers_have_it_too() {
+    for (workers, told_so) in [(1, "False"), (2, "True")] {
+        let gateway = start(&format!("workers: {workers}\n{}", only("who:application")));
+        assert_eq!(told(&get(&gateway.address(), "/").text(), "multiprocess"), told_so, "{workers}");
+    }
 }
 
 /// Sends requests to an application until all of its threads hang in it.
