@@ -1,5 +1,6 @@
 """Dies, grows, waits, or tells who it is, as its path says."""
 
+import ctypes
 import hashlib
 import os
 import sys
@@ -32,6 +33,36 @@ def hog():
         time.sleep(0.01)
     for descriptor in taken:
         os.close(descriptor)
+
+
+def notice(environ):
+    """Sends nothing after its first chunk, and asks whether anybody is there to get it."""
+    is_disconnected = environ["vestibule.disconnected"]
+    end = time.monotonic() + 60
+    yield str(is_disconnected()).encode()
+    while not is_disconnected() and time.monotonic() < end:
+        time.sleep(0.01)
+    print("nobody is there" if is_disconnected() else "nobody has left")
+
+
+def wait(name):
+    """Waits without the GIL until a file is there."""
+    print("waits for", name)
+    end = time.monotonic() + 60
+    while not os.path.exists(os.path.join(os.environ["FREE"], name)) and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def keep():
+    """Keeps the GIL, in calls of C that do not let it go, until something is written into a pipe."""
+    libc = ctypes.PyDLL(None)
+    byte = ctypes.create_string_buffer(1)
+    end = os.path.join(os.environ["FREE"], "end")
+    os.mkfifo(end)
+    pipe = os.open(end, os.O_RDWR)
+    sys.setswitchinterval(100)
+    libc.creat(os.path.join(os.environ["FREE"], "begun").encode(), 0o600)
+    libc.read(pipe, byte, 1)
 
 
 def who(environ):
@@ -72,6 +103,15 @@ def application(environ, start_response):
         case "/hog":
             start_response("200 OK", text)
             return hog()
+        case "/notice":
+            start_response("200 OK", text)
+            return notice(environ)
+        case "/wait":
+            wait(environ["QUERY_STRING"])
+        case "/called":
+            print("called", environ["QUERY_STRING"])
+        case "/keep":
+            keep()
         case "/upload":
             body = environ["wsgi.input"].read()
             start_response("200 OK", text)

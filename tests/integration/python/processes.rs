@@ -200,6 +200,79 @@ fn a_full_queue_is_503() {
     assert_eq!(get(&gateway.address(), "/").status, 200);
 }
 
+/// How many sockets the worker of a gateway has open, which serves those that have no processes of their own.
+fn sockets_of_the_worker(gateway: &TestGateway) -> usize {
+    let is_worker = |pid: &u32| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        !String::from_utf8_lossy(&command).contains("application")
+    };
+    let worker = gateway.workers().into_iter().find(is_worker).expect("there is a worker");
+    let files = std::fs::read_dir(format!("/proc/{worker}/fd")).expect("it runs").flatten();
+    let targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}
+
+#[test]
+fn a_client_that_leaves_the_queue_has_its_request_left_out() {
+    // On a busy machine, the thread may be free before the process has seen that the client left.
+    eventually("a request that nobody waits for to be left out", || {
+        let free = tempdir().unwrap();
+        let gateway = hosted(&format!("threads: 1, env: {{ FREE: \"{}\" }}", free.path().display()));
+        // Each connection of a client has another one to the process.
+        let send = |path: &str| {
+            let before = sockets_of_the_worker(&gateway);
+            let mut client = gateway.connect();
+            client.send(request("GET", path, &[], "")).unwrap();
+            let is_there = || (sockets_of_the_worker(&gateway) == before + 2).then_some(());
+            eventually("a request to be on its way to the process", is_there);
+            client
+        };
+        let held = send("/apart/wait?free");
+        gateway.log().wait_for_text("\"waits for free\"");
+        let left = send("/apart/called?by-one-that-leaves");
+        let stays = send("/apart/called?by-one-that-stays");
+        drop(left);
+        gateway.log().wait_for_texts(&["\"status\":499", "by-one-that-leaves"]);
+        std::fs::write(free.path().join("free"), "").unwrap();
+        assert_eq!([held, stays].map(|mut client| client.answer().unwrap().status), [200, 200]);
+        gateway.log().wait_for_text("\"called by-one-that-stays\"");
+        (gateway.log().count("\"called by-one-that-leaves\"") == 0).then_some(())
+    });
+}
+
+#[test]
+fn an_application_apart_can_ask_whether_its_client_has_left() {
+    let gateway = hosted("");
+    let mut client = gateway.connect();
+    client.send(request("GET", "/apart/notice", &[], "")).unwrap();
+    client.head().unwrap();
+    assert_eq!(client.chunk().unwrap(), b"False");
+    drop(client);
+    gateway.log().wait_for_text("\"nobody is there\"");
+}
+
+#[test]
+fn one_that_holds_its_gil_holds_up_no_other() {
+    let free = tempdir().unwrap();
+    let gateway = start(&format!(
+        "drain: 1s
+apps:
+  keeps: {{ wsgi: {{ app: \"hosted:application\", path: \"${{APPS}}\", isolation: process, env: {{ FREE: \"{}\" }} }} }}
+  other: {{ wsgi: {{ app: \"hosted:application\", path: \"${{APPS}}\", isolation: process }} }}
+routes: [ {{ mount: /keeps, app: keeps }}, {{ app: other }} ]",
+        free.path().display()
+    ));
+    let mut keeps = gateway.connect();
+    keeps.send(request("GET", "/keeps/keep", &[], "")).unwrap();
+    eventually("the GIL to be held", || free.path().join("begun").exists().then_some(()));
+    let mut client = gateway.connect();
+    for _ in 0..20 {
+        assert_eq!(client.request("GET", "/", &[], "").unwrap().status, 200);
+    }
+    std::fs::write(free.path().join("end"), "now").unwrap();
+    assert_eq!(keeps.answer().unwrap().status, 200);
+}
+
 #[test]
 fn processes_have_their_user_folder_and_environment() {
     let own = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
