@@ -32,6 +32,12 @@ pub(crate) fn venv() -> String {
     env::var("VESTIBULE_TEST_VENV").expect("VESTIBULE_TEST_VENV is not set: start tests/run")
 }
 
+/// The versions of Python that `tests/run` has found, such as 3.10; it names the others itself. By hand, none is promised.
+fn promised() -> Vec<String> {
+    let minors = env::var("VESTIBULE_TEST_MINORS").unwrap_or_default();
+    minors.split(':').filter(|minor| !minor.is_empty()).map(str::to_owned).collect()
+}
+
 fn start(yaml: &str) -> TestGateway {
     start_with(yaml, &[], &[])
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::tempdir;
 
-use super::{APPS, start, told, venv};
+use super::{APPS, promised, start, told, venv};
 use crate::harness::{TestGateway, check, get};
 
 #[test]
@@ -26,6 +26,10 @@ fn every_interpreter_runs_in_the_same_binary() {
         assert_eq!(told(&who, "version"), wanted, "{python}");
         println!("{python}: an application of Python {wanted} was served");
         versions.push(wanted);
+    }
+    for minor in promised() {
+        let is_it = |version: &String| version.starts_with(&format!("{minor}."));
+        assert!(versions.iter().any(is_it), "Python {minor} has not run, only {versions:?}");
     }
     assert!(!versions.is_empty());
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::{TempDir, tempdir};
 
-use super::{APPS, told, venv};
+use super::{APPS, promised, told, venv};
 use crate::harness::{TestGateway, check, get};
 
 /// The settings, URLs and view of a project of Django that is called `mysite`, as they all are.
@@ -83,7 +83,11 @@ fn refused(folder: &TempDir, yaml: &str) -> String {
 pub(crate) fn with_sub_interpreters() -> Option<PathBuf> {
     let venvs = fs::read_dir(Path::new(&venv()).parent()?).ok()?;
     let mut paths = venvs.map(|entry| entry.expect("it can be read").path());
-    paths.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("3.13.")))
+    let found =
+        paths.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("3.13.")));
+    let is_promised = promised().iter().any(|minor| minor == "3.13");
+    assert!(found.is_some() || !is_promised, "there is no virtualenv of Python 3.13 beside {}", venv());
+    found
 }
 
 #[test]
