@@ -14,6 +14,7 @@ mod numpy;
 mod other_user;
 mod processes;
 mod side_by_side;
+mod signals;
 mod streaming;
 mod stuck;
 mod uploads;

@@ -1,5 +1,6 @@
 //! Loading: Python is started with the first application; each one is imported into its interpreter and given threads.
 
+mod disarmer;
 mod error;
 mod keeper;
 mod residence;

@@ -21,12 +21,14 @@ is_fork_fatal = False
 own_environment = None
 
 _log = None
+_disarm = None
 _values = {}
 
 
-def watch(log):
-    global _log
+def watch(log, disarm):
+    global _log, _disarm
     _log = log
+    _disarm = disarm
     sys.addaudithook(_audit)
     # The one builds upon what it finds in the other when it is imported.
     module = sys.modules.get("locale", _locale)
@@ -99,6 +101,9 @@ def _is_in_force():
 
 
 def _refuse_signal(number, handler):
+    # Who has a handler counts on the signal, as an alarm: its default would end all applications of this process.
+    if handler != signal.SIG_DFL:
+        _disarm(int(number))
     try:
         name = signal.Signals(number).name
     except ValueError:
