@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastcgi::responder::{self, Limits, Refused, ServeError};
-use http_environ::Server;
 use http_environ::answer::Reason;
+use http_environ::{Environ, Server};
 use hyper::ext::ReasonPhrase;
 use rustix::process::set_parent_process_death_signal;
 use tokio::net::{UnixListener, UnixStream};
@@ -24,7 +24,7 @@ use vestibule_config::{Diagnostics, Source};
 use vestibule_layers::{Body, BoxService, Response};
 
 use self::places::{Place, Places};
-use crate::backend::processes::{Hosting, Runs};
+use crate::backend::processes::{Hosting, Runs, times};
 use crate::backend::{self, Background, Context, LocalRedirects};
 use crate::gateway::SOFTWARE;
 use crate::runtime::{self, idle};
@@ -180,8 +180,13 @@ async fn serve_connection(stream: UnixStream, place: Place, service: BoxService)
         if let Some(hold) = of_request.take() {
             request.extensions_mut().insert(hold);
         }
+        let settled = request.extensions_mut().get_or_insert_default::<Environ>().settled();
         let answer = service.answer(request.map(Body::boxed));
-        async move { Ok::<_, Refused>(with_reason(answer.await)) }
+        async move {
+            let mut answer = answer.await;
+            times::tell(&mut answer, &settled);
+            Ok::<_, Refused>(with_reason(answer))
+        }
     };
     let limits = Limits { is_asked: true, ..Limits::default() };
     match responder::serve(reader, writer, &server, limits, answer).await {

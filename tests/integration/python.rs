@@ -17,6 +17,7 @@ mod side_by_side;
 mod signals;
 mod streaming;
 mod stuck;
+mod times;
 mod uploads;
 mod validate;
 
