@@ -143,6 +143,7 @@ impl Settings {
             max_requests: self.max_requests,
             input: self.input,
             multiprocess: self.process.as_ref().map_or(config.workers > 1, Process::are_several),
+            is_alone: self.process.is_some(),
             isolation: self.isolation,
             variables: self.env.clone(),
             ..tower_wsgi::Settings::new(name, target(&self.app))

@@ -1,5 +1,6 @@
 //! WSGI applications through the gateway: the files in `tests/apps`, with what PyPI has for them.
 
+mod changes;
 mod django;
 mod doctor;
 mod failures;
@@ -14,7 +15,6 @@ mod numpy;
 mod other_user;
 mod processes;
 mod side_by_side;
-mod signals;
 mod streaming;
 mod stuck;
 mod times;

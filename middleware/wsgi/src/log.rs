@@ -3,12 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_environ::{Environ, RequestId};
 
 use crate::python::{
     Arguments, Class, Exception, Instance, Kind, Object, PyResult, Python, Type, is_forked, write_to_stderr,
 };
+
+/// Whether the process has one application.
+static IS_ALONE: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static CONTEXT: RefCell<Option<Context>> = const { RefCell::new(None) };
@@ -38,6 +42,11 @@ pub(crate) struct Entered(());
 
 /// Names the request that this thread works on, until it is dropped.
 pub(crate) struct EnteredRequest(());
+
+/// Nobody but its one application cares for what is changed in this process.
+pub(crate) fn be_alone() {
+    IS_ALONE.store(true, Ordering::Relaxed);
+}
 
 /// This thread works for an application.
 pub(crate) fn enter(application: &Arc<str>) -> Entered {
@@ -124,6 +133,9 @@ fn write<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<'py, 
         "warning" => tracing::warn!(%application, %request_id, "{line}"),
         // PEP 3333 has it for errors: whoever hides what is merely told still sees them.
         "wsgi.errors" => tracing::warn!(%application, %request_id, stream, "{line}"),
+        "change" if IS_ALONE.load(Ordering::Relaxed) => {
+            tracing::debug!(%application, %request_id, stream, "{line}");
+        }
         _ => tracing::info!(%application, %request_id, stream, "{line}"),
     });
     Ok(py.none())

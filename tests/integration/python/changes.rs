@@ -1,6 +1,6 @@
-//! Signals that applications have handlers for, which are refused.
+//! What applications change for all of their process, and the handlers of signals that they are refused.
 
-use super::start;
+use super::{start, start_with};
 use crate::harness::get;
 
 #[test]
@@ -20,5 +20,33 @@ fn a_signal_whose_handler_was_refused_ends_nobody() {
             let line = told.lines().find(|line| line.contains(signal)).unwrap();
             assert!(line.contains("alarms.py:"), "{line}");
         }
+    }
+}
+
+/// Where there are no others to be told for, only who looks for it reads of it.
+#[test]
+fn a_change_of_the_environment_is_told_with_application_file_and_line() {
+    for (isolation, level) in [("shared", "INFO"), ("process", "DEBUG")] {
+        let gateway = start_with(
+            &format!(
+                "apps: {{ setting: {{ wsgi: {{ app: \"setting:application\", isolation: {isolation} }} }} }}
+routes: [ {{ app: setting }} ]"
+            ),
+            &[
+                (
+                    "setting.py",
+                    "import os\n\nos.environ['SETTING'] = 'secret'\nfrom who import application\n",
+                ),
+                ("who.py", include_str!("../../apps/who.py")),
+            ],
+            &[],
+        );
+        let what = "os.environ['SETTING'] was changed, for all applications of this process (";
+        let told = gateway.log().wait_for_texts(&[what, "\"application\":\"setting\""]);
+        let line = told.lines().find(|line| line.contains(what)).unwrap();
+        for part in ["setting.py:3)", &format!("\"level\":\"{level}\""), "\"stream\":\"change\""] {
+            assert!(line.contains(part), "{isolation}: {part} in {line}");
+        }
+        assert!(!line.contains("secret"), "{line}");
     }
 }
