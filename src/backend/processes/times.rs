@@ -75,7 +75,7 @@ mod tests {
     fn the_worker_learns_what_the_host_has_measured_and_no_client_does() {
         let mut answer = told(Some(hosted("there", 9, 5, 70)));
         let asking = Environ::default().settled();
-        take(&mut answer, Duration::from_micros(1000), &"here".into(), Some(&asking));
+        take(&mut answer, Duration::from_millis(1), &"here".into(), Some(&asking));
         assert_eq!(asking.latest().hosted, Some(hosted("here", 925, 5, 70)));
         assert!(answer.headers().is_empty(), "{:?}", answer.headers());
     }
@@ -85,7 +85,7 @@ mod tests {
         let mut answer = told(None);
         assert!(answer.headers().is_empty(), "{:?}", answer.headers());
         let asking = Environ::default().settled();
-        take(&mut answer, Duration::from_micros(1000), &"here".into(), Some(&asking));
+        take(&mut answer, Duration::from_millis(1), &"here".into(), Some(&asking));
         assert_eq!(asking.latest().hosted, None);
     }
 
