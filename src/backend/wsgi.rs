@@ -216,6 +216,7 @@ fn in_this_process(settings: &Settings, context: &Context<'_>) -> Result<BoxServ
     if let Some(missing) = settings.path.iter().find(|folder| !folder.is_dir()) {
         return Err(Diagnostic::error(format!("no folder `{}`", missing.display())).at(&missing.place));
     }
+    tower_wsgi::before_exit(crate::logs::flush);
     let application = Application::load(settings.as_loaded(context.name, context.config));
     let python = settings.python.as_ref().or(context.config.python.as_ref());
     let application = application.map_err(|error| diagnostic(&error, settings, python))?;

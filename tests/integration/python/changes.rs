@@ -1,7 +1,7 @@
 //! What applications change for all of their process, and the handlers of signals that they are refused.
 
 use super::{start, start_with};
-use crate::harness::get;
+use crate::harness::{get, request};
 
 #[test]
 fn a_signal_whose_handler_was_refused_ends_nobody() {
@@ -48,5 +48,41 @@ routes: [ {{ app: setting }} ]"
             assert!(line.contains(part), "{isolation}: {part} in {line}");
         }
         assert!(!line.contains("secret"), "{line}");
+    }
+}
+
+/// Leaves without a word to anybody but stdout.
+const LEAVES: &str = "import os
+
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/leave':
+        if os.fork() == 0:
+            os._exit(4)
+        print('last words', flush=True)
+        os._exit(3)
+    start_response('200 OK', [])
+    return [b'here']
+";
+
+#[test]
+fn what_was_logged_before_os_exit_is_written_and_the_log_says_who_left() {
+    for isolation in ["shared", "process"] {
+        let gateway = start_with(
+            &format!(
+                "layers: [ {{ request_id: {{ trust: true }} }} ]
+apps: {{ leaving: {{ wsgi: {{ app: \"leaves:application\", isolation: {isolation} }} }} }}
+routes: [ {{ app: leaving }} ]"
+            ),
+            &[("leaves.py", LEAVES)],
+            &[],
+        );
+        let mut client = gateway.connect();
+        client.send(request("GET", "/leave", &["X-Request-Id: the-last"], "")).unwrap();
+        gateway.log().wait_for_texts(&["a worker has crashed", "exit status: 3"]);
+        gateway.log().wait_for_texts(&["\"last words\"", "the-last"]);
+        let why =
+            ["os._exit(3) ends the process (", "leaves.py:8)", "\"application\":\"leaving\"", "the-last"];
+        gateway.log().wait_for_texts(&why);
+        assert_eq!(gateway.log().count("os._exit(4)"), 0, "a child's end is its own");
     }
 }

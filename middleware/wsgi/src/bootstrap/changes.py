@@ -35,6 +35,7 @@ def watch(log, disarm):
     module.setlocale = _reporting_locale(module.setlocale)
     time.tzset = _reporting_zone(time.tzset)
     signal.signal = _refuse_signal
+    os._exit = _telling_exit(os._exit)
 
 
 def forbid_fork():
@@ -111,6 +112,19 @@ def _refuse_signal(number, handler):
         name = f"signal {number}"
     _tell("warning", f"a handler of {name} was refused: signals are the gateway's", _place(sys._getframe(1)))
     return signal.getsignal(number)
+
+
+def _telling_exit(leave):
+    process = os.getpid()
+
+    def _exit(status):
+        # Not of a child that an application has forked, whose end is its own.
+        if os.getpid() == process:
+            place = _place(sys._getframe(1)) or "?"
+            _log("exit", f"os._exit({status!r}) ends the process ({place})".encode("utf-8", "backslashreplace"))
+        leave(status)
+
+    return _exit
 
 
 def _report(what, value):
