@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastcgi::responder::{self, Limits, Refused, ServeError};
-use http_environ::Server;
 use http_environ::answer::Reason;
+use http_environ::{Environ, Server};
 use hyper::ext::ReasonPhrase;
 use rustix::process::set_parent_process_death_signal;
 use tokio::net::{UnixListener, UnixStream};
@@ -24,7 +24,7 @@ use vestibule_config::{Diagnostics, Source};
 use vestibule_layers::{Body, BoxService, Response};
 
 use self::places::{Place, Places};
-use crate::backend::processes::{Hosting, Runs};
+use crate::backend::processes::{Hosting, Runs, times};
 use crate::backend::{self, Background, Context, LocalRedirects};
 use crate::gateway::SOFTWARE;
 use crate::runtime::{self, idle};
@@ -44,11 +44,11 @@ const LOOK: Duration = Duration::from_secs(1);
 const REMIND: Duration = Duration::from_secs(60);
 
 /// Runs the one application of the configuration that comes, until it is told to leave.
-pub(crate) fn run(give_back: fn()) -> u8 {
-    match runtime::of_one_core().and_then(|runtime| runtime.block_on(idle::beside(serve(), give_back))) {
+pub(crate) fn run(name: &str, give_back: fn()) -> u8 {
+    match runtime::of_one_core().and_then(|runtime| runtime.block_on(idle::beside(serve(name), give_back))) {
         Ok(()) => cli::SUCCESS,
         Err(error) => {
-            tracing::error!("the process of an application ends: {error}");
+            tracing::error!(application = name, "the process of an application ends: {error}");
             cli::COULD_NOT_START
         }
     }
@@ -63,7 +63,7 @@ struct Application {
     _background: Background,
 }
 
-async fn serve() -> io::Result<()> {
+async fn serve(name: &str) -> io::Result<()> {
     worker::allow_many_files();
     let _ignored = worker::Signals::register()?;
     let mut control = Control::new(worker::take_stdin()?)?;
@@ -84,10 +84,10 @@ async fn serve() -> io::Result<()> {
     serve_until_drain(&application, &mut control, orders.sockets, &mut connections).await?;
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if time::timeout(application.drain, all_ended).await.is_err() {
-        tracing::warn!("requests did not end within `drain` and are cut off");
+        tracing::warn!(application = name, "requests did not end within `drain` and are cut off");
     }
     if !backend::shutdown(APPLICATIONS_END) {
-        tracing::warn!("the application did not end in time and is cut off");
+        tracing::warn!(application = name, "the application did not end in time and is cut off");
     }
     Ok(())
 }
@@ -180,8 +180,13 @@ async fn serve_connection(stream: UnixStream, place: Place, service: BoxService)
         if let Some(hold) = of_request.take() {
             request.extensions_mut().insert(hold);
         }
+        let settled = request.extensions_mut().get_or_insert_default::<Environ>().settled();
         let answer = service.answer(request.map(Body::boxed));
-        async move { Ok::<_, Refused>(with_reason(answer.await)) }
+        async move {
+            let mut answer = answer.await;
+            times::tell(&mut answer, &settled);
+            Ok::<_, Refused>(with_reason(answer))
+        }
     };
     let limits = Limits { is_asked: true, ..Limits::default() };
     match responder::serve(reader, writer, &server, limits, answer).await {

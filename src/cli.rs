@@ -141,6 +141,9 @@ enum Command {
     /// Runs an application in a process of its own, on behalf of `run`
     #[command(hide = true)]
     Application {
+        /// Its name
+        #[arg(long)]
+        name: String,
         /// The number of the configuration it is started for
         #[arg(long)]
         generation: u64,
@@ -179,7 +182,7 @@ pub fn main(give_back: fn()) -> ! {
         Command::Xslt(command) => xslt::run(command),
         Command::Probe(probe) => probe.run(),
         Command::Worker { .. } => worker::run(give_back),
-        Command::Application { .. } => application::run(give_back),
+        Command::Application { name, .. } => application::run(&name, give_back),
         Command::Program { parent, command } => {
             tell(&exec(parent, &command));
             COULD_NOT_START

@@ -27,7 +27,7 @@ use human::Human;
 use json::Json;
 use lines::Lines;
 use time::Now;
-pub(crate) use writer::Flush;
+pub(crate) use writer::{Flush, flush};
 
 /// Who writes the lines of this process.
 #[derive(Clone, Copy, Debug)]

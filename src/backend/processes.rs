@@ -1,5 +1,7 @@
 //! The processes that an application asks for; the supervisor starts them and keeps them running.
 
+pub(crate) mod times;
+
 use std::fmt;
 use std::path::PathBuf;
 

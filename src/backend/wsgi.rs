@@ -143,6 +143,7 @@ impl Settings {
             max_requests: self.max_requests,
             input: self.input,
             multiprocess: self.process.as_ref().map_or(config.workers > 1, Process::are_several),
+            is_alone: self.process.is_some(),
             isolation: self.isolation,
             variables: self.env.clone(),
             ..tower_wsgi::Settings::new(name, target(&self.app))
@@ -215,6 +216,7 @@ fn in_this_process(settings: &Settings, context: &Context<'_>) -> Result<BoxServ
     if let Some(missing) = settings.path.iter().find(|folder| !folder.is_dir()) {
         return Err(Diagnostic::error(format!("no folder `{}`", missing.display())).at(&missing.place));
     }
+    tower_wsgi::before_exit(crate::logs::flush);
     let application = Application::load(settings.as_loaded(context.name, context.config));
     let python = settings.python.as_ref().or(context.config.python.as_ref());
     let application = application.map_err(|error| diagnostic(&error, settings, python))?;

@@ -20,6 +20,7 @@ const GATHER: Duration = Duration::from_millis(50);
 pub(super) struct Lines {
     waiting: Mutex<Waiting>,
     changed: Condvar,
+    written: Condvar,
 }
 
 #[derive(Default)]
@@ -28,6 +29,8 @@ struct Waiting {
     dropped: u64,
     /// They are to be written now.
     is_urgent: bool,
+    /// Some were taken, and are not written yet.
+    is_writing: bool,
     /// No more will be written.
     has_ended: bool,
 }
@@ -59,21 +62,33 @@ impl Lines {
         }
     }
 
+    /// Waits until what is there now is written, but not for longer than `most`.
+    pub(super) fn flush(&self, most: Duration) {
+        let mut waiting = self.lock();
+        waiting.is_urgent = true;
+        self.changed.notify_one();
+        let is_left = |waiting: &mut Waiting| waiting.is_writing || !waiting.bytes.is_empty();
+        drop(self.written.wait_timeout_while(waiting, most, is_left));
+    }
+
     /// What is there now is the last that will be taken.
     pub(super) fn end(&self) {
         self.lock().has_ended = true;
         self.changed.notify_one();
     }
 
-    /// Waits for lines, and takes all of them into a buffer that is empty.
+    /// Waits for lines, and takes all of them into a buffer that is empty. Those taken before are written by now.
     pub(super) fn take(&self, into: &mut Vec<u8>) -> Taken {
         let is_idle = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.has_ended;
         let gathers = |waiting: &mut Waiting| !waiting.is_urgent && !waiting.has_ended;
-        let waiting = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.lock();
+        waiting.is_writing = false;
+        self.written.notify_all();
+        let waiting = self.changed.wait_while(waiting, is_idle).unwrap_or_else(PoisonError::into_inner);
         let gathered = self.changed.wait_timeout_while(waiting, GATHER, gathers);
         let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut waiting.bytes, into);
-        waiting.is_urgent = false;
+        (waiting.is_urgent, waiting.is_writing) = (false, true);
         Taken { dropped: std::mem::take(&mut waiting.dropped), is_last: waiting.has_ended }
     }
 

@@ -5,8 +5,8 @@
 //! to no more.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::fs::{FileType, fstat};
@@ -22,6 +22,16 @@ const SPARE: usize = 256 << 10;
 /// How long the end of the process waits for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
+/// The lines of this process.
+static LINES: OnceLock<Arc<Lines>> = OnceLock::new();
+
+/// Waits until what was logged so far is written, though not for ever: for who is about to end the process.
+pub(crate) fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush(LAST_LINES);
+    }
+}
+
 /// Starts the thread.
 pub(super) fn start() -> (Arc<Lines>, Flush) {
     let lines = Arc::new(Lines::default());
@@ -34,7 +44,7 @@ pub(super) fn start() -> (Arc<Lines>, Flush) {
     };
     // Without a thread, lines are lost and nothing else is.
     drop(std::thread::Builder::new().name("log".into()).spawn(write));
-    (Arc::clone(&lines), Flush { lines, end })
+    (Arc::clone(LINES.get_or_init(|| Arc::clone(&lines))), Flush { lines, end })
 }
 
 /// Writes what waits when it is dropped.

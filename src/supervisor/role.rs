@@ -42,8 +42,9 @@ impl Role {
             Self::Worker => {
                 command.args(["worker", "--generation", &generation]);
             }
-            Self::Application { wanted, .. } => {
-                command.args(["application", "--generation", &generation]);
+            Self::Application { name, wanted } => {
+                // In one word, as names may begin with a hyphen.
+                command.args(["application", &format!("--name={name}"), "--generation", &generation]);
                 account::apply(&wanted.surroundings, &mut command);
             }
         }

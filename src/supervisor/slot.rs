@@ -159,8 +159,14 @@ impl Slot {
         reason: &str,
         phase: &mut watch::Receiver<Phase>,
     ) -> Option<Worker> {
-        let (pid, generation) = (worn.pid, self.generation);
-        tracing::warn!(worker = pid, generation, reason, "a worker is worn out: another one takes over");
+        let (pid, generation, application) = (worn.pid, self.generation, self.role.application());
+        tracing::warn!(
+            worker = pid,
+            generation,
+            application,
+            reason,
+            "a worker is worn out: another one takes over"
+        );
         let mut phase = phase.clone();
         let started = tokio::select! {
             started = self.start() => started,
@@ -168,7 +174,10 @@ impl Slot {
         };
         started
             .inspect_err(|error| {
-                tracing::error!(generation, reason = %error, "no worker takes over; the worn-out one goes on");
+                tracing::error!(
+                    generation, application, reason = %error,
+                    "no worker takes over; the worn-out one goes on"
+                );
             })
             .ok()
     }
@@ -176,6 +185,7 @@ impl Slot {
     /// Has a worker drain, and kills it if that takes too long.
     async fn leave(&self, mut worker: Worker, phase: &mut watch::Receiver<Phase>) {
         let deadline = Instant::now() + self.drain + LEAVE;
+        let (generation, application) = (self.generation, self.role.application());
         loop {
             // One that another has taken over from retires while its generation serves.
             let drain = phase.borrow_and_update().drain().unwrap_or(Drain::Retire);
@@ -183,15 +193,19 @@ impl Slot {
             tokio::select! {
                 status = worker.child.wait() => {
                     if !status.as_ref().is_ok_and(ExitStatus::success) {
-                        let (pid, generation) = (worker.pid, self.generation);
-                        tracing::warn!(worker = pid, generation, "a draining worker has crashed: {}", ended(&status));
+                        tracing::warn!(
+                            worker = worker.pid, generation, application,
+                            "a draining worker has crashed: {}", ended(&status)
+                        );
                     }
                     return;
                 }
                 changed = phase.changed() => if changed.is_err() { return },
                 () = time::sleep_until(deadline) => {
-                    let (pid, generation) = (worker.pid, self.generation);
-                    tracing::warn!(worker = pid, generation, "a worker did not leave within `drain` and is killed");
+                    tracing::warn!(
+                        worker = worker.pid, generation, application,
+                        "a worker did not leave within `drain` and is killed"
+                    );
                     drop(worker.child.kill().await);
                     return;
                 }
@@ -206,20 +220,24 @@ impl Slot {
         mut life: Duration,
         phase: &mut watch::Receiver<Phase>,
     ) -> Option<Worker> {
+        let (generation, application) = (self.generation, self.role.application());
         loop {
             let wait = backoff.after(life);
-            tracing::info!(generation = self.generation, "starting the worker again in {wait:?}");
+            tracing::info!(generation, application, "starting the worker again in {wait:?}");
             let start = async {
                 time::sleep(wait).await;
                 self.start().await
             };
             tokio::select! {
                 started = start => match started {
-                    Ok(worker) => return Some(worker),
-                    Err(error) => {
-                        let generation = self.generation;
-                        tracing::error!(generation, reason = %error, "the worker does not come up again");
+                    Ok(worker) => {
+                        tracing::info!(worker = worker.pid, generation, application, "the worker is up again");
+                        return Some(worker);
                     }
+                    Err(error) => tracing::error!(
+                        generation, application, reason = %error,
+                        "the worker does not come up again"
+                    ),
                 },
                 _ = phase.wait_for(|phase| phase.drain().is_some()) => return None,
             }

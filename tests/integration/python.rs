@@ -1,5 +1,6 @@
 //! WSGI applications through the gateway: the files in `tests/apps`, with what PyPI has for them.
 
+mod changes;
 mod django;
 mod doctor;
 mod failures;
@@ -16,6 +17,7 @@ mod processes;
 mod side_by_side;
 mod streaming;
 mod stuck;
+mod times;
 mod uploads;
 mod validate;
 

@@ -9,9 +9,9 @@
 //! escape: nothing that a client sends can break the line. No credentials are logged (neither `Authorization` nor
 //! `Cookie`), but the query is.
 //!
-//! Of a request that a WSGI application has answered, `application` is its name; `queue_ms`, `gil_ms` and `application_ms` tell
-//! how long it waited for a thread, how long that thread waited for Python's lock when it began, and how long the
-//! application took until its answer began.
+//! Of a request that a WSGI application has answered, in whatever isolation, `application` is its name; `queue_ms`, `gil_ms` and
+//! `application_ms` tell how long it waited for a thread (with `isolation: process`, for the process, too), how long that thread
+//! waited for Python's lock when it began, and how long the application took until its answer began.
 //!
 //! Place it outermost: it then sees the answers of all other layers. The number that a `request_id` inside of it chooses and
 //! the SCRIPT_NAME of the mounts inside of it are logged. Sizes are those that pass here: outside of `compress`, compressed.

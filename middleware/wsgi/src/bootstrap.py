@@ -85,7 +85,7 @@ refused_in = seclude.refused_in
 use = seclude.use
 
 
-def start(log, keep, environment):
+def start(log, keep, disarm, environment):
     """Prepares the interpreter for applications; `environment` is given to one that is not the main one."""
     sys.stdout = sys.__stdout__ = Lines(log, "stdout")
     sys.stderr = sys.__stderr__ = Lines(log, "stderr")
@@ -96,7 +96,7 @@ def start(log, keep, environment):
     elif signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     neighbours.begin()
-    changes.watch(log)
+    changes.watch(log, disarm)
 
 
 def become_main():

@@ -82,6 +82,7 @@ pub use body::{Body, BodyError};
 pub use discover::{DiscoverError, Discovered, discover};
 pub use input::BoxError;
 pub use load::{Import, Isolation, LoadError, Settings, shutdown};
+pub use log::before_exit;
 pub use python::{InitError, exit};
 pub use request::{GatherError, InputMode};
 pub use service::{Application, ResponseFuture, WsgiError};

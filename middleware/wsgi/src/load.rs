@@ -1,5 +1,6 @@
 //! Loading: Python is started with the first application; each one is imported into its interpreter and given threads.
 
+mod disarmer;
 mod error;
 mod keeper;
 mod residence;
@@ -15,6 +16,7 @@ use self::error::StartError;
 use self::residence::{Changes, Residence};
 use crate::crew::{Allowance, Crew};
 use crate::discover::{Discovered, discover};
+use crate::log;
 use crate::python::Interpreter;
 use crate::request::{InputMode, Job};
 use crate::service::Application;
@@ -83,6 +85,9 @@ pub struct Settings {
     pub input: InputMode,
     /// Whether other processes run the same application: `wsgi.multiprocess`.
     pub multiprocess: bool,
+    /// Whether the process is for this application alone: what it changes there for all (`os.environ`, the time zone) is not worth
+    /// a line of the log above the level debug.
+    pub is_alone: bool,
     /// Which interpreter it lives in.
     pub isolation: Isolation,
     /// Variables that join every environ; their values are native strings of latin-1 or UTF-8 bytes. With
@@ -108,6 +113,7 @@ impl Settings {
             max_requests: None,
             input: InputMode::default(),
             multiprocess: false,
+            is_alone: false,
             isolation: Isolation::default(),
             variables: Vec::new(),
         }
@@ -169,6 +175,9 @@ impl Application {
             return Err(LoadError::Over);
         }
         process.admit(&settings, &python)?;
+        if settings.is_alone {
+            log::be_alone();
+        }
         let (begun, before) = (Instant::now(), resident());
         let residence = match settings.isolation {
             Isolation::Shared => process.share(&settings, &python)?,

@@ -2,13 +2,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use http_environ::{Environ, RequestId};
 
 use crate::python::{
     Arguments, Class, Exception, Instance, Kind, Object, PyResult, Python, Type, is_forked, write_to_stderr,
 };
+
+/// Whether the process has one application.
+static IS_ALONE: AtomicBool = AtomicBool::new(false);
+
+/// What is done before an application ends the process.
+static BEFORE_EXIT: OnceLock<fn()> = OnceLock::new();
 
 thread_local! {
     static CONTEXT: RefCell<Option<Context>> = const { RefCell::new(None) };
@@ -38,6 +45,18 @@ pub(crate) struct Entered(());
 
 /// Names the request that this thread works on, until it is dropped.
 pub(crate) struct EnteredRequest(());
+
+/// Has a function called before an application ends this process by `os._exit`, so that what was logged is not lost. Only the
+/// first one counts.
+pub fn before_exit(flush: fn()) {
+    // Whoever comes second would do the same.
+    let _ = BEFORE_EXIT.set(flush);
+}
+
+/// Nobody but its one application cares for what is changed in this process.
+pub(crate) fn be_alone() {
+    IS_ALONE.store(true, Ordering::Relaxed);
+}
 
 /// This thread works for an application.
 pub(crate) fn enter(application: &Arc<str>) -> Entered {
@@ -121,9 +140,18 @@ fn write<'py>(py: Python<'py>, arguments: &Arguments<'_, 'py>) -> PyResult<'py, 
     let (application, request_id) = names();
     // Whoever reads the log may be slow: this application waits for it, and no other.
     py.released(|| match stream {
+        "exit" => {
+            tracing::error!(%application, %request_id, "{line}");
+            if let Some(flush) = BEFORE_EXIT.get() {
+                flush();
+            }
+        }
         "warning" => tracing::warn!(%application, %request_id, "{line}"),
         // PEP 3333 has it for errors: whoever hides what is merely told still sees them.
         "wsgi.errors" => tracing::warn!(%application, %request_id, stream, "{line}"),
+        "change" if IS_ALONE.load(Ordering::Relaxed) => {
+            tracing::debug!(%application, %request_id, stream, "{line}");
+        }
         _ => tracing::info!(%application, %request_id, stream, "{line}"),
     });
     Ok(py.none())

@@ -12,6 +12,7 @@
 //! * [`subinterpreter`]: how those beside the main one begin and end
 //! * [`home`]: what waits for an interpreter's GIL
 //! * [`fork`]: knows when this process is a child that an application forked
+//! * [`signal`]: what becomes of signals whose handler was refused
 
 mod class;
 mod exception;
@@ -24,6 +25,7 @@ mod kept;
 mod library;
 mod make;
 mod object;
+mod signal;
 mod subinterpreter;
 
 pub(crate) use class::{Arguments, Class, Instance, Method, Owned, Type};
@@ -35,3 +37,4 @@ pub use interpreter::InitError;
 pub(crate) use interpreter::{Interpreter, PythonThread, frame_of};
 pub(crate) use kept::Kept;
 pub(crate) use object::{Object, Python};
+pub(crate) use signal::disarm;

@@ -116,6 +116,8 @@ pub(crate) fn run(crew: &Crew, slot: &Slot, mut thread: PythonThread) {
 enum Failure<'py> {
     Raised(Exception<'py>),
     Fault(Fault),
+    /// And `close()` raised, too.
+    Twice(Box<Self>, Exception<'py>),
 }
 
 impl<'py> From<Exception<'py>> for Failure<'py> {
@@ -191,9 +193,10 @@ impl Host {
             }
             None => send_each(exchange, &result),
         };
-        let closed = self.close(&result);
-        // What went wrong first is what is told; the other one would only follow from it.
-        sent.and(closed.map_err(Failure::from))
+        match (sent, self.close(&result)) {
+            (Err(first), Err(second)) => Err(Failure::Twice(first.into(), second)),
+            (sent, closed) => sent.and(closed.map_err(Failure::from)),
+        }
     }
 
     /// The file that a `wsgi.file_wrapper` wraps, where it can be sent without Python; from where on, and how much there is.
@@ -234,6 +237,8 @@ impl Host {
     /// of `outgoing` ended.
     fn fail(&self, outgoing: &mut Outgoing, failure: &Failure<'_>, broken: Option<BoxError>) {
         match (failure, broken) {
+            // What went wrong first is what the client is told.
+            (Failure::Twice(first, _), broken) => self.fail(outgoing, first, broken),
             // Already dealt with: the answer has its right length, or its connection was aborted.
             (Failure::Fault(Fault::TooLong(_) | Fault::TooShort(_)), _) => {}
             // The application could not but fail: the client's body is to blame.
@@ -251,6 +256,10 @@ fn report(failure: &Failure<'_>) {
             tracing::error!(%application, %request_id, "the application raised\n{}", exception.traceback());
         }
         Failure::Fault(fault) => tracing::error!(%application, %request_id, "{fault}"),
+        Failure::Twice(first, second) => {
+            report(first);
+            tracing::error!(%application, %request_id, "then its close() raised, too\n{}", second.traceback());
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Server {
     /// Opens a socket without a limit on its silence; all addresses of a name are tried.
     pub(super) async fn socket(&self) -> Result<Stream, Failure> {
         let opened = self.address.connect().await;
-        opened.map_err(|source| Failure::Connect { address: self.to_string(), source })
+        opened.map_err(|source| Failure::connect(self, source))
     }
 }
 

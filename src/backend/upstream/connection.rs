@@ -60,7 +60,7 @@ impl Connection {
     ) -> Result<Self, Failure> {
         let stream = match tokio::time::timeout(within, address.connect()).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(source)) => return Err(Failure::Connect { address: address.to_string(), source }),
+            Ok(Err(source)) => return Err(Failure::connect(address, source)),
             Err(_) => return Err(Failure::ConnectTimeout { address: address.to_string(), within }),
         };
         Ok(Self { opening, ..Self::on(stream, limits) })

@@ -18,6 +18,9 @@ use super::spool::SpoolError;
 pub(in crate::backend) enum Failure {
     #[error("failed to connect to {address}")]
     Connect { address: String, source: io::Error },
+    /// As many connections wait for it as may.
+    #[error("the queue of {address} is full")]
+    QueueFull { address: String },
     #[error("failed to connect to {address} within {within:?}")]
     ConnectTimeout { address: String, within: Duration },
     /// Something that happened to a connection.
@@ -84,6 +87,16 @@ struct Unanswered {
 }
 
 impl Failure {
+    /// Why there is no connection.
+    pub(in crate::backend) fn connect(address: &impl ToString, source: io::Error) -> Self {
+        let address = address.to_string();
+        // What a unix socket says whose backlog is used up.
+        if source.kind() == io::ErrorKind::WouldBlock {
+            return Self::QueueFull { address };
+        }
+        Self::Connect { address, source }
+    }
+
     /// The answer to a request that an application has not answered.
     pub(in crate::backend) fn rescue(self, request: &RequestId, application: &Arc<str>) -> Response {
         let cause = self.cause();
@@ -116,11 +129,11 @@ impl Failure {
             Self::ConnectTimeout { .. } | Self::Late(_) => Cause::GatewayTimeout,
             Self::Connect { source, .. } | Self::Io(source) => match source.kind() {
                 io::ErrorKind::TimedOut => Cause::GatewayTimeout,
-                // The queue of a unix socket is full.
-                io::ErrorKind::WouldBlock => Cause::Busy,
                 _ => Cause::BadGateway,
             },
-            Self::Refused(Status::Overloaded | Status::CannotMultiplex) => Cause::Busy,
+            Self::QueueFull { .. } | Self::Refused(Status::Overloaded | Status::CannotMultiplex) => {
+                Cause::Busy
+            }
             Self::Body(source) | Self::Spool(SpoolError::Body(source)) => cause_of_body(&**source),
             Self::Unsendable(Unsendable::Packet(_)) => Cause::HeadTooLarge,
             Self::BodyLength | Self::Unsendable(_) => Cause::BadRequest,

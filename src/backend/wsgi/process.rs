@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_environ::View;
 use vestibule_config::{Diagnostic, Reader, Size, Spanned};
 use vestibule_layers::{BoxService, Cause, Request, Response, rescue};
 
 use super::super::Context;
-use super::super::processes::{self, Hosting, Runs, Surroundings, Wanted};
+use super::super::processes::{self, Hosting, Runs, Surroundings, Wanted, times};
 use super::super::upstream::Reply;
 use super::super::upstream::address::Address;
 use super::super::upstream::fastcgi::{Client, Limits};
@@ -106,13 +106,20 @@ pub(super) fn client(
 }
 
 async fn answer(client: Arc<Client>, mut request: Request) -> Response {
-    let id = View::of(&request).environ().request_id.clone();
+    let view = View::of(&request);
+    let (id, asking) = (view.environ().request_id.clone(), view.environ().asking().cloned());
+    let mut began = None;
     let sent = client.send(&mut request, |view, add| {
+        began = Some(Instant::now());
         view.for_each(|name, value| add(name.as_bytes(), value));
         add(b"REQUEST_ID", view.environ().request_id.to_string().as_bytes());
     });
     match sent.await {
-        Ok(Reply::Answer(answer)) => answer,
+        Ok(Reply::Answer(mut answer)) => {
+            let waited = began.map(|began| began.elapsed()).unwrap_or_default();
+            times::take(&mut answer, waited, client.name(), asking.as_deref());
+            answer
+        }
         // An application of WSGI has a status in every answer.
         Ok(Reply::Local(target)) => rescue(&id, Cause::BadGateway, &Redirects(target)),
         Err(failure) => failure.rescue(&id, client.name()),

@@ -196,7 +196,9 @@ fn a_full_queue_is_503() {
         client.send(request("GET", "/apart/", &[], "")).unwrap();
         client
     });
-    gateway.log().wait_for_texts(&["V-BUSY", "503"]);
+    gateway.log().wait_for_texts(&["V-BUSY", "503", "to apart: the queue of its processes is full"]);
+    let refused = get(&gateway.address(), "/apart/");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     assert_eq!(get(&gateway.address(), "/").status, 200);
 }
 

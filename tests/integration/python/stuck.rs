@@ -1,8 +1,6 @@
 //! Requests that hold their threads, and what becomes of them, of the others, and of the worker.
 
-use std::time::{Duration, Instant};
-
-use super::{start, start_with, told};
+use super::{start, told};
 use crate::harness::{Answer, Client, TestGateway, eventually, get, request};
 
 /// An application that holds its threads for ever, beside one that does not.
@@ -129,69 +127,4 @@ fn a_worker_is_replaced_after_so_many_requests() {
     gateway.log().wait_for_texts(&["worn out", "has got its 3 requests (max_requests)"]);
     eventually("the new worker", || (pid(&gateway) != worn).then_some(()));
     eventually("the end of the old worker", || (gateway.workers().len() == 1).then_some(()));
-}
-
-/// A number of the access log.
-fn number(line: &str, name: &str) -> f64 {
-    let (_, rest) = line.split_once(&format!("\"{name}\":")).unwrap_or_else(|| panic!("no {name}: {line}"));
-    rest.split([',', '}']).next().and_then(|number| number.parse().ok()).expect("it is a number")
-}
-
-/// Requests are held until another application is asked.
-const HELD: &str = "import threading
-
-OPEN = threading.Event()
-
-
-def held(environ, start_response):
-    print('held')
-    assert OPEN.wait(60)
-    start_response('200 OK', [])
-    return [b'late']
-
-
-def opens(environ, start_response):
-    OPEN.set()
-    start_response('200 OK', [])
-    return [b'open']
-";
-
-#[test]
-fn the_access_log_tells_where_the_time_of_a_request_went() {
-    const HELD_FOR: Duration = Duration::from_millis(100);
-    let gateway = start_with(
-        "layers: [ access_log ]
-apps:
-  late: { wsgi: { app: \"place:held\", threads: 1, queue: 1 } }
-  open: { wsgi: { app: \"place:opens\" } }
-routes: [ { path: /open, app: open }, { app: late } ]",
-        &[("place.py", HELD)],
-        &[],
-    );
-    let mut clients = [(); 3].map(|()| gateway.connect());
-    let [first, others @ ..] = &mut clients;
-    first.send(request("GET", "/", &[], "")).unwrap();
-    gateway.log().wait_for_text("\"held\"");
-    for client in others {
-        client.send(request("GET", "/", &[], "")).unwrap();
-    }
-    // One of them waits in the queue, in which there was no room for the other.
-    gateway.log().wait_for_texts(&["V-BUSY", "late"]);
-    let since = Instant::now();
-    eventually("some time to pass", || (since.elapsed() >= HELD_FOR).then_some(()));
-    assert_eq!(get(&gateway.address(), "/open").text(), "open");
-    let mut answered = clients.map(|mut client| client.answer().unwrap().status);
-    answered.sort_unstable();
-    assert_eq!(answered, [200, 200, 503]);
-    let lines = eventually("two lines", || {
-        let lines = gateway.log().lines().into_iter();
-        let lines: Vec<_> = lines
-            .filter(|line| line.contains("\"application\":\"late\"") && line.contains("application_ms"))
-            .collect();
-        (lines.len() == 2).then_some(lines)
-    });
-    let times = |name: &str| lines.iter().map(|line| number(line, name)).fold(0.0, f64::max);
-    let held_for = HELD_FOR.as_secs_f64() * 1000.0;
-    assert!(times("application_ms") >= held_for && times("queue_ms") >= held_for, "{lines:?}");
-    assert!(lines.iter().all(|line| number(line, "gil_ms") >= 0.0), "{lines:?}");
 }

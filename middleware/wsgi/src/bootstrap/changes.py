@@ -21,18 +21,21 @@ is_fork_fatal = False
 own_environment = None
 
 _log = None
+_disarm = None
 _values = {}
 
 
-def watch(log):
-    global _log
+def watch(log, disarm):
+    global _log, _disarm
     _log = log
+    _disarm = disarm
     sys.addaudithook(_audit)
     # The one builds upon what it finds in the other when it is imported.
     module = sys.modules.get("locale", _locale)
     module.setlocale = _reporting_locale(module.setlocale)
     time.tzset = _reporting_zone(time.tzset)
     signal.signal = _refuse_signal
+    os._exit = _telling_exit(os._exit)
 
 
 def forbid_fork():
@@ -99,6 +102,9 @@ def _is_in_force():
 
 
 def _refuse_signal(number, handler):
+    # Who has a handler counts on the signal, as an alarm: its default would end all applications of this process.
+    if handler != signal.SIG_DFL:
+        _disarm(int(number))
     try:
         name = signal.Signals(number).name
     except ValueError:
@@ -106,6 +112,19 @@ def _refuse_signal(number, handler):
         name = f"signal {number}"
     _tell("warning", f"a handler of {name} was refused: signals are the gateway's", _place(sys._getframe(1)))
     return signal.getsignal(number)
+
+
+def _telling_exit(leave):
+    process = os.getpid()
+
+    def _exit(status):
+        # Not of a child that an application has forked, whose end is its own.
+        if os.getpid() == process:
+            place = _place(sys._getframe(1)) or "?"
+            _log("exit", f"os._exit({status!r}) ends the process ({place})".encode("utf-8", "backslashreplace"))
+        leave(status)
+
+    return _exit
 
 
 def _report(what, value):

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::disarmer::disarmer;
 use super::error::StartError;
 use super::keeper::keep;
 use super::{LoadError, Settings};
@@ -178,7 +179,7 @@ fn prepare<'py>(py: Python<'py>, environment: Option<&[String]>) -> PyResult<'py
         bootstrap = py.module(name, source)?;
     }
     let environment = environment.map_or_else(|| Ok(py.none()), |environment| strings(py, environment))?;
-    bootstrap.method("start")?.call([&log::sink(py)?, &keep(py)?, &environment])?;
+    bootstrap.method("start")?.call([&log::sink(py)?, &keep(py)?, &disarmer(py)?, &environment])?;
     Ok((bootstrap.keep(), Classes::new(py)?))
 }
 

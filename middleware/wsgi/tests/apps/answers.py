@@ -312,6 +312,19 @@ def fails_to_close(environ, start_response):
     return Iterable([b"ok"])
 
 
+def fails_twice(environ, start_response):
+    plain(start_response)
+
+    class Iterable:
+        def __iter__(self):
+            raise LookupError("in the answer")
+
+        def close(self):
+            raise ValueError("in its close()")
+
+    return Iterable()
+
+
 @validator
 def file(environ, start_response):
     plain(start_response)

@@ -326,6 +326,13 @@ async fn an_error_in_close_is_told_and_leaves_the_answer() {
 }
 
 #[tokio::test]
+async fn an_error_in_close_after_another_one_is_told_after_it() {
+    assert!(matches!(failure("answers:fails_twice").await, WsgiError::ApplicationFailed(_)));
+    wait_for_log(&["answers:fails_twice", "the application raised", "LookupError: in the answer"]);
+    wait_for_log(&["answers:fails_twice", "then its close() raised, too", "ValueError: in its close()"]);
+}
+
+#[tokio::test]
 async fn a_wrapped_file_is_sent() {
     assert_eq!(get("answers:file").await.text(), "line\n".repeat(5000));
 }

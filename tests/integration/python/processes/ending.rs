@@ -59,7 +59,13 @@ fn a_process_that_exits_is_502_and_started_again_and_touches_nothing_else() {
     assert!(crashed.status == 502 && crashed.text().contains("V-UPSTREAM"), "{crashed:?}");
     gateway.log().wait_for_texts(&["a worker has crashed", "\"application\":\"apart\"", "exit status: 3"]);
     // It waits until there is a process again.
-    assert_ne!(pid(&gateway), before);
+    let again = pid(&gateway);
+    assert_ne!(again, before);
+    for text in ["starting the worker again in", "the worker is up again"] {
+        gateway.log().wait_for_texts(&[text, "\"application\":\"apart\""]);
+    }
+    let line = std::fs::read_to_string(format!("/proc/{again}/cmdline")).unwrap();
+    assert!(line.contains("\0--name=apart\0"), "{line:?}");
     assert_eq!(get(&gateway.address(), "/").text(), here, "the worker is the same");
 }
 
