@@ -18,6 +18,7 @@ mod streaming;
 mod stuck;
 mod uploads;
 mod validate;
+mod virtualenvs;
 
 use std::env;
 use std::path::Path;

@@ -153,7 +153,7 @@ fn a_virtualenv_that_has_another_version_of_a_package_is_refused() {
 }
 
 /// A virtualenv of the interpreter that runs.
-fn second_virtualenv() -> (TempDir, Discovered) {
+pub(crate) fn second_virtualenv() -> (TempDir, Discovered) {
     load("answers:hello");
     let running = discover(settings("").python.as_deref()).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -174,7 +174,7 @@ fn second_virtualenv() -> (TempDir, Discovered) {
 }
 
 /// Leaves what an installer leaves of a distribution.
-fn install(python: &Discovered, name: &str, version: &str) {
+pub(crate) fn install(python: &Discovered, name: &str, version: &str) {
     let folder = python.packages[0].join(format!("{name}-{version}.dist-info"));
     std::fs::create_dir(&folder).unwrap();
     let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
