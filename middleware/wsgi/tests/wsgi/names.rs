@@ -204,3 +204,34 @@ fn folders_of_one_name_are_no_package_of_two_applications() {
     let [one, other] = places.map(|(folder, name)| format!("{}/m_bare for {name}", folder.path().display()));
     assert!(told.contains(&format!("the module m_bare is {one} and {other}")), "{told}");
 }
+
+/// What `pip install --editable` leaves of a distribution: a finder that knows where the module is, here in a project of its own.
+fn editable(distribution: &str, module: &str) -> (TempDir, TempDir) {
+    let project = folder(&[(&format!("{module}.py"), &app("", "''"))]);
+    let finder = format!(
+        "import sys\nfrom importlib.util import spec_from_file_location\n\n\nclass Finder:\n\
+         \x20   @classmethod\n    def find_spec(cls, name, path=None, target=None):\n\
+         \x20       return spec_from_file_location(name, '{}/{module}.py') if name == '{module}' else None\n\n\n\
+         def install():\n    sys.meta_path.append(Finder)\n",
+        project.path().display()
+    );
+    let its = format!("__editable___{distribution}_finder");
+    let start = format!("import {its}; {its}.install()\n");
+    let venv = virtualenv(&[("__editable__.pth", &start), (&format!("{its}.py"), &finder)]);
+    (venv, project)
+}
+
+#[test]
+fn an_editable_installation_is_an_applications_own() {
+    // Two projects with a package of one name; then two copies of one project, whose finders have one name, too.
+    for (module, distributions, taken) in [
+        ("m_editable", ["m_shop_1_0", "m_blog_1_0"], "m_editable"),
+        ("m_edited", ["m_site_1_0", "m_site_1_0"], "__editable___m_site_1_0_finder"),
+    ] {
+        let [shop, blog] = distributions.map(|distribution| editable(distribution, module));
+        let (target, names) = (format!("{module}:app"), [format!("{module}-shop"), format!("{module}-blog")]);
+        Application::load(installed(&names[0], &shop.0, &target)).unwrap();
+        let told = refusal(installed(&names[1], &blog.0, &target), &names[0]);
+        assert!(told.contains(&format!("the module {taken} is")), "{told}");
+    }
+}
