@@ -42,8 +42,9 @@ class Resident:
         for folder in reversed(folders):
             self.modules.update(_modules(folder))
         self.places = places.Places(folders, packages.get(name, ()), file, [resident.places for resident in residents])
-        # To be put back where it does not stay.
+        # `sys.path` as it was, to be put back where it does not stay; and as it is when its import begins.
         self.before = list(sys.path)
+        self.entered = None
         # What another application has set concerns the newcomer's import no more than it should.
         self.found = os.environ.get(DJANGO)
         self.settings = None
@@ -112,6 +113,7 @@ def enter(name, folders, file):
         _send_away()
         return found
     residents.append(newcomer)
+    newcomer.entered = list(sys.path)
     if len(residents) > 1 and Watch not in sys.meta_path:
         sys.meta_path.insert(0, Watch)
     _set_django(outside)
@@ -127,8 +129,10 @@ def settle(application):
         newcomer.settings = chosen or "none of its own"
     if newcomer.found is not None and chosen == outside:
         _set_django(newcomer.found)
-    # Again, as it may have added folders to `sys.path`.
-    found = _two_settings() or newcomer.clash or _loaded_otherwise(residents[:-1])
+    found = _two_settings() or newcomer.clash
+    if not found and newcomer.entered != sys.path:
+        # It has added folders of its own.
+        found = _loaded_otherwise(residents[:-1])
     if found or application is None:
         residents.pop()
         _set_django(newcomer.found)
