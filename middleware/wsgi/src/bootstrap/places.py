@@ -31,7 +31,9 @@ class Places:
             return self.settled
         # Others may have put the same folders there in another order.
         own = iter(self.folders)
-        return [next(own) if entry in self.folders else entry for entry in sys.path if entry not in self.foreign]
+        # Many applications put their folder there once more.
+        entries = [entry for entry in dict.fromkeys(sys.path) if entry not in self.foreign]
+        return [next(own) if entry in self.folders else entry for entry in entries]
 
     def settle(self):
         self.settled = self.path

@@ -157,6 +157,21 @@ fn folders_that_an_application_adds_to_its_path_are_its_own() {
     assert!(told.contains("the module m_added is"), "{told}");
 }
 
+#[tokio::test]
+async fn an_application_may_put_its_folder_on_the_path_once_more() {
+    let lines =
+        "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\nimport m_more_beside as beside";
+    let [one, other] = ["one", "other"].map(|name| {
+        let files = [(format!("m_more_{name}.py"), app(lines, "beside.__name__"))];
+        let beside = if name == "one" { "m_more_beside.py" } else { "unused.py" };
+        folder(&[(files[0].0.as_str(), files[0].1.as_str()), (beside, "")])
+    });
+    let path = vec![other.path().into(), one.path().into()];
+    Application::load(site("m-more-one", one.path(), "m_more_one:app")).unwrap();
+    let other = Settings { path, ..site("m-more-other", other.path(), "m_more_other:app") };
+    assert_eq!(text(&Application::load(other).unwrap()).await, "m_more_beside");
+}
+
 /// An application that imports at a request what is asked for.
 fn imports_late(name: &str) -> TempDir {
     let lines = "from importlib import import_module";
