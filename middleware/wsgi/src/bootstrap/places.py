@@ -32,7 +32,7 @@ class Places:
         # Others may have put the same folders there in another order.
         own = iter(self.folders)
         # Many applications put their folder there once more.
-        entries = [entry for entry in dict.fromkeys(sys.path) if entry not in self.foreign]
+        entries = [entry for entry in dict.fromkeys(sys.path) if isinstance(entry, str) and entry not in self.foreign]
         return [next(own) if entry in self.folders else entry for entry in entries]
 
     def settle(self):
@@ -91,6 +91,9 @@ def bring(folders):
 
 def _is_common(entry):
     """Whether all find modules there: in the standard library, and where `PYTHONPATH` says."""
+    # A `Path` that an application has put there is passed over by the import system.
+    if not isinstance(entry, str):
+        return True
     if entry in map(os.path.abspath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))):
         return True
     return not entry.endswith("-packages") and (entry.startswith(LIBRARY) or entry.endswith(".zip"))

@@ -159,8 +159,9 @@ fn folders_that_an_application_adds_to_its_path_are_its_own() {
 
 #[tokio::test]
 async fn an_application_may_put_its_folder_on_the_path_once_more() {
-    let lines =
-        "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\nimport m_more_beside as beside";
+    // A `Path`, too, which has no effect.
+    let lines = "import os, pathlib, sys\nsys.path.insert(0, os.path.dirname(__file__))\n\
+                 sys.path.insert(0, pathlib.Path(__file__).parent)\nimport m_more_beside as beside";
     let [one, other] = ["one", "other"].map(|name| {
         let files = [(format!("m_more_{name}.py"), app(lines, "beside.__name__"))];
         let beside = if name == "one" { "m_more_beside.py" } else { "unused.py" };
