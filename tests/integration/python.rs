@@ -20,6 +20,7 @@ mod stuck;
 mod times;
 mod uploads;
 mod validate;
+mod virtualenvs;
 
 use std::env;
 use std::path::Path;

@@ -95,7 +95,7 @@ def start(log, keep, disarm, environment):
     # Importing `signal` has installed it, where nobody else had a handler.
     elif signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    neighbours.begin()
+    neighbours.begin(log)
     changes.watch(log, disarm)
 
 

@@ -45,8 +45,9 @@ macro_rules! source {
 }
 
 /// The host's modules, each after those that it imports.
-const MODULES: [(&CStr, &CStr); 4] = [
+const MODULES: [(&CStr, &CStr); 5] = [
     (c"_tower_wsgi_changes", source!("../bootstrap/changes.py")),
+    (c"_tower_wsgi_places", source!("../bootstrap/places.py")),
     (c"_tower_wsgi_neighbours", source!("../bootstrap/neighbours.py")),
     (c"_tower_wsgi_seclude", source!("../bootstrap/seclude.py")),
     (c"_tower_wsgi", source!("../bootstrap.py")),

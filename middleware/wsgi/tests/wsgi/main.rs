@@ -6,6 +6,7 @@ mod environ;
 mod files;
 mod harness;
 mod input;
+mod names;
 mod neighbours;
 mod process;
 mod queue;

@@ -14,29 +14,33 @@ use tower_wsgi::{Application, LoadError, Settings, discover};
 use crate::harness::{TestBody, call, in_its_own_process, read, settings, wait_for_log};
 
 /// An application that answers with the value of `text`, after other lines.
-fn app(lines: &str, text: &str) -> String {
+pub(crate) fn app(lines: &str, text: &str) -> String {
     format!(
         "{lines}\ndef app(environ, start_response):\n    start_response('200 OK', [])\n    return [{text}.encode()]\n"
     )
 }
 
 /// A folder with these files.
-fn folder(files: &[(&str, &str)]) -> TempDir {
+pub(crate) fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
+    write(folder.path(), files);
     folder
 }
 
-fn site(name: &str, folder: &Path, app: &str) -> Settings {
+pub(crate) fn write(folder: &Path, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+pub(crate) fn site(name: &str, folder: &Path, app: &str) -> Settings {
     Settings { name: name.into(), path: vec![folder.into()], ..settings(app) }
 }
 
 /// The text of a refusal, which names both applications and both remedies.
-fn refusal(refused: Settings, other: &str) -> String {
+pub(crate) fn refusal(refused: Settings, other: &str) -> String {
     let name = refused.name.clone();
     let error = Application::load(refused).expect_err("it is refused");
     assert!(matches!(error, LoadError::Disagreement { .. }), "{error}");
@@ -47,7 +51,7 @@ fn refusal(refused: Settings, other: &str) -> String {
     text
 }
 
-async fn text(application: &Application) -> String {
+pub(crate) async fn text(application: &Application) -> String {
     let request = Request::get("/").body(TestBody::default()).unwrap();
     read(call(application, request).await.unwrap()).await.text().to_owned()
 }

@@ -12,6 +12,7 @@ use crate::harness::{
     PATIENCE, TestBody, call, get, hold_log, in_its_own_process, load, load_error, read, settings,
     wait_for_log,
 };
+use crate::neighbours::refusal;
 
 #[test]
 fn an_import_error_is_told_with_name_and_traceback() {
@@ -125,10 +126,20 @@ fn another_version_of_python_is_refused_with_both_names() {
     load("answers:hello");
     let running = discover(settings("").python.as_deref()).unwrap();
     let (_folder, other) = other_interpreter(&running.prefix);
-    let error = Application::load(Settings { python: Some(other), ..settings("answers:hello") }).unwrap_err();
-    assert!(matches!(error, LoadError::OtherVersion { .. }), "{error}");
+    let refused = Settings { name: "p-other".into(), python: Some(other), ..settings("answers:hello") };
+    let error = Application::load(refused).unwrap_err();
+    let LoadError::OtherVersion { other: first, .. } = &error else { panic!("{error}") };
     let text = error.to_string();
-    assert!(text.contains("wants Python 3.99.0") && text.contains(&running.version_text()), "{text}");
+    for words in [
+        "the application p-other wants Python 3.99.0 (",
+        &format!("this process runs Python {} (", running.version_text()),
+        &format!("which {first} wants"),
+        "Give one of the two `isolation: process`",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // It would have to be of the same version.
+    assert!(!text.contains("`isolation: interpreter`"), "{text}");
 }
 
 #[tokio::test]
@@ -147,16 +158,23 @@ async fn the_packages_of_a_second_virtualenv_can_be_imported() {
 fn a_virtualenv_that_has_another_version_of_a_package_is_refused() {
     let (first, its) = second_virtualenv();
     install(&its, "some_package", "1.0");
-    Application::load(Settings { python: Some(first.path().into()), ..settings("answers:hello") }).unwrap();
+    let named = |name: &str, venv: &TempDir| Settings {
+        name: name.into(),
+        python: Some(venv.path().into()),
+        ..settings("answers:hello")
+    };
+    Application::load(named("p-first", &first)).unwrap();
     let (second, its) = second_virtualenv();
     install(&its, "Some.Package", "2.0");
-    let refused = Settings { python: Some(second.path().into()), ..settings("answers:hello") };
-    let error = Application::load(refused).unwrap_err().to_string();
-    assert!(error.contains("some-package 2.0") && error.contains("some-package 1.0"), "{error}");
+    let told = refusal(named("p-second", &second), "p-first");
+    assert!(
+        told.contains("some-package 2.0 is there for p-second, and some-package 1.0 for p-first"),
+        "{told}"
+    );
 }
 
 /// A virtualenv of the interpreter that runs.
-fn second_virtualenv() -> (TempDir, Discovered) {
+pub(crate) fn second_virtualenv() -> (TempDir, Discovered) {
     load("answers:hello");
     let running = discover(settings("").python.as_deref()).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -177,7 +195,7 @@ fn second_virtualenv() -> (TempDir, Discovered) {
 }
 
 /// Leaves what an installer leaves of a distribution.
-fn install(python: &Discovered, name: &str, version: &str) {
+pub(crate) fn install(python: &Discovered, name: &str, version: &str) {
     let folder = python.packages[0].join(format!("{name}-{version}.dist-info"));
     std::fs::create_dir(&folder).unwrap();
     let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
