@@ -108,6 +108,8 @@ struct Supervisor {
     retired: Vec<Generation>,
     /// A reload was asked for that has not begun.
     reload: bool,
+    /// After how long a start that has not come up is given up for that.
+    patience: Duration,
 }
 
 impl Supervisor {
@@ -122,6 +124,7 @@ impl Supervisor {
             current: None,
             retired: Vec::new(),
             reload: false,
+            patience: GIVE_UP,
         }
     }
 
@@ -199,13 +202,16 @@ impl Supervisor {
 
     /// Drops a generation that builds for too long while another serves; whether it has.
     fn give_up_start(&mut self) -> bool {
-        let is_hung = self.current.is_some() && self.next.as_ref().is_some_and(|next| next.age() >= GIVE_UP);
+        let patience = self.patience;
+        let is_hung = self.current.is_some() && self.next.as_ref().is_some_and(|next| next.age() >= patience);
         if is_hung {
             tracing::warn!(
                 generation = self.started,
-                "not ready within {GIVE_UP:?}, and given up for a reload"
+                "not ready within {patience:?}, and given up for a reload"
             );
             self.next = None;
+            // Where reloads come faster than imports end, one must come up all the same.
+            self.patience *= 2;
         }
         is_hung
     }
@@ -221,6 +227,7 @@ impl Supervisor {
             refuse(&error);
             return Ok(());
         }
+        self.patience = GIVE_UP;
         let old = self.current.take();
         next.serve(old.as_ref().map_or(&[], |old| old.sockets()));
         self.current = Some(next);

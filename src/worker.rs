@@ -65,7 +65,10 @@ async fn serve() -> io::Result<()> {
     control.report(&Report::Ready(gateway.watched())).await?;
     let limit = gateway.config().drain;
     let mut acceptor = Acceptor::new(Arc::clone(&gateway), cores);
-    let drain = serve_until_drain(&mut acceptor, &mut control, signals, sockets).await?;
+    let mut sockets = Some(sockets);
+    let drain = serve_until_drain(&mut acceptor, &mut control, signals, &mut sockets).await?;
+    // Whoever has never served has nothing to wait for.
+    let limit = if sockets.is_some() { Duration::ZERO } else { limit };
     leave(acceptor, &mut control, drain, limit).await;
     gateway.tell_totals();
     Ok(())
@@ -128,9 +131,8 @@ async fn serve_until_drain(
     acceptor: &mut Acceptor,
     control: &mut Control,
     mut signals: Signals,
-    sockets: Vec<OwnedFd>,
+    sockets: &mut Option<Vec<OwnedFd>>,
 ) -> io::Result<Drain> {
-    let mut sockets = Some(sockets);
     let mut worn_out = pin!(backend::worn_out());
     // A supervisor that has not been able to replace this worker is told again.
     let mut remind = time::interval(REMIND);

@@ -8,8 +8,7 @@ use tokio::task::JoinSet;
 /// Work that goes on for as long as its gateway is there.
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The work of all backends of a gateway. It begins when the gateway serves, not where it is only built, as by `check`; it
-/// ends with the gateway.
+/// The work of all backends of a gateway. It begins when the gateway is built in a worker, and ends with it.
 #[derive(Default)]
 pub struct Background {
     waiting: Mutex<Vec<Work>>,

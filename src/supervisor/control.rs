@@ -164,7 +164,8 @@ impl Control {
                 Ok(sent) => rest = &rest[sent..],
                 // The supervisor always reads: there is room soon.
                 Err(Errno::AGAIN) => {
-                    rustix::event::poll(&mut [PollFd::new(&self.stream, PollFlags::OUT)], None)?;
+                    let mut room = [PollFd::new(&self.stream, PollFlags::OUT)];
+                    rustix::io::retry_on_intr(|| rustix::event::poll(&mut room, None))?;
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -250,10 +250,16 @@ impl Slot {
         let Worker { mut child, control, .. } = self.start().await?;
         // It leaves in order, and so writes what its applications have printed.
         drop(control);
-        if time::timeout(LEAVE, child.wait()).await.is_err() {
-            drop(child.kill().await);
+        match time::timeout(LEAVE, child.wait()).await {
+            Ok(status) if !status.as_ref().is_ok_and(ExitStatus::success) => {
+                Err(self.failed(None, &format!("was ready, and did not end well: {}", ended(&status))))
+            }
+            Ok(_) => Ok(()),
+            Err(_) => {
+                drop(child.kill().await);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Starts a worker and waits until it has built everything.

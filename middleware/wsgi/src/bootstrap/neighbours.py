@@ -29,6 +29,9 @@ newcomer = None
 # Modules that were there before any application, or that a virtualenv has imported when it joined.
 started = set()
 
+# Modules that applications which were refused have left in `sys.modules`.
+left = set()
+
 _log = None
 _told = set()
 
@@ -48,6 +51,9 @@ class Resident:
         # What another application has set concerns the newcomer's import no more than it should.
         self.found = os.environ.get(DJANGO)
         self.settings = None
+        # What was in `sys.modules` before its import, and what that has added.
+        self.earlier = set(sys.modules)
+        self.loaded = set()
         # The first module that it was not given, as the other application and the reason.
         self.clash = None
 
@@ -139,6 +145,7 @@ def settle(application):
         _send_away()
     else:
         newcomer.places.settle()
+        newcomer.loaded = set(sys.modules) - newcomer.earlier
         newcomer = None
     return found
 
@@ -146,6 +153,7 @@ def settle(application):
 def _send_away():
     global newcomer
     sys.path[:] = newcomer.before
+    left.update(set(sys.modules) - newcomer.earlier)
     newcomer = None
 
 
@@ -167,8 +175,9 @@ class Watch:
         # What is part of a package is its own, wherever that is.
         if not _stands_alone(name):
             return None
-        found = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not Watch)
-        spec = next(filter(None, found), None)
+        # Finders of old have another method, by which the import system asks them where nobody else knows.
+        finders = [finder for finder in sys.meta_path if finder is not Watch and hasattr(finder, "find_spec")]
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in finders)), None)
         clash = spec and _found_otherwise(name, spec)
         return ModuleSpec(name, Refused(*clash)) if clash else spec
 
@@ -181,15 +190,17 @@ class Refused:
 
     def create_module(self, spec):
         reason = self.clash[1]
+        # `importlib.reload` comes with the module.
+        name = spec.name if isinstance(spec, ModuleSpec) else spec.__name__
         if newcomer:
             newcomer.clash = newcomer.clash or self.clash
-        elif spec.name not in _told:
-            _told.add(spec.name)
+        elif name not in _told:
+            _told.add(name)
             _log("warning", f"an import was refused: {reason}".encode("utf-8", "backslashreplace"))
         raise ImportError(
             f"{reason}: neither is imported. Give one of the two `isolation: interpreter` (Python 3.13 or later) or"
             " `isolation: process`, or its module another name",
-            name=spec.name,
+            name=name,
         )
 
     # The import system wants both.
@@ -198,7 +209,16 @@ class Refused:
 
 def _stands_alone(name):
     parent = name.rpartition(".")[0]
-    return not parent or places.is_namespace(getattr(sys.modules.get(parent), "__spec__", None))
+    return not parent or places.is_namespace(_spec_of(sys.modules.get(parent)))
+
+
+def _spec_of(module):
+    """Of a module, or of what else stands in `sys.modules`; nothing of it is run, as of one that is loaded lazily."""
+    try:
+        spec = object.__getattribute__(module, "__dict__").get("__spec__")
+    except AttributeError:
+        return None
+    return spec if isinstance(spec, ModuleSpec) else None
 
 
 def _found_otherwise(name, found):
@@ -209,6 +229,9 @@ def _found_otherwise(name, found):
     one = newcomer if newcomer in differing else differing[0]
     # The newcomer is the last.
     having = [resident for resident in residents if resident is not one and resident.places.has(name, found)]
+    if not having and len(differing) == 1:
+        # It concerns nobody else: the application has put another folder on `sys.path`.
+        return None
     pair = [one, having[-1] if having else None]
     pair.sort(key=lambda resident: resident is newcomer)
     return _name(pair[0] if newcomer else one), _difference(name, found, *pair)
@@ -217,12 +240,13 @@ def _found_otherwise(name, found):
 def _loaded_otherwise(others):
     """Whose module the newcomer is given in place of its own: what is in `sys.modules` is looked for by nobody."""
     for name, module in list(sys.modules.items()) if others else ():
-        loaded = getattr(module, "__spec__", None)
+        loaded = _spec_of(module)
         if name in started or not loaded or not _stands_alone(name) or not _is_of_files(loaded):
             continue
         if newcomer.places.other(name, loaded):
-            if owner := next((other for other in others if other.places.has(name, loaded)), None):
-                return owner.name, _difference(name, loaded, owner, newcomer)
+            owner = next((other for other in others if name in other.loaded or other.places.has(name, loaded)), None)
+            if owner or name not in left:
+                return _name(owner), _difference(name, loaded, owner, newcomer)
             if newcomer not in residents:
                 _forget(name)
     return None

@@ -48,6 +48,9 @@ class Places:
             if not own or is_namespace(own):
                 return None
         own = self.find(name)
+        if is_namespace(own) and not is_namespace(spec) and not any(map(_holds_code, own.submodule_search_locations)):
+            # A folder of other things.
+            return None
         return own if own and not _is_same(name, own, spec) else None
 
     def has(self, name, spec):
@@ -63,7 +66,7 @@ class Places:
             return PathFinder.find_spec(name, list(package and package.submodule_search_locations or ()))
         found = [PathFinder.find_spec(name, self.path)]
         if not found[0]:
-            found = [finder.find_spec(name, None) for finder in self.finders]
+            found = [finder.find_spec(name, None) for finder in self.finders if hasattr(finder, "find_spec")]
         # An application that is a file is a module of another name.
         return next((spec for spec in found if spec and not (self.file and _file(spec) == self.file)), None)
 
@@ -81,12 +84,14 @@ def bring(folders):
     else:
         # The interpreter was started with it.
         finders = [finder for finder in finders if getattr(finder, "__module__", "").startswith("_frozen_importlib")]
-    for folder in folders:
-        if folder not in sys.path:
-            site.addsitedir(folder, set())
-    own = [entry for entry in sys.path if entry not in common]
+    try:
+        for folder in folders:
+            if folder not in sys.path:
+                site.addsitedir(folder, set())
+    finally:
+        own = [entry for entry in sys.path if entry not in common]
+        sys.path[:] = dict.fromkeys(before + own)
     brought[key] = own, [finder for finder in sys.meta_path if finder not in finders]
-    sys.path[:] = dict.fromkeys(before + own)
 
 
 def _is_common(entry):
@@ -97,6 +102,17 @@ def _is_common(entry):
     if entry in map(os.path.abspath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))):
         return True
     return not entry.endswith("-packages") and (entry.startswith(LIBRARY) or entry.endswith(".zip"))
+
+
+def _holds_code(folder):
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return False
+    return any(
+        entry.name.endswith((".py", ".pyc", ".so")) or os.path.exists(os.path.join(entry.path, "__init__.py"))
+        for entry in entries
+    )
 
 
 def is_namespace(spec):

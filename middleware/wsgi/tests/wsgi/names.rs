@@ -251,3 +251,35 @@ fn an_editable_installation_is_an_applications_own() {
         assert!(told.contains(&format!("the module {taken} is")), "{told}");
     }
 }
+
+#[test]
+fn a_module_that_was_loaded_from_elsewhere_stays_its_applications() {
+    in_its_own_process("names::a_module_that_was_loaded_from_elsewhere_stays_its_applications", async {
+        let elsewhere = folder(&[("m_place.py", "NAME = 'elsewhere'")]);
+        let file = elsewhere.path().join("m_place.py");
+        let load = format!(
+            "import sys, importlib.util as util\nspec = util.spec_from_file_location('m_place', {file:?})\n\
+             sys.modules['m_place'] = module = util.module_from_spec(spec)\nspec.loader.exec_module(module)"
+        );
+        let one = folder(&[("m_one.py", &app(&load, "__import__('m_place').NAME"))]);
+        let other = folder(&[("m_other.py", &app("", "''")), ("m_place.py", "NAME = 'other'")]);
+        let one = Application::load(site("one", one.path(), "m_one:app")).unwrap();
+        let told = refusal(site("other", other.path(), "m_other:app"), "one");
+        assert!(told.contains("the module m_place is"), "{told}");
+        assert_eq!(text(&one).await, "elsewhere");
+    });
+}
+
+#[test]
+fn a_finder_of_old_and_a_folder_of_data_stand_in_nobodys_way() {
+    in_its_own_process("names::a_finder_of_old_and_a_folder_of_data_stand_in_nobodys_way", async {
+        let finds = "import sys\nclass Finder:\n    def find_module(self, name, path=None): return None\n\
+                     sys.meta_path.append(Finder())\nimport m_logs";
+        let one = folder(&[("m_one.py", &app(finds, "''")), ("m_logs.py", "")]);
+        let asks = "try:\n    import m_nothing\nexcept ImportError:\n    pass";
+        let other = folder(&[("m_other.py", &app(asks, "'other'")), ("m_logs/today.txt", "")]);
+        Application::load(site("one", one.path(), "m_one:app")).unwrap();
+        let other = Application::load(site("other", other.path(), "m_other:app")).unwrap();
+        assert_eq!(text(&other).await, "other");
+    });
+}
